@@ -1,0 +1,47 @@
+import type { AuthorityId } from "../kit/index.ts";
+
+/** What an authority's leaves are for: the processes' own conversations, or their callers. */
+export type AuthorityUsage = "management" | "traffic";
+
+/**
+ * `next` is being introduced; `current` signs new requests (one per usage, enforced by the
+ * store); `previous` was current and may sign renewals and rollback of its own leaves; `retired`
+ * is trusted by nobody and can be restored for a while; `abandoned` was rolled back and denied.
+ */
+export type AuthorityStatus = "next" | "current" | "previous" | "retired" | "abandoned";
+
+export interface Authority {
+  readonly id: AuthorityId;
+  readonly usage: AuthorityUsage;
+  readonly status: AuthorityStatus;
+  /** Subject of its certificate, RFC 4514 text. */
+  readonly subject: string;
+  readonly certificatePem: string;
+  /** This authority's key certified by its predecessor, for those who trust only that one. */
+  readonly crossCertificatePem: string | null;
+  /** Hex SHA-256 of the certificate and of the cross-certificate. */
+  readonly fingerprint: string;
+  readonly crossFingerprint: string | null;
+  readonly predecessor: AuthorityId | null;
+  readonly notAfterMs: number;
+  readonly createdAtMs: number;
+  readonly retiredAtMs: number | null;
+}
+
+/** What a signature is wanted for; decides which authorities may give it. */
+export type SigningPurpose = "new-request" | "renewal-or-rollback" | "probe";
+
+/** May an authority of this status sign for this purpose? (design section 2, `authority`) */
+export function maySign(status: AuthorityStatus, purpose: SigningPurpose): boolean {
+  switch (status) {
+    case "current":
+      return true;
+    case "next":
+      return purpose === "probe";
+    case "previous":
+      return purpose !== "new-request";
+    case "retired":
+    case "abandoned":
+      return false;
+  }
+}

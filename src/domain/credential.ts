@@ -1,0 +1,79 @@
+import type { AuthorityId, CredentialId, HostId, ProcessId } from "../kit/index.ts";
+import type { AuthorityUsage } from "./authority.ts";
+
+/**
+ * One credential that should exist, with the keys that its peers accept for it. Sequence numbers
+ * count the issuances of this credential; the agent's generation folders are named by them.
+ */
+export interface Credential {
+  readonly id: CredentialId;
+  readonly process: ProcessId;
+  readonly hostId: HostId;
+  readonly usage: AuthorityUsage;
+  readonly desired: DesiredCredential;
+  readonly lastSequence: number;
+  readonly recorded: readonly RecordedKey[];
+}
+
+/** A generation fits if its authority is this one and its sequence lies in the range. */
+export interface DesiredCredential {
+  readonly authorityId: AuthorityId;
+  readonly minSequence: number;
+  /** Set while a rollback wants an earlier generation presented again; otherwise null. */
+  readonly maxSequence: number | null;
+}
+
+/** A key that peers accept: recorded in the transaction that issued its certificate. */
+export interface RecordedKey {
+  /** Hex SHA-256 of the SubjectPublicKeyInfo. */
+  readonly spki: string;
+  readonly serial: string;
+  readonly sequence: number;
+  readonly authorityId: AuthorityId;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  /** True once the certificate was seen on the wire. */
+  readonly confirmed: boolean;
+}
+
+/** `nodemanager-1/management`, `instance-2/traffic`. */
+export function credentialId(process: ProcessId, usage: AuthorityUsage): CredentialId {
+  return `${process}/${usage}` as CredentialId;
+}
+
+/** Does an issuance of this authority and sequence satisfy what is desired? */
+export function fits(
+  generation: { readonly authorityId: AuthorityId; readonly sequence: number },
+  desired: DesiredCredential,
+): boolean {
+  return (
+    generation.authorityId === desired.authorityId &&
+    generation.sequence >= desired.minSequence &&
+    (desired.maxSequence === null || generation.sequence <= desired.maxSequence)
+  );
+}
+
+/**
+ * The recorded keys after `key` was issued: the newest confirmed one stays beside every later
+ * one, so that neither a peer that saw the new key nor one that still sees the old is refused.
+ */
+export function recordIssued(recorded: readonly RecordedKey[], key: RecordedKey): RecordedKey[] {
+  return [...recorded, key].slice(-recordedKeysMax);
+}
+
+/** A credential never needs more: presented, kept for rollback, issued, and one spare try. */
+const recordedKeysMax = 4;
+
+/** Marks the key with `serial` as seen on the wire; nothing is forgotten yet. */
+export function recordConfirmed(recorded: readonly RecordedKey[], serial: string): RecordedKey[] {
+  return recorded.map((key) => (key.serial === serial ? { ...key, confirmed: true } : key));
+}
+
+/**
+ * Forgets every key older than the newest confirmed one: from then on a copy of an earlier key
+ * opens nothing. Not called while a rollout may still present the earlier generation again.
+ */
+export function forgetSuperseded(recorded: readonly RecordedKey[]): RecordedKey[] {
+  const newest = recorded.findLast((key) => key.confirmed);
+  return newest === undefined ? [...recorded] : recorded.filter((key) => key.sequence >= newest.sequence);
+}

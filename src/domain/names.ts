@@ -1,0 +1,52 @@
+import { DomainError } from "../kit/index.ts";
+
+/** Characters that the documented REST API refuses in names. */
+const illegalCharacters = /[/\\`?*<>\n\r\t":|]/;
+const nameLengthMax = 128;
+
+/**
+ * Checks the name of a host, Node Manager, group or instance as a person gives it. Returns it
+ * unchanged; throws `invalid-name` that says which character or length is wrong.
+ */
+export function checkName(kind: "host" | "Node Manager" | "group" | "instance" | "user", name: string): string {
+  const refuse = (why: string): never => {
+    throw new DomainError("invalid-name", `the ${kind} name ${JSON.stringify(name)} ${why}`, { context: { kind } });
+  };
+  if (name.trim() === "") refuse("is empty: give at least one character that is not a space");
+  if (name !== name.trim()) refuse("begins or ends with a space: remove it");
+  if (name.length > nameLengthMax) refuse(`has ${name.length} characters: at most ${nameLengthMax} are allowed`);
+  const illegal = illegalCharacters.exec(name);
+  if (illegal !== null) refuse(`contains ${JSON.stringify(illegal[0])}: remove that character`);
+  if (name === "." || name === "..") refuse("cannot be a folder name: choose another");
+  return name;
+}
+
+const dnsLabel = /^(?!-)[A-Za-z0-9-]{1,63}(?<!-)$/;
+
+/** True for a DNS name of ordinary labels (RFC 1123 section 2.1); a leading `*.` is allowed. */
+export function isDnsName(text: string): boolean {
+  const name = text.startsWith("*.") ? text.slice(2) : text;
+  return name.length <= 253 && name.split(".").every((label) => dnsLabel.test(label));
+}
+
+/** True for an IPv4 address in dotted form or an IPv6 address in any of its usual forms. */
+export function isIpAddress(text: string): boolean {
+  const octets = text.split(".");
+  if (octets.length === 4) return octets.every((o) => /^(0|[1-9]\d{0,2})$/.test(o) && Number(o) <= 255);
+  return text.includes(":") && /^[0-9A-Fa-f:.]{2,45}$/.test(text) && text.split("::").length <= 2;
+}
+
+/** Checks a host address: a DNS name or an IP address. Throws `invalid-name`. */
+export function checkAddress(text: string): string {
+  if (isIpAddress(text) || (isDnsName(text) && !text.startsWith("*."))) return text;
+  throw new DomainError(
+    "invalid-name",
+    `the host address ${JSON.stringify(text)} is neither a DNS name nor an IP address: give one that other hosts can reach`,
+  );
+}
+
+/** Checks a TCP port number. Throws `invalid-input`. */
+export function checkPort(port: number): number {
+  if (Number.isInteger(port) && port >= 1 && port <= 65_535) return port;
+  throw new DomainError("invalid-input", `the port ${port} is not a whole number from 1 to 65535`);
+}

@@ -1,0 +1,60 @@
+import type { AuthorityId, CredentialId, HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
+import type { VerifierId } from "./edges.ts";
+
+/** What a Node Manager last proved about its host. A newer report replaces an older one whole. */
+export interface HostObservation {
+  readonly hostId: HostId;
+  /** Random per start of the Node Manager. */
+  readonly bootId: string;
+  /** Wall clock of the Admin Node Manager when the report arrived. */
+  readonly receivedAtMs: number;
+  readonly processes: readonly ProcessObservation[];
+  readonly credentials: readonly CredentialObservation[];
+  readonly proofs: readonly EdgeProof[];
+}
+
+export type ProcessState = "running" | "starting" | "stopped" | "failed";
+
+export interface ProcessObservation {
+  readonly id: ProcessId;
+  readonly state: ProcessState;
+  readonly pid: number | null;
+  /** Epoch of the trust document that the process has loaded; null while it does not run. */
+  readonly loadedEpoch: number | null;
+  /** Epoch of the trust document in the process's files. */
+  readonly filesEpoch: number;
+  /** Epoch at the handshake of its oldest open connection; null if none is open. */
+  readonly oldestConnectionEpoch: number | null;
+}
+
+export interface CredentialObservation {
+  readonly id: CredentialId;
+  /** What is installed in the files, or null before the first installation. */
+  readonly installed: { readonly sequence: number; readonly serial: string; readonly authorityId: AuthorityId; readonly notAfterMs: number } | null;
+  /** Serial that a peer saw in a handshake with the running process, and who saw it. */
+  readonly seenOnWire: { readonly serial: string; readonly by: ProcessId; readonly atMs: number } | null;
+  readonly failedRenewals: number;
+  /** Why the last try failed; null after a success. */
+  readonly lastError: string | null;
+}
+
+/**
+ * `verifier`, with the trust of `verifierEpoch` loaded, accepted a full handshake in which
+ * `presenter` showed a probe certificate of `authorityId`, and said so in application data.
+ */
+export interface EdgeProof {
+  readonly verifier: VerifierId;
+  readonly presenter: ProcessId;
+  readonly authorityId: AuthorityId;
+  readonly verifierEpoch: number;
+  readonly atMs: number;
+}
+
+/** What a managed relying party last reported. */
+export interface RelyingPartyObservation {
+  readonly id: RelyingPartyId;
+  readonly receivedAtMs: number;
+  readonly loadedEpoch: number;
+  readonly oldestConnectionEpoch: number | null;
+  readonly proofs: readonly EdgeProof[];
+}

@@ -1,0 +1,28 @@
+import type { HostId, ProcessId } from "../kit/index.ts";
+
+/** What a process of the domain is. An Admin Node Manager is a Node Manager too. */
+export type Role = "anm" | "nm" | "gateway";
+
+const roles: readonly Role[] = ["anm", "nm", "gateway"];
+
+/** A process's identity as its certificate states it: one URI subject alternative name. */
+export interface SpiffeId {
+  readonly trustDomain: string;
+  readonly role: Role;
+  /** The host for Node Managers (`host-1`), the instance for gateways (`instance-1`). */
+  readonly subject: HostId | ProcessId;
+}
+
+/** `spiffe://<trust-domain>/<role>/<host-or-instance>` (SPIFFE-ID section 2; design section 4). */
+export function formatSpiffeId(id: SpiffeId): string {
+  return `spiffe://${id.trustDomain}/${id.role}/${id.subject}`;
+}
+
+/** Reads a SPIFFE ID of ours; undefined for any other URI, also for one that is nearly right. */
+export function parseSpiffeId(uri: string): SpiffeId | undefined {
+  const match = /^spiffe:\/\/([a-z0-9._-]{1,255})\/([a-z]+)\/([A-Za-z0-9._-]{1,255})$/.exec(uri);
+  const [, trustDomain, roleText, subject] = match ?? [];
+  const role = roles.find((candidate) => candidate === roleText);
+  if (trustDomain === undefined || role === undefined || subject === undefined) return undefined;
+  return { trustDomain, role, subject: subject as HostId | ProcessId };
+}

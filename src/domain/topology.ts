@@ -1,0 +1,125 @@
+import type { GroupId, HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
+import type { Role } from "./roles.ts";
+
+export interface Domain {
+  /** UUID; also the SPIFFE trust domain. */
+  readonly id: string;
+  readonly name: string;
+  readonly createdAtMs: number;
+  /** SPKI (hex SHA-256) of the trust-signing key that signs from now on. */
+  readonly trustSigningKey: string;
+}
+
+/** Which end opens the connection between Node Manager and Admin Node Manager. */
+export type Dial = "nm" | "anm";
+
+/** `quarantined` hosts get nothing but the news that they wait for approval. */
+export type HostStatus = "active" | "quarantined";
+
+export interface Host {
+  readonly id: HostId;
+  readonly name: string;
+  /** DNS name or IP address at which other hosts reach it. */
+  readonly address: string;
+  readonly status: HostStatus;
+  readonly dial: Dial;
+  readonly nodeManager: NodeManager;
+  /** Number of the newest host document; agents refuse a lower one. */
+  readonly documentVersion: number;
+}
+
+export interface NodeManager {
+  readonly id: ProcessId;
+  readonly name: string;
+  readonly port: number;
+  readonly isAdmin: boolean;
+}
+
+export interface Group {
+  readonly id: GroupId;
+  readonly name: string;
+  readonly configuration: GatewayConfiguration;
+}
+
+/** What every instance of a group serves. */
+export interface GatewayConfiguration {
+  readonly routes: readonly Route[];
+  /** Names that callers use: the DNS names of the traffic credentials of the group. */
+  readonly dnsNames: readonly string[];
+}
+
+/** The first route whose host and path prefix match takes the request. */
+export interface Route {
+  /** Host header to match, without port; null matches every host. */
+  readonly host: string | null;
+  readonly pathPrefix: string;
+  /** `http://host:port` of each upstream server; healthy ones take turns. */
+  readonly upstreams: readonly string[];
+  /** Path that answers 2xx when an upstream is healthy; null: a TCP connection is enough. */
+  readonly healthPath: string | null;
+}
+
+export interface Instance {
+  readonly id: ProcessId;
+  readonly name: string;
+  readonly groupId: GroupId;
+  readonly hostId: HostId;
+  readonly managementPort: number;
+  readonly servicesPort: number;
+  /** Desired state: should the process run? */
+  readonly enabled: boolean;
+  readonly tags: Readonly<Record<string, string>>;
+}
+
+/** A caller outside the domain that reads the trust bundle and reports the epoch it has loaded. */
+export interface RelyingParty {
+  readonly id: RelyingPartyId;
+  readonly name: string;
+  readonly createdAtMs: number;
+}
+
+export interface Topology {
+  readonly domain: Domain;
+  readonly hosts: readonly Host[];
+  readonly groups: readonly Group[];
+  readonly instances: readonly Instance[];
+  readonly relyingParties: readonly RelyingParty[];
+}
+
+/** One operating-system process of the domain, as a party of TLS conversations. */
+export interface Process {
+  readonly id: ProcessId;
+  readonly role: Role;
+  readonly hostId: HostId;
+  readonly name: string;
+}
+
+/**
+ * The Admin Node Manager's server process. It shares the management credential of its host's
+ * Node Manager, but loads trust on its own, so gates count it on its own.
+ */
+export function adminProcessOf(nodeManager: ProcessId): ProcessId {
+  return `${nodeManager}.admin` as ProcessId;
+}
+
+/** The Node Manager whose credential `process` presents. */
+export function credentialOwnerOf(process: ProcessId): ProcessId {
+  return process.replace(/\.admin$/, "") as ProcessId;
+}
+
+/** Every process of the hosts that take part: quarantined hosts do not. */
+export function processesOf(topology: Topology): Process[] {
+  const processes: Process[] = [];
+  for (const host of topology.hosts) {
+    if (host.status !== "active") continue;
+    const { id, name, isAdmin } = host.nodeManager;
+    processes.push({ id, role: isAdmin ? "anm" : "nm", hostId: host.id, name });
+    if (isAdmin) processes.push({ id: adminProcessOf(id), role: "anm", hostId: host.id, name });
+  }
+  const active = new Set(processes.map((process) => process.hostId));
+  for (const instance of topology.instances) {
+    if (!active.has(instance.hostId)) continue;
+    processes.push({ id: instance.id, role: "gateway", hostId: instance.hostId, name: instance.name });
+  }
+  return processes;
+}
