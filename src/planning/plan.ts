@@ -1,0 +1,78 @@
+import type { AuthorityId, CredentialId, PlanId } from "../kit/index.ts";
+import type { AuthorityUsage, Finding } from "../domain/index.ts";
+
+export type PlanKind = "replace-leaves" | "rotate-ca";
+
+/** The movements of a change of trust, in the only safe order; renewals of leaves use `reissue` alone. */
+export type Phase = "prepare" | "introduce" | "issue" | "reissue" | "observe" | "retire" | "return" | "deny";
+
+/**
+ * A change computed in full before anything is touched: it leaves execution no choice. It may
+ * start only while the feed revision it was computed from is still the current one.
+ */
+export interface Plan {
+  readonly id: PlanId;
+  readonly kind: PlanKind;
+  readonly title: string;
+  readonly parentRevision: number;
+  readonly createdAtMs: number;
+  readonly createdBy: string;
+  readonly steps: readonly Step[];
+  /** One entry per authority that a rotation replaces. */
+  readonly successions: readonly Succession[];
+  /** Credentials that get a new certificate. */
+  readonly replaced: readonly CredentialId[];
+  /** Relying parties whose trust cannot be proven: they are named, and need a look by a person. */
+  readonly unprovable: readonly Finding[];
+  /** What would break; a plan with an error here is refused. */
+  readonly problems: readonly Finding[];
+}
+
+export interface Succession {
+  readonly usage: AuthorityUsage;
+  readonly from: AuthorityId;
+  readonly to: AuthorityId;
+  /** Subject of the new root, RFC 4514 text; differs from every earlier root of the domain. */
+  readonly subject: string;
+}
+
+/** An edit of desired state, and what must be observed before the next step begins. */
+export interface Step {
+  readonly id: string;
+  readonly phase: Phase;
+  readonly title: string;
+  readonly edit: Edit;
+  readonly gate: readonly Condition[];
+}
+
+export type Edit =
+  /** Makes the key, root and cross-certificate of each new authority; trusted by nobody yet. */
+  | { readonly do: "create-authorities"; readonly successions: readonly Succession[] }
+  /** Adds anchors to the trust document: old and new are trusted. */
+  | { readonly do: "trust"; readonly authorities: readonly AuthorityId[] }
+  /** From now on `to` signs new requests; `from` becomes `previous`. */
+  | { readonly do: "make-current"; readonly authorities: readonly AuthorityId[] }
+  /** Wants a new generation of each credential, from the current authority of its usage. */
+  | { readonly do: "reissue"; readonly credentials: readonly CredentialId[] }
+  /** Changes nothing; the gate alone counts. */
+  | { readonly do: "watch" }
+  /** Removes anchors and cross-certificates; `deny` also puts them on the deny list. */
+  | { readonly do: "distrust"; readonly authorities: readonly AuthorityId[]; readonly deny: boolean }
+  /** Forgets the keys of generations that nothing can present any more. */
+  | { readonly do: "forget-superseded" }
+  /** Wants the generations kept from before the rollout presented again. */
+  | { readonly do: "return"; readonly successions: readonly Succession[] };
+
+export type Condition =
+  /** Every process that takes part has loaded the epoch of this step. */
+  | { readonly require: "trust-loaded" }
+  /** Every edge of these authorities' usages was proven with the epoch of this step loaded. */
+  | { readonly require: "edges-proven"; readonly authorities: readonly AuthorityId[] }
+  /** The credentials fit what is desired of them and were seen on the wire. */
+  | { readonly require: "presented"; readonly credentials: readonly CredentialId[] }
+  /** The same for every credential of these usages, newcomers included. */
+  | { readonly require: "all-presented"; readonly usages: readonly AuthorityUsage[] }
+  /** No connection is open whose handshake is older than the epoch of this step. */
+  | { readonly require: "old-connections-closed" }
+  /** The gate held without interruption for this long. */
+  | { readonly require: "held-for"; readonly seconds: number };
