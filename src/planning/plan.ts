@@ -22,7 +22,7 @@ export interface Plan {
   readonly successions: readonly Succession[];
   /** Credentials that get a new certificate. */
   readonly replaced: readonly CredentialId[];
-  /** Relying parties whose trust cannot be proven: they are named, and need a look by a person. */
+  /** Relying parties whose trust cannot be proven; the retire phase waits for a waiver that names each. */
   readonly unprovable: readonly Finding[];
   /** What would break; a plan with an error here is refused. */
   readonly problems: readonly Finding[];
@@ -54,6 +54,8 @@ export type Edit =
   | { readonly do: "make-current"; readonly authorities: readonly AuthorityId[] }
   /** Wants a new generation of each credential, from the current authority of its usage. */
   | { readonly do: "reissue"; readonly credentials: readonly CredentialId[] }
+  /** The same for credentials that came to be after the plan was made, and are under an older authority. */
+  | { readonly do: "reissue-rest"; readonly usages: readonly AuthorityUsage[] }
   /** Changes nothing; the gate alone counts. */
   | { readonly do: "watch" }
   /** Removes anchors and cross-certificates; `deny` also puts them on the deny list. */
@@ -70,9 +72,11 @@ export type Condition =
   | { readonly require: "edges-proven"; readonly authorities: readonly AuthorityId[] }
   /** The credentials fit what is desired of them and were seen on the wire. */
   | { readonly require: "presented"; readonly credentials: readonly CredentialId[] }
-  /** The same for every credential of these usages, newcomers included. */
+  /** The same for every credential of these usages, newcomers included, and all under the current authority. */
   | { readonly require: "all-presented"; readonly usages: readonly AuthorityUsage[] }
   /** No connection is open whose handshake is older than the epoch of this step. */
   | { readonly require: "old-connections-closed" }
-  /** The gate held without interruption for this long. */
+  /** A person has answered for callers outside the domain, whose trust cannot be observed. */
+  | { readonly require: "unmanaged-waived"; readonly subjects: readonly string[] }
+  /** The rest of the gate held without interruption for this long. */
   | { readonly require: "held-for"; readonly seconds: number };

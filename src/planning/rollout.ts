@@ -1,4 +1,4 @@
-import type { AuthorityId, CredentialId, HostId, PlanId, RolloutId } from "../kit/index.ts";
+import type { AuthorityId, CredentialId, PlanId, RolloutId } from "../kit/index.ts";
 import type { DesiredCredential } from "../domain/index.ts";
 import type { Phase, PlanKind, Step, Succession } from "./plan.ts";
 
@@ -29,15 +29,21 @@ export interface AppliedStep {
   readonly appliedAtMs: number;
   /** Trust epoch after the edit; conditions of the step count from it. */
   readonly epoch: number;
-  /** What was desired of each credential before a `reissue` changed it. */
-  readonly before: Readonly<Record<CredentialId, DesiredCredential>>;
+  /** What each credential was before a `reissue` changed what is desired of it. */
+  readonly before: Readonly<Record<CredentialId, CredentialBefore>>;
   /** When the gate was found to hold and the next step began; null while it is still waited for. */
   readonly heldAtMs: number | null;
 }
 
-/** Lets a gate pass without one host's evidence; lapses at its end date. */
+export interface CredentialBefore {
+  readonly desired: DesiredCredential;
+  readonly lastSequence: number;
+}
+
+/** Lets a gate pass without the evidence of one party; lapses at its end date. */
 export interface Waiver {
-  readonly hostId: HostId;
+  /** A host, a managed relying party, or `unmanaged:<usage>` for callers that nobody can observe. */
+  readonly subject: string;
   readonly phase: Phase;
   readonly reason: string;
   readonly person: string;

@@ -1,0 +1,122 @@
+import { Type, type Static } from "typebox";
+import type { RouteDefinition } from "./route.ts";
+import {
+  authorityId, credentialId, envelope, gatewayConfiguration, groupId, list, name, nullable, pem, port, processId, serial, strict, timeMs, usage,
+} from "./schemas.ts";
+
+const edgeProof = strict({
+  verifier: Type.Unsafe<Static<typeof processId>>({ type: "string" }),
+  presenter: processId,
+  authorityId,
+  verifierEpoch: Type.Integer(),
+  atMs: timeMs,
+});
+
+/** What a Node Manager should make true on its host. */
+const desiredState = strict({
+  revision: Type.Integer(),
+  /** Links of the trust chain that the agent does not have yet, in order. */
+  trust: list(envelope),
+  hostDocument: envelope,
+  credentials: list(
+    strict({
+      id: credentialId,
+      process: processId,
+      usage,
+      authorityId,
+      minSequence: Type.Integer(),
+      maxSequence: nullable(Type.Integer()),
+      /** Generations above this one are installed but not presented yet: some peer does not know the key. */
+      presentableSequence: Type.Integer(),
+      subject: Type.String(),
+    }),
+  ),
+  instances: list(
+    strict({
+      id: processId,
+      name,
+      groupId,
+      managementPort: port,
+      servicesPort: port,
+      enabled: Type.Boolean(),
+      configuration: gatewayConfiguration,
+    }),
+  ),
+  /** Authorities of which the agent proves every edge of its host with probe certificates. */
+  prove: list(authorityId),
+});
+export type DesiredState = Static<typeof desiredState>;
+
+const observedReport = strict({
+  bootId: Type.String({ minLength: 8, maxLength: 64 }),
+  processes: list(
+    strict({
+      id: processId,
+      state: Type.Union([Type.Literal("running"), Type.Literal("starting"), Type.Literal("stopped"), Type.Literal("failed")]),
+      pid: nullable(Type.Integer()),
+      loadedEpoch: nullable(Type.Integer()),
+      filesEpoch: Type.Integer(),
+      oldestConnectionEpoch: nullable(Type.Integer()),
+    }),
+  ),
+  credentials: list(
+    strict({
+      id: credentialId,
+      installed: nullable(strict({ sequence: Type.Integer(), serial, authorityId, notAfterMs: timeMs })),
+      seenOnWire: nullable(strict({ serial, by: processId, atMs: timeMs })),
+      failedRenewals: Type.Integer(),
+      lastError: nullable(Type.String({ maxLength: 1000 })),
+    }),
+  ),
+  proofs: list(edgeProof),
+});
+export type ObservedReport = Static<typeof observedReport>;
+
+const issuedCertificate = strict({
+  certificatePem: pem,
+  serial,
+  authorityId,
+  sequence: Type.Integer(),
+  notBeforeMs: timeMs,
+  notAfterMs: timeMs,
+  /** The slot in which to renew: a random moment in it is chosen by the agent. */
+  renewFromMs: timeMs,
+  renewUntilMs: timeMs,
+  /** The host's document with the new key in it; peers on the host load it before the key is shown. */
+  hostDocument: envelope,
+});
+export type IssuedCertificate = Static<typeof issuedCertificate>;
+
+const probeCertificate = strict({ certificatePem: pem, chainPem: Type.String() });
+
+export const agentRoutes = {
+  getDesiredState: {
+    method: "GET", path: "/agent/desired-state", access: "agent", status: 200,
+    summary: "The host's desired state, as soon as it is newer than the given revision or the wait is over",
+    query: strict({
+      revision: Type.Integer({ minimum: 0 }),
+      epoch: Type.Integer({ minimum: 0 }),
+      waitMs: Type.Integer({ minimum: 0, maximum: 30_000 }),
+      bootId: Type.String({ minLength: 8, maxLength: 64 }),
+    }),
+    response: desiredState,
+  },
+  reportObservedState: {
+    method: "POST", path: "/agent/observed-state", access: "agent", status: 200,
+    summary: "Replaces what is known of the host; answers with the serial of the certificate that the caller showed",
+    body: observedReport,
+    response: strict({ seenSerial: serial }),
+  },
+  issueCredential: {
+    method: "POST", path: "/agent/certificates", access: "agent", status: 201,
+    summary: "Issues a certificate for a credential of the host from a PKCS#10 request (RFC 2986)",
+    body: strict({ credentialId, requestPem: pem }),
+    response: issuedCertificate,
+  },
+  issueProbe: {
+    method: "POST", path: "/agent/probe-certificates", access: "agent", status: 201,
+    summary: "Issues a short-lived probe certificate with a process's real profile, from an authority that is being introduced",
+    body: strict({ credentialId, authorityId, requestPem: pem }),
+    response: probeCertificate,
+  },
+} as const satisfies Record<string, RouteDefinition>;

@@ -1,0 +1,20 @@
+import { accessRoutes } from "./access.ts";
+import { agentRoutes } from "./agent.ts";
+import { changeRoutes } from "./change.ts";
+import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
+import { topologyRoutes } from "./topology.ts";
+
+/** Every route of the API below `/api/v1`, by operation id. */
+export const routes = { ...accessRoutes, ...agentRoutes, ...topologyRoutes, ...changeRoutes } as const;
+
+export type RouteName = keyof typeof routes;
+export type RouteBody<Name extends RouteName> = BodyOf<(typeof routes)[Name]>;
+export type RouteParams<Name extends RouteName> = ParamsOf<(typeof routes)[Name]>;
+export type RouteQuery<Name extends RouteName> = QueryOf<(typeof routes)[Name]>;
+export type RouteResponse<Name extends RouteName> = ResponseOf<(typeof routes)[Name]>;
+
+export type { DesiredState, IssuedCertificate, ObservedReport } from "./agent.ts";
+export type { RolloutView } from "./change.ts";
+export type { Access, RouteDefinition } from "./route.ts";
+export { problem } from "./schemas.ts";
+export type { InstanceView, TopologyView } from "./topology.ts";

@@ -1,0 +1,31 @@
+import type { Static, TSchema } from "typebox";
+
+/**
+ * Who may call a route. `public` needs nothing; `operator` and `administrator` a login (the second
+ * may do all that the first may); `agent` mutual TLS as a Node Manager of the signed topology;
+ * `relying-party` the bearer token that it was registered with.
+ */
+export type Access = "public" | "operator" | "administrator" | "agent" | "relying-party";
+
+/** One route of the API: validated by, documented from, and called through this one object. */
+export interface RouteDefinition {
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
+  /** Below `/api/v1`; parameters as `:name`. */
+  readonly path: string;
+  readonly access: Access;
+  readonly summary: string;
+  readonly status: 200 | 201 | 204;
+  readonly params?: TSchema;
+  readonly query?: TSchema;
+  readonly body?: TSchema;
+  readonly response: TSchema;
+  /** Attempts are counted per caller address and limited. */
+  readonly rateLimited?: boolean;
+}
+
+type Of<Definition, Part extends string> = Definition extends { readonly [P in Part]: infer Schema extends TSchema } ? Static<Schema> : undefined;
+
+export type ParamsOf<Definition> = Of<Definition, "params">;
+export type QueryOf<Definition> = Of<Definition, "query">;
+export type BodyOf<Definition> = Of<Definition, "body">;
+export type ResponseOf<Definition> = Of<Definition, "response">;

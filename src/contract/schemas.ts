@@ -1,0 +1,66 @@
+import { Type, type TSchema } from "typebox";
+import type { AuthorityId, CredentialId, GroupId, HostId, PlanId, ProcessId, RelyingPartyId, RolloutId } from "../kit/index.ts";
+
+/** An identifier: text in JSON, a branded id in TypeScript. */
+function id<T extends string>(description: string): ReturnType<typeof Type.Unsafe<T>> {
+  return Type.Unsafe<T>({ type: "string", minLength: 1, maxLength: 128, description });
+}
+
+export const hostId = id<HostId>("host, as host-1");
+export const processId = id<ProcessId>("process, as nodemanager-1 or instance-1");
+export const groupId = id<GroupId>("group, as group-2");
+export const credentialId = id<CredentialId>("credential, as instance-1/traffic");
+export const authorityId = id<AuthorityId>("authority, as management-1");
+export const planId = id<PlanId>("plan");
+export const rolloutId = id<RolloutId>("rollout");
+export const relyingPartyId = id<RelyingPartyId>("relying party");
+
+export const name = Type.String({ minLength: 1, maxLength: 256 });
+export const port = Type.Integer({ minimum: 1, maximum: 65_535 });
+export const timeMs = Type.Number({ description: "milliseconds since 1970-01-01T00:00:00Z" });
+export const pem = Type.String({ minLength: 1, maxLength: 65_536, description: "PEM text" });
+export const hexDigest = Type.String({ pattern: "^[0-9a-f]{64}$", description: "hexadecimal SHA-256" });
+export const serial = Type.String({ pattern: "^[0-9a-f]{1,40}$" });
+export const secret = Type.String({ minLength: 1, maxLength: 1024, description: "never logged" });
+
+export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
+export const list = <Schema extends TSchema>(schema: Schema) => Type.Array(schema, { maxItems: 100_000 });
+export const strict = <Properties extends Record<string, TSchema>>(properties: Properties) => Type.Object(properties, { additionalProperties: false });
+export const nothing = Type.Null();
+
+export const usage = Type.Union([Type.Literal("management"), Type.Literal("traffic")]);
+
+export const envelope = strict({
+  payload: Type.String({ maxLength: 16_777_216, description: "base64 of the signed JSON document" }),
+  signature: Type.String({ maxLength: 1024 }),
+  keyId: hexDigest,
+});
+
+export const finding = strict({
+  code: Type.String(),
+  severity: Type.Union([Type.Literal("info"), Type.Literal("warning"), Type.Literal("error")]),
+  subject: Type.String(),
+  text: Type.String(),
+});
+
+/** RFC 9457 problem details, with our error code and the values it is about. */
+export const problem = strict({
+  type: Type.String({ description: "URI reference of the page about the error code" }),
+  title: Type.String(),
+  status: Type.Integer(),
+  detail: Type.String(),
+  code: Type.String(),
+  context: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+});
+
+export const route = strict({
+  host: nullable(name),
+  pathPrefix: Type.String({ pattern: "^/", maxLength: 1024 }),
+  upstreams: Type.Array(Type.String({ pattern: "^http://[^/]+$" }), { minItems: 1, maxItems: 64 }),
+  healthPath: nullable(Type.String({ pattern: "^/", maxLength: 1024 })),
+});
+
+export const gatewayConfiguration = strict({
+  routes: Type.Array(route, { maxItems: 1000 }),
+  dnsNames: Type.Array(name, { maxItems: 64 }),
+});

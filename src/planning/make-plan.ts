@@ -1,0 +1,147 @@
+import { DomainError, type AuthorityId, type CredentialId, type PlanId } from "../kit/index.ts";
+import type { AuthorityUsage, Credential, Finding } from "../domain/index.ts";
+import type { Plan, Step, Succession } from "./plan.ts";
+import { arrangeEvidence, type DomainSnapshot } from "./snapshot.ts";
+import { wavesOf } from "./waves.ts";
+
+/** What every plan is made with, beside the domain as it is. */
+export interface PlanRequest {
+  readonly id: PlanId;
+  readonly createdBy: string;
+}
+
+/**
+ * Plans a new certificate, with a new key, for the chosen credentials (null: all), from their
+ * present authorities. Throws `not-found` for a credential that does not exist.
+ */
+export function planReplaceLeaves(snapshot: DomainSnapshot, request: PlanRequest & { readonly credentials: readonly CredentialId[] | null }): Plan {
+  const chosen = chooseCredentials(snapshot.credentials, request.credentials);
+  const title = request.credentials === null ? "Replace every leaf certificate" : `Replace ${chosen.length} leaf certificates`;
+  return {
+    ...request,
+    kind: "replace-leaves",
+    title,
+    parentRevision: snapshot.revision,
+    createdAtMs: snapshot.nowMs,
+    successions: [],
+    replaced: chosen.map((credential) => credential.id),
+    unprovable: [],
+    problems: absentHosts(snapshot),
+    steps: [...reissueSteps(snapshot, chosen), forgetStep],
+  };
+}
+
+function chooseCredentials(all: readonly Credential[], ids: readonly CredentialId[] | null): Credential[] {
+  if (ids === null) return [...all];
+  return ids.map((id) => {
+    const found = all.find((credential) => credential.id === id);
+    if (found === undefined) throw new DomainError("not-found", `there is no credential ${id}: list them with \`gatehouse credentials\``);
+    return found;
+  });
+}
+
+/** The new authority for each usage to be rotated, and how long the new state is observed. */
+export interface RotationRequest extends PlanRequest {
+  readonly successors: readonly { readonly usage: AuthorityUsage; readonly to: AuthorityId; readonly subject: string }[];
+  readonly observeSeconds: number;
+}
+
+/**
+ * Plans the replacement of the current authority of each given usage, in the order introduce,
+ * issue, reissue, observe, retire (design section 5). Everybody trusts the new authority, proven
+ * edge by edge, before anybody presents it; everybody presents it before the old one is retired.
+ */
+export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest): Plan {
+  const { successors, observeSeconds, ...plan } = request;
+  const successions = successors.map((successor) => successionOf(snapshot, successor));
+  const usages = successions.map((succession) => succession.usage);
+  const next = successions.map((succession) => succession.to);
+  const old = successions.map((succession) => succession.from);
+  const concerned = snapshot.credentials.filter((credential) => usages.includes(credential.usage));
+  const unprovable = usages.map((usage) => unmanagedCallers(usage));
+  const subjects = unprovable.map((finding) => finding.subject);
+  return {
+    ...plan,
+    kind: "rotate-ca",
+    title: `Rotate the ${usages.join(" and ")} CA`,
+    parentRevision: snapshot.revision,
+    createdAtMs: snapshot.nowMs,
+    successions,
+    replaced: concerned.map((credential) => credential.id),
+    unprovable,
+    problems: [...absentHosts(snapshot), ...subjectsTaken(snapshot, successions)],
+    steps: [
+      { id: "prepare", phase: "prepare", title: "Make the new CA and its cross-certificate", edit: { do: "create-authorities", successions }, gate: [] },
+      {
+        id: "introduce", phase: "introduce", title: "Trust the old and the new CA everywhere",
+        edit: { do: "trust", authorities: next },
+        gate: [{ require: "trust-loaded" }, { require: "edges-proven", authorities: next }],
+      },
+      {
+        id: "issue", phase: "issue", title: "Sign new requests with the new CA",
+        edit: { do: "make-current", authorities: next }, gate: [{ require: "trust-loaded" }],
+      },
+      ...reissueSteps(snapshot, concerned),
+      {
+        id: "reissue-rest", phase: "reissue", title: "Reissue what was created under the old CA in the meantime",
+        edit: { do: "reissue-rest", usages }, gate: [{ require: "all-presented", usages }],
+      },
+      {
+        id: "observe", phase: "observe", title: "Watch that everything holds under the new CA", edit: { do: "watch" },
+        gate: [{ require: "trust-loaded" }, { require: "all-presented", usages }, { require: "unmanaged-waived", subjects }, { require: "held-for", seconds: observeSeconds }],
+      },
+      {
+        id: "retire", phase: "retire", title: "Stop trusting the old CA", edit: { do: "distrust", authorities: old, deny: false },
+        gate: [{ require: "trust-loaded" }, { require: "old-connections-closed" }, { require: "all-presented", usages }],
+      },
+      forgetStep,
+    ],
+  };
+}
+
+function successionOf(snapshot: DomainSnapshot, successor: RotationRequest["successors"][number]): Succession {
+  const from = snapshot.authorities.find((authority) => authority.usage === successor.usage && authority.status === "current");
+  if (from === undefined) throw new DomainError("authority-unavailable", `there is no current ${successor.usage} authority to rotate`);
+  return { ...successor, from: from.id };
+}
+
+const forgetStep: Step = { id: "forget", phase: "retire", title: "Forget the superseded keys", edit: { do: "forget-superseded" }, gate: [] };
+
+function reissueSteps(snapshot: DomainSnapshot, credentials: readonly Credential[]): Step[] {
+  return wavesOf(snapshot.topology, credentials).map((wave, i, waves) => ({
+    id: `reissue-${i + 1}`,
+    phase: "reissue",
+    title: `Reissue ${i === 0 ? "the canary" : `wave ${i} of ${waves.length - 1}`}: ${wave.length === 1 ? wave[0] : `${wave.length} credentials`}`,
+    edit: { do: "reissue", credentials: wave },
+    gate: [{ require: "presented", credentials: wave }],
+  }));
+}
+
+/** Hosts that would block the plan at its first gate: said before it starts. */
+function absentHosts(snapshot: DomainSnapshot): Finding[] {
+  const { hostOf } = arrangeEvidence(snapshot);
+  return snapshot.topology.hosts
+    .filter((host) => host.status === "active")
+    .filter((host) => snapshot.nowMs - (hostOf.get(host.id)?.receivedAtMs ?? 0) > snapshot.silentAfterMs)
+    .map((host) => ({
+      code: "host-silent", severity: "warning", subject: host.id,
+      text: `host ${host.name} (${host.id}) is not connected: the rollout will wait for it, unless it is waived`,
+    }));
+}
+
+function subjectsTaken(snapshot: DomainSnapshot, successions: readonly Succession[]): Finding[] {
+  return successions
+    .filter(({ subject }) => snapshot.authorities.some((authority) => authority.subject === subject))
+    .map(({ subject }) => ({
+      code: "subject-taken", severity: "error", subject,
+      text: `an earlier CA of this domain is named ${subject}: verifiers that know both would confuse them, choose another name`,
+    }));
+}
+
+function unmanagedCallers(usage: AuthorityUsage): Finding {
+  const who = usage === "management" ? "browsers and remote command lines that call an Admin Node Manager" : "callers of the gateways that are not managed relying parties";
+  return {
+    code: "unmanaged-callers", severity: "warning", subject: `unmanaged:${usage}`,
+    text: `${who} cannot be observed: give them the new CA, then waive unmanaged:${usage} before the old CA is retired`,
+  };
+}
