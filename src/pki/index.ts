@@ -1,0 +1,77 @@
+export { bytesEqual } from "./bytes.ts";
+export { base64Decode, base64Encode } from "./base64.ts";
+export { formatTime } from "./civil-time.ts";
+export {
+  certificateFingerprint,
+  certificateText,
+  isAuthorityCertificate,
+  isProbeCertificate,
+  isSelfIssued,
+  parseCertificate,
+  parseCertificatesPem,
+  spkiFingerprint,
+  type Certificate,
+  type TbsCertificate,
+} from "./certificate.ts";
+export {
+  completeCertificate,
+  prepareCertificate,
+  type CertificateTemplate,
+  type Issuer,
+  type SigningTicket,
+} from "./certificate-build.ts";
+export type { CryptoPort } from "./crypto-port.ts";
+export type {
+  AuthorityKeyId,
+  BasicConstraints,
+  Extensions,
+  KeyUsage,
+  RawExtension,
+} from "./extensions.ts";
+export { formatGeneralName, parseGeneralNameText, type GeneralName } from "./general-name.ts";
+export { certificateIsForHost } from "./host-name.ts";
+export { formatIpAddress, parseIpAddress } from "./ip-address.ts";
+export { formatName, parseNameText, type NameOrder } from "./name-text.ts";
+export {
+  isEmptyName,
+  nameKey,
+  namesEqual,
+  namesIdentical,
+  nameValue,
+  type Name,
+  type NameAttribute,
+} from "./name.ts";
+export { oid } from "./oid.ts";
+export { verifyPath, type PathFailure, type PathInput, type PathResult } from "./path.ts";
+export type { PathPolicy, PathRule } from "./path-rules.ts";
+export { decodeOnePem, decodePem, encodePem, type PemBlock } from "./pem.ts";
+export {
+  authorityProfile,
+  processProfile,
+  roleUsages,
+  trafficProfile,
+  type CertificateProfile,
+  type CertificateRole,
+} from "./profiles.ts";
+export {
+  describePublicKey,
+  publicKeyText,
+  subjectKeyIdOf,
+  type PublicKeyInfo,
+} from "./public-key.ts";
+export {
+  parseRequest,
+  parseRequestPem,
+  verifyRequestSignature,
+  type CertificateRequest,
+} from "./request.ts";
+export {
+  completeRequest,
+  prepareRequest,
+  type RequestTemplate,
+  type RequestTicket,
+} from "./request-build.ts";
+export { randomSerial } from "./serial.ts";
+export { defaultSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
+export { formatSpiffeId, parseSpiffeId, spiffeIdOf, type SpiffeId } from "./spiffe-id.ts";
+export { leafValidity, type Validity } from "./validity.ts";
