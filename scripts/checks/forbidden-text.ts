@@ -3,7 +3,7 @@ import { filesOf, lineAt, textOf } from "./tree.ts";
 /** What may not be committed, and why. */
 const forbidden: { pattern: RegExp; reason: string }[] = [
   {
-    pattern: /(?<![\w.:/-])\/(?:home|Users|root|work|workspace|tmp\/[a-z]{2})\/[\w.-]+/g,
+    pattern: /(?<![\w.:/-])\/(?:home|Users|root|work|workspace|tmp\/[a-z]{2})\/[\w./-]+/g,
     reason: "a path of one machine",
   },
   {

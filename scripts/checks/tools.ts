@@ -21,7 +21,7 @@ export async function typeProblems(
 /** What oxlint says, with type information. */
 export async function lintProblems(root: string): Promise<string[]> {
   const config = join(repository, ".oxlintrc.json");
-  const args = ["--type-aware", "--deny-warnings", "--no-ignore", "-c", config, "-f", "unix"];
+  const args = ["--type-aware", "--deny-warnings", "-c", config, "-f", "unix"];
   const problems = problemsOf(await runTool(root, "oxlint/bin/oxlint", args));
   return problems.filter((line) => !/^\d+ problems?$/.test(line));
 }
@@ -38,17 +38,20 @@ export async function formatProblems(root: string): Promise<string[]> {
  * exceptions that are not needed any more.
  */
 export async function deadCodeProblems(root: string): Promise<string[]> {
-  const args = ["--no-progress", "--reporter", "compact"];
-  const { status, stdout, stderr } = await runTool(root, "knip/bin/knip.js", args);
+  const { status, stdout, stderr } = await runTool(root, "knip/bin/knip.js", ["--no-progress"]);
   const hints = lines(stderr).filter((line) => line.includes("Remove from"));
-  if (status === 0) return hints.map((hint) => hint.trim().replace(/\s{2,}/g, ": "));
+  if (status === 0) return hints.map(singleSpaced);
   let kind = "";
   const problems = lines(stdout).flatMap((line) => {
     const [, heading] = /^(.*) \(\d+\)$/.exec(line) ?? [];
     kind = heading ?? kind;
-    return heading === undefined ? [`${kind}: ${line}`] : [];
+    return heading === undefined ? [`${kind}: ${singleSpaced(line)}`] : [];
   });
   return problems.length > 0 ? problems : [...lines(stderr), `knip ended with status ${status}`];
+}
+
+function singleSpaced(line: string): string {
+  return line.trim().replace(/\s+/g, " ");
 }
 
 interface ToolResult {
