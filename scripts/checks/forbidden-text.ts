@@ -8,7 +8,7 @@ const forbidden: { pattern: RegExp; reason: string }[] = [
   },
   {
     pattern: /\b(?:TODO|FIXME)\b(?!\(#\d+\))/g,
-    reason: "write TODO(#issue), or do it",
+    reason: "left to do without an issue, as in (#12)",
   },
   {
     pattern: /"resolved": "(?!https:\/\/registry\.npmjs\.org\/)[^"]*"/g,

@@ -7,12 +7,11 @@ const ownPath = /^(?:src|test|docs|scripts|bin|bench|examples|blueprints|web|\.c
 
 /** Links of our pages that lead nowhere, and paths named in them that do not exist. */
 export function linkProblems(root: string): string[] {
-  const files = filesOf(root);
-  return files
+  return filesOf(root)
     .filter((path) => path.endsWith(".md"))
     .flatMap((page) => {
       const text = withoutFences(textOf(root, page));
-      return [...brokenLinks(root, page, text), ...brokenPaths(files, page, text)];
+      return [...brokenLinks(root, page, text), ...brokenPaths(root, page, text)];
     });
 }
 
@@ -32,18 +31,18 @@ function brokenLinks(root: string, page: string, text: string): string[] {
   });
 }
 
-function brokenPaths(files: string[], page: string, text: string): string[] {
+function brokenPaths(root: string, page: string, text: string): string[] {
   return [...text.matchAll(/(?<!`)`([^`\n]+)`(?!`)/g)].flatMap((match) => {
     const path = (match[1] ?? "").replace(/:\d+$/, "");
-    if (!ownPath.test(path) || namesSomething(files, path.replace(/\/$/, ""))) return [];
+    if (!ownPath.test(path) || namesSomething(root, path)) return [];
     return [`${page}:${lineAt(text, match.index)}: ${path} does not exist`];
   });
 }
 
-function namesSomething(files: string[], path: string): boolean {
+function namesSomething(root: string, path: string): boolean {
   return path.includes("*")
-    ? files.some((file) => matchesGlob(file, path))
-    : files.some((file) => file === path || file.startsWith(`${path}/`));
+    ? filesOf(root).some((file) => matchesGlob(file, path))
+    : existsSync(join(root, path));
 }
 
 /** The anchors that GitHub gives the headings of a page. */

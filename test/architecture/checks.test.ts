@@ -190,13 +190,13 @@ describe("the error codes check", () => {
 
 describe("the forbidden text check", () => {
   test("reports machine paths, unnumbered notes, foreign registries and merge conflicts", () => {
-    expect(forbiddenTextProblems(wrong("forbidden-text"))).toEqual([
-      "notes.md:1: <<<<<<< ours: a merge conflict",
-      "notes.md:3: >>>>>>> theirs: a merge conflict",
-      'package-lock.json:1: "resolved": "https://mirror.example/left-pad.tgz": ' +
-        "a package from one machine's registry",
-      "src/wrong.ts:1: /home/somebody/gatehouse: a path of one machine",
-      "src/wrong.ts:2: TODO: write TODO(#issue), or do it",
+    const found = forbiddenTextProblems(wrong("forbidden-text"));
+    expect(found.map((problem) => problem.replace(/: .*: /, ": "))).toEqual([
+      "notes.md:1: a merge conflict",
+      "notes.md:3: a merge conflict",
+      "package-lock.json:1: a package from one machine's registry",
+      "src/wrong.ts:1: a path of one machine",
+      "src/wrong.ts:2: left to do without an issue, as in (#12)",
     ]);
   });
 });
