@@ -123,7 +123,7 @@ export function readExtensions(reader: DerReader): Extensions {
       inner.finish();
     }
   }
-  return { raw, ...parsed };
+  return { ...parsed, raw };
 }
 
 function readList<T>(reader: DerReader, read: (list: DerReader) => T): T[] {

@@ -75,3 +75,4 @@ export { randomSerial } from "./serial.ts";
 export { defaultSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
 export { formatSpiffeId, parseSpiffeId, spiffeIdOf, type SpiffeId } from "./spiffe-id.ts";
 export { leafValidity, type Validity } from "./validity.ts";
+export { utf8Decode, utf8Encode } from "./characters.ts";
