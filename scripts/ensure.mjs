@@ -31,10 +31,14 @@ export function ensurePackages() {
   if (readIfThere(stamp) === wanted) return;
   process.stderr.write("installing packages (npm ci)\n");
   // 2 is our stderr: stdout belongs to the program that is started afterwards.
-  const { status, error } = spawnSync("npm", ["ci", "--no-fund", "--no-audit"], {
-    cwd: root,
-    stdio: ["ignore", 2, 2],
-  });
+  const { status, error } = spawnSync(
+    "npm",
+    ["ci", "--no-fund", "--no-audit", "--loglevel=error"],
+    {
+      cwd: root,
+      stdio: ["ignore", 2, 2],
+    },
+  );
   if (status !== 0) {
     throw new Error(
       `npm ci failed (${error ? error.message : `status ${status}`}): ` +

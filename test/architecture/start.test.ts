@@ -90,7 +90,7 @@ describe("npm start", () => {
     expect(stdout).toBe("");
     expect(stderr.split("\n")).toEqual([
       "installing packages (npm ci)",
-      "npm ci --no-fund --no-audit",
+      "npm ci --no-fund --no-audit --loglevel=error",
       "npm ci failed (status 9): check that npm reaches its registry, then run it again",
       "",
     ]);
