@@ -13,6 +13,9 @@ export async function launch(name) {
   } else if (satisfiesEngines()) {
     await import(program);
   } else {
-    await script(() => run(nodePath(), [program, ...process.argv.slice(2)]));
+    // Arguments may hold what the program hides from `ps` as soon as it has read it.
+    const args = process.argv.slice(2);
+    process.title = name;
+    await script(() => run(nodePath(), [program, ...args]));
   }
 }

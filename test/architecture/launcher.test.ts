@@ -66,6 +66,16 @@ describe("the launcher", () => {
     expect(await once(child, "exit")).toEqual([7, null]);
   });
 
+  test("keeps the arguments out of its own command line when it waits for the program", async () => {
+    const parent = "`/proc/${process.ppid}/cmdline`";
+    const door = await installed(
+      `import { readFileSync } from "node:fs"; console.log(readFileSync(${parent}, "utf8"));`,
+      tooOld,
+    );
+    const { stdout } = spawnSync(process.execPath, [door, "--domain_passphrase", "hush"]);
+    expect(String(stdout)).toMatch(/^gatehouse\0*\n$/);
+  });
+
   test("ends with 128 and the signal's number when the program is killed by it", async () => {
     const door = await installed(`process.kill(process.pid, "SIGKILL");`, tooOld);
     expect(spawnSync(process.execPath, [door]).status).toBe(137);
