@@ -1,6 +1,22 @@
 import { Type } from "typebox";
 import type { RouteDefinition } from "./route.ts";
-import { authorityId, envelope, hexDigest, hostId, list, name, nothing, nullable, pem, port, processId, relyingPartyId, secret, strict, timeMs } from "./schemas.ts";
+import {
+  authorityId,
+  envelope,
+  hexDigest,
+  hostId,
+  list,
+  name,
+  nothing,
+  nullable,
+  pem,
+  port,
+  processId,
+  relyingPartyId,
+  secret,
+  strict,
+  timeMs,
+} from "./schemas.ts";
 
 const role = Type.Union([Type.Literal("administrator"), Type.Literal("operator")]);
 
@@ -20,41 +36,78 @@ const admission = strict({
 /** Logging in, joining and coming back: everything that is reached over server-side TLS. */
 export const accessRoutes = {
   getTrust: {
-    method: "GET", path: "/trust", access: "public", status: 200,
-    summary: "Links of the signed trust chain above an epoch; they prove themselves, so anybody may read them",
+    method: "GET",
+    path: "/trust",
+    access: "public",
+    status: 200,
+    summary:
+      "Links of the signed trust chain above an epoch; they prove themselves, so anybody may read them",
     query: strict({ after: Type.Integer({ minimum: 0 }) }),
     response: strict({ links: list(envelope) }),
   },
   logIn: {
-    method: "POST", path: "/sessions", access: "public", status: 201, rateLimited: true,
+    method: "POST",
+    path: "/sessions",
+    access: "public",
+    status: 201,
+    rateLimited: true,
     summary: "Exchanges a user's password for a session token",
     body: strict({ username: name, password: secret }),
     response: strict({ token: secret, role, expiresAtMs: timeMs }),
   },
   logOut: {
-    method: "DELETE", path: "/sessions/current", access: "operator", status: 204,
-    summary: "Ends the session of the token that is shown", response: nothing,
+    method: "DELETE",
+    path: "/sessions/current",
+    access: "operator",
+    status: 204,
+    summary: "Ends the session of the token that is shown",
+    response: nothing,
   },
   createJoinToken: {
-    method: "POST", path: "/join-tokens", access: "administrator", status: 201,
+    method: "POST",
+    path: "/join-tokens",
+    access: "administrator",
+    status: 201,
     summary: "Makes a single-use token that admits one host and pins the trust-signing key",
-    body: strict({ hostName: nullable(name), lifetimeSeconds: Type.Integer({ minimum: 1, maximum: 604_800 }) }),
+    body: strict({
+      hostName: nullable(name),
+      lifetimeSeconds: Type.Integer({ minimum: 1, maximum: 604_800 }),
+    }),
     response: strict({ token: secret, expiresAtMs: timeMs }),
   },
   joinHost: {
-    method: "POST", path: "/hosts/admissions", access: "public", status: 201, rateLimited: true,
+    method: "POST",
+    path: "/hosts/admissions",
+    access: "public",
+    status: 201,
+    rateLimited: true,
     summary: "Admits a new host that shows a join token, and issues its Node Manager's certificate",
-    body: strict({ token: secret, hostName: name, address: name, nodeManagerName: name, port, requestPem: pem }),
+    body: strict({
+      token: secret,
+      hostName: name,
+      address: name,
+      nodeManagerName: name,
+      port,
+      requestPem: pem,
+    }),
     response: admission,
   },
   getReturnNonce: {
-    method: "POST", path: "/hosts/return-nonces", access: "public", status: 201, rateLimited: true,
+    method: "POST",
+    path: "/hosts/return-nonces",
+    access: "public",
+    status: 201,
+    rateLimited: true,
     summary: "Gives a nonce for a host that wants to come back",
     body: strict({ hostId }),
     response: strict({ nonce: hexDigest }),
   },
   returnHost: {
-    method: "POST", path: "/hosts/returns", access: "public", status: 201, rateLimited: true,
+    method: "POST",
+    path: "/hosts/returns",
+    access: "public",
+    status: 201,
+    rateLimited: true,
     summary: "Re-enrols a host whose certificate or trust is out of date, on proof of its last key",
     body: strict({
       hostId,
@@ -67,19 +120,30 @@ export const accessRoutes = {
     response: admission,
   },
   createRelyingParty: {
-    method: "POST", path: "/relying-parties", access: "administrator", status: 201,
+    method: "POST",
+    path: "/relying-parties",
+    access: "administrator",
+    status: 201,
     summary: "Registers a managed relying party and makes its token",
     body: strict({ name }),
     response: strict({ id: relyingPartyId, token: secret }),
   },
   deleteRelyingParty: {
-    method: "DELETE", path: "/relying-parties/:id", access: "administrator", status: 204,
+    method: "DELETE",
+    path: "/relying-parties/:id",
+    access: "administrator",
+    status: 204,
     summary: "Removes a managed relying party; gates no longer count it",
-    params: strict({ id: relyingPartyId }), response: nothing,
+    params: strict({ id: relyingPartyId }),
+    response: nothing,
   },
   getVerificationTargets: {
-    method: "GET", path: "/relying-parties/self", access: "relying-party", status: 200,
-    summary: "What a relying party has to prove: the authorities being introduced and every traffic listener",
+    method: "GET",
+    path: "/relying-parties/self",
+    access: "relying-party",
+    status: 200,
+    summary:
+      "What a relying party has to prove: the authorities being introduced and every traffic listener",
     response: strict({
       id: relyingPartyId,
       epoch: Type.Integer(),
@@ -88,7 +152,10 @@ export const accessRoutes = {
     }),
   },
   reportRelyingParty: {
-    method: "PUT", path: "/relying-parties/self", access: "relying-party", status: 204,
+    method: "PUT",
+    path: "/relying-parties/self",
+    access: "relying-party",
+    status: 204,
     summary: "Reports the epoch that a relying party has loaded and the edges it has proven",
     body: strict({
       loadedEpoch: Type.Integer(),

@@ -1,7 +1,21 @@
 import { Type, type Static } from "typebox";
 import type { RouteDefinition } from "./route.ts";
 import {
-  authorityId, credentialId, envelope, gatewayConfiguration, groupId, list, name, nullable, pem, port, processId, serial, strict, timeMs, usage,
+  authorityId,
+  credentialId,
+  envelope,
+  gatewayConfiguration,
+  groupId,
+  list,
+  name,
+  nullable,
+  pem,
+  port,
+  processId,
+  serial,
+  strict,
+  timeMs,
+  usage,
 } from "./schemas.ts";
 
 const edgeProof = strict({
@@ -52,7 +66,12 @@ const observedReport = strict({
   processes: list(
     strict({
       id: processId,
-      state: Type.Union([Type.Literal("running"), Type.Literal("starting"), Type.Literal("stopped"), Type.Literal("failed")]),
+      state: Type.Union([
+        Type.Literal("running"),
+        Type.Literal("starting"),
+        Type.Literal("stopped"),
+        Type.Literal("failed"),
+      ]),
       pid: nullable(Type.Integer()),
       loadedEpoch: nullable(Type.Integer()),
       filesEpoch: Type.Integer(),
@@ -62,7 +81,9 @@ const observedReport = strict({
   credentials: list(
     strict({
       id: credentialId,
-      installed: nullable(strict({ sequence: Type.Integer(), serial, authorityId, notAfterMs: timeMs })),
+      installed: nullable(
+        strict({ sequence: Type.Integer(), serial, authorityId, notAfterMs: timeMs }),
+      ),
       seenOnWire: nullable(strict({ serial, by: processId, atMs: timeMs })),
       failedRenewals: Type.Integer(),
       lastError: nullable(Type.String({ maxLength: 1000 })),
@@ -91,8 +112,12 @@ const probeCertificate = strict({ certificatePem: pem, chainPem: Type.String() }
 
 export const agentRoutes = {
   getDesiredState: {
-    method: "GET", path: "/agent/desired-state", access: "agent", status: 200,
-    summary: "The host's desired state, as soon as it is newer than the given revision or the wait is over",
+    method: "GET",
+    path: "/agent/desired-state",
+    access: "agent",
+    status: 200,
+    summary:
+      "The host's desired state, as soon as it is newer than the given revision or the wait is over",
     query: strict({
       revision: Type.Integer({ minimum: 0 }),
       epoch: Type.Integer({ minimum: 0 }),
@@ -102,20 +127,31 @@ export const agentRoutes = {
     response: desiredState,
   },
   reportObservedState: {
-    method: "POST", path: "/agent/observed-state", access: "agent", status: 200,
-    summary: "Replaces what is known of the host; answers with the serial of the certificate that the caller showed",
+    method: "POST",
+    path: "/agent/observed-state",
+    access: "agent",
+    status: 200,
+    summary:
+      "Replaces what is known of the host; answers with the serial of the certificate that the caller showed",
     body: observedReport,
     response: strict({ seenSerial: serial }),
   },
   issueCredential: {
-    method: "POST", path: "/agent/certificates", access: "agent", status: 201,
+    method: "POST",
+    path: "/agent/certificates",
+    access: "agent",
+    status: 201,
     summary: "Issues a certificate for a credential of the host from a PKCS#10 request (RFC 2986)",
     body: strict({ credentialId, requestPem: pem }),
     response: issuedCertificate,
   },
   issueProbe: {
-    method: "POST", path: "/agent/probe-certificates", access: "agent", status: 201,
-    summary: "Issues a short-lived probe certificate with a process's real profile, from an authority that is being introduced",
+    method: "POST",
+    path: "/agent/probe-certificates",
+    access: "agent",
+    status: 201,
+    summary:
+      "Issues a short-lived probe certificate with a process's real profile, from an authority that is being introduced",
     body: strict({ credentialId, authorityId, requestPem: pem }),
     response: probeCertificate,
   },

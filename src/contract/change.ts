@@ -1,11 +1,26 @@
 import { Type, type Static } from "typebox";
 import type { Plan, Rollout } from "../planning/index.ts";
 import type { RouteDefinition } from "./route.ts";
-import { credentialId, finding, list, name, nullable, planId, processId, rolloutId, serial, strict, timeMs, usage } from "./schemas.ts";
+import {
+  credentialId,
+  finding,
+  list,
+  name,
+  nullable,
+  planId,
+  processId,
+  rolloutId,
+  serial,
+  strict,
+  timeMs,
+  usage,
+} from "./schemas.ts";
 
 const openObject = <T>(description: string) => Type.Unsafe<T>({ type: "object", description });
 
-const plan = openObject<Plan>("the plan: steps, gates, what is replaced, who cannot be proven, what would break");
+const plan = openObject<Plan>(
+  "the plan: steps, gates, what is replaced, who cannot be proven, what would break",
+);
 
 const rolloutView = strict({
   rollout: openObject<Rollout>("the rollout with its applied and coming steps"),
@@ -20,58 +35,163 @@ const rolloutParams = strict({ id: rolloutId });
 /** Plans, rollouts, revocation and the audit log. */
 export const changeRoutes = {
   createPlan: {
-    method: "POST", path: "/plans", access: "administrator", status: 201,
+    method: "POST",
+    path: "/plans",
+    access: "administrator",
+    status: 201,
     summary: "Computes a change without touching anything",
     body: Type.Union([
-      strict({ kind: Type.Literal("replace-leaves"), credentials: nullable(Type.Array(credentialId, { minItems: 1, maxItems: 100_000 })) }),
+      strict({
+        kind: Type.Literal("replace-leaves"),
+        credentials: nullable(Type.Array(credentialId, { minItems: 1, maxItems: 100_000 })),
+      }),
       strict({
         kind: Type.Literal("rotate-ca"),
         usages: Type.Array(usage, { minItems: 1, maxItems: 2, uniqueItems: true }),
         observeSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }),
-        subject: nullable(Type.String({ maxLength: 64, description: "subject of the new management CA; null: chosen" })),
+        subject: nullable(
+          Type.String({
+            maxLength: 64,
+            description: "subject of the new management CA; null: chosen",
+          }),
+        ),
       }),
     ]),
     response: plan,
   },
-  getPlan: { method: "GET", path: "/plans/:id", access: "operator", status: 200, summary: "A plan that was computed", params: strict({ id: planId }), response: plan },
-  startRollout: {
-    method: "POST", path: "/rollouts", access: "administrator", status: 201,
-    summary: "Starts a plan, if the domain is still as the plan found it", body: strict({ planId }), response: rolloutView,
+  getPlan: {
+    method: "GET",
+    path: "/plans/:id",
+    access: "operator",
+    status: 200,
+    summary: "A plan that was computed",
+    params: strict({ id: planId }),
+    response: plan,
   },
-  listRollouts: { method: "GET", path: "/rollouts", access: "operator", status: 200, summary: "Rollouts, newest first", response: strict({ rollouts: list(rolloutView) }) },
-  getRollout: { method: "GET", path: "/rollouts/:id", access: "operator", status: 200, summary: "A rollout and what it waits for", params: rolloutParams, response: rolloutView },
-  pauseRollout: { method: "POST", path: "/rollouts/:id/pause", access: "administrator", status: 200, summary: "Begins no further step", params: rolloutParams, response: rolloutView },
-  resumeRollout: { method: "POST", path: "/rollouts/:id/resume", access: "administrator", status: 200, summary: "Goes on where it was paused", params: rolloutParams, response: rolloutView },
+  startRollout: {
+    method: "POST",
+    path: "/rollouts",
+    access: "administrator",
+    status: 201,
+    summary: "Starts a plan, if the domain is still as the plan found it",
+    body: strict({ planId }),
+    response: rolloutView,
+  },
+  listRollouts: {
+    method: "GET",
+    path: "/rollouts",
+    access: "operator",
+    status: 200,
+    summary: "Rollouts, newest first",
+    response: strict({ rollouts: list(rolloutView) }),
+  },
+  getRollout: {
+    method: "GET",
+    path: "/rollouts/:id",
+    access: "operator",
+    status: 200,
+    summary: "A rollout and what it waits for",
+    params: rolloutParams,
+    response: rolloutView,
+  },
+  pauseRollout: {
+    method: "POST",
+    path: "/rollouts/:id/pause",
+    access: "administrator",
+    status: 200,
+    summary: "Begins no further step",
+    params: rolloutParams,
+    response: rolloutView,
+  },
+  resumeRollout: {
+    method: "POST",
+    path: "/rollouts/:id/resume",
+    access: "administrator",
+    status: 200,
+    summary: "Goes on where it was paused",
+    params: rolloutParams,
+    response: rolloutView,
+  },
   rollBackRollout: {
-    method: "POST", path: "/rollouts/:id/rollback", access: "administrator", status: 200,
-    summary: "Presents the certificates from before again and denies what was introduced", params: rolloutParams, response: rolloutView,
+    method: "POST",
+    path: "/rollouts/:id/rollback",
+    access: "administrator",
+    status: 200,
+    summary: "Presents the certificates from before again and denies what was introduced",
+    params: rolloutParams,
+    response: rolloutView,
   },
   waiveGate: {
-    method: "POST", path: "/rollouts/:id/waivers", access: "administrator", status: 200,
-    summary: "Lets one phase pass without the evidence of one party", params: rolloutParams,
-    body: strict({ subject: name, phase: Type.String({ maxLength: 32 }), reason: Type.String({ minLength: 1, maxLength: 1000 }), lifetimeSeconds: Type.Integer({ minimum: 1, maximum: 2_592_000 }) }),
+    method: "POST",
+    path: "/rollouts/:id/waivers",
+    access: "administrator",
+    status: 200,
+    summary: "Lets one phase pass without the evidence of one party",
+    params: rolloutParams,
+    body: strict({
+      subject: name,
+      phase: Type.String({ maxLength: 32 }),
+      reason: Type.String({ minLength: 1, maxLength: 1000 }),
+      lifetimeSeconds: Type.Integer({ minimum: 1, maximum: 2_592_000 }),
+    }),
     response: rolloutView,
   },
   revoke: {
-    method: "POST", path: "/revocations", access: "administrator", status: 201,
-    summary: "Denies every key of a process, or one certificate by its serial; live sessions are closed",
-    body: Type.Union([strict({ process: processId, reason: Type.String({ minLength: 1, maxLength: 1000 }) }), strict({ serial, reason: Type.String({ minLength: 1, maxLength: 1000 }) })]),
-    response: strict({ epoch: Type.Integer(), denied: Type.Integer(), acknowledged: Type.Boolean() }),
+    method: "POST",
+    path: "/revocations",
+    access: "administrator",
+    status: 201,
+    summary:
+      "Denies every key of a process, or one certificate by its serial; live sessions are closed",
+    body: Type.Union([
+      strict({ process: processId, reason: Type.String({ minLength: 1, maxLength: 1000 }) }),
+      strict({ serial, reason: Type.String({ minLength: 1, maxLength: 1000 }) }),
+    ]),
+    response: strict({
+      epoch: Type.Integer(),
+      denied: Type.Integer(),
+      acknowledged: Type.Boolean(),
+    }),
   },
   listAudit: {
-    method: "GET", path: "/audit", access: "operator", status: 200, summary: "Audit records, oldest first",
-    query: strict({ after: Type.Integer({ minimum: 0, default: 0 }), limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }) }),
+    method: "GET",
+    path: "/audit",
+    access: "operator",
+    status: 200,
+    summary: "Audit records, oldest first",
+    query: strict({
+      after: Type.Integer({ minimum: 0, default: 0 }),
+      limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+    }),
     response: strict({
       records: list(
         strict({
-          position: Type.Integer(), writer: Type.String(), atMs: timeMs, actor: Type.String(), action: Type.String(), subject: Type.String(),
-          detail: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+          position: Type.Integer(),
+          writer: Type.String(),
+          atMs: timeMs,
+          actor: Type.String(),
+          action: Type.String(),
+          subject: Type.String(),
+          detail: Type.Record(
+            Type.String(),
+            Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
+          ),
         }),
       ),
     }),
   },
   verifyAudit: {
-    method: "GET", path: "/audit/verification", access: "operator", status: 200, summary: "Recomputes every link of the issuance log and audit chain",
-    response: strict({ ok: Type.Boolean(), text: Type.String(), links: Type.Integer(), records: Type.Integer(), issuances: Type.Integer() }),
+    method: "GET",
+    path: "/audit/verification",
+    access: "operator",
+    status: 200,
+    summary: "Recomputes every link of the issuance log and audit chain",
+    response: strict({
+      ok: Type.Boolean(),
+      text: Type.String(),
+      links: Type.Integer(),
+      records: Type.Integer(),
+      issuances: Type.Integer(),
+    }),
   },
 } as const satisfies Record<string, RouteDefinition>;

@@ -5,7 +5,12 @@ import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
 import { topologyRoutes } from "./topology.ts";
 
 /** Every route of the API below `/api/v1`, by operation id. */
-export const routes = { ...accessRoutes, ...agentRoutes, ...topologyRoutes, ...changeRoutes } as const;
+export const routes = {
+  ...accessRoutes,
+  ...agentRoutes,
+  ...topologyRoutes,
+  ...changeRoutes,
+} as const;
 
 export type RouteName = keyof typeof routes;
 export type RouteBody<Name extends RouteName> = BodyOf<(typeof routes)[Name]>;

@@ -23,7 +23,11 @@ export interface RouteDefinition {
   readonly rateLimited?: boolean;
 }
 
-type Of<Definition, Part extends string> = Definition extends { readonly [P in Part]: infer Schema extends TSchema } ? Static<Schema> : undefined;
+type Of<Definition, Part extends string> = Definition extends {
+  readonly [P in Part]: infer Schema extends TSchema;
+}
+  ? Static<Schema>
+  : undefined;
 
 export type ParamsOf<Definition> = Of<Definition, "params">;
 export type QueryOf<Definition> = Of<Definition, "query">;

@@ -1,5 +1,14 @@
 import { Type, type TSchema } from "typebox";
-import type { AuthorityId, CredentialId, GroupId, HostId, PlanId, ProcessId, RelyingPartyId, RolloutId } from "../kit/index.ts";
+import type {
+  AuthorityId,
+  CredentialId,
+  GroupId,
+  HostId,
+  PlanId,
+  ProcessId,
+  RelyingPartyId,
+  RolloutId,
+} from "../kit/index.ts";
 
 /** An identifier: text in JSON, a branded id in TypeScript. */
 function id<T extends string>(description: string): ReturnType<typeof Type.Unsafe<T>> {
@@ -19,19 +28,28 @@ export const name = Type.String({ minLength: 1, maxLength: 256 });
 export const port = Type.Integer({ minimum: 1, maximum: 65_535 });
 export const timeMs = Type.Number({ description: "milliseconds since 1970-01-01T00:00:00Z" });
 export const pem = Type.String({ minLength: 1, maxLength: 65_536, description: "PEM text" });
-export const hexDigest = Type.String({ pattern: "^[0-9a-f]{64}$", description: "hexadecimal SHA-256" });
+export const hexDigest = Type.String({
+  pattern: "^[0-9a-f]{64}$",
+  description: "hexadecimal SHA-256",
+});
 export const serial = Type.String({ pattern: "^[0-9a-f]{1,40}$" });
 export const secret = Type.String({ minLength: 1, maxLength: 1024, description: "never logged" });
 
-export const nullable = <Schema extends TSchema>(schema: Schema) => Type.Union([schema, Type.Null()]);
-export const list = <Schema extends TSchema>(schema: Schema) => Type.Array(schema, { maxItems: 100_000 });
-export const strict = <Properties extends Record<string, TSchema>>(properties: Properties) => Type.Object(properties, { additionalProperties: false });
+export const nullable = <Schema extends TSchema>(schema: Schema) =>
+  Type.Union([schema, Type.Null()]);
+export const list = <Schema extends TSchema>(schema: Schema) =>
+  Type.Array(schema, { maxItems: 100_000 });
+export const strict = <Properties extends Record<string, TSchema>>(properties: Properties) =>
+  Type.Object(properties, { additionalProperties: false });
 export const nothing = Type.Null();
 
 export const usage = Type.Union([Type.Literal("management"), Type.Literal("traffic")]);
 
 export const envelope = strict({
-  payload: Type.String({ maxLength: 16_777_216, description: "base64 of the signed JSON document" }),
+  payload: Type.String({
+    maxLength: 16_777_216,
+    description: "base64 of the signed JSON document",
+  }),
   signature: Type.String({ maxLength: 1024 }),
   keyId: hexDigest,
 });
@@ -50,7 +68,10 @@ export const problem = strict({
   status: Type.Integer(),
   detail: Type.String(),
   code: Type.String(),
-  context: Type.Record(Type.String(), Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()])),
+  context: Type.Record(
+    Type.String(),
+    Type.Union([Type.String(), Type.Number(), Type.Boolean(), Type.Null()]),
+  ),
 });
 
 export const route = strict({

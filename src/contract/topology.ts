@@ -1,10 +1,34 @@
 import { Type, type Static } from "typebox";
 import type { RouteDefinition } from "./route.ts";
 import {
-  authorityId, credentialId, finding, gatewayConfiguration, groupId, hexDigest, hostId, list, name, nothing, nullable, pem, port, processId, relyingPartyId, serial, strict, timeMs, usage,
+  authorityId,
+  credentialId,
+  finding,
+  gatewayConfiguration,
+  groupId,
+  hexDigest,
+  hostId,
+  list,
+  name,
+  nothing,
+  nullable,
+  pem,
+  port,
+  processId,
+  relyingPartyId,
+  serial,
+  strict,
+  timeMs,
+  usage,
 } from "./schemas.ts";
 
-const processState = Type.Union([Type.Literal("running"), Type.Literal("starting"), Type.Literal("stopped"), Type.Literal("failed"), Type.Literal("unknown")]);
+const processState = Type.Union([
+  Type.Literal("running"),
+  Type.Literal("starting"),
+  Type.Literal("stopped"),
+  Type.Literal("failed"),
+  Type.Literal("unknown"),
+]);
 
 const topology = strict({
   id: Type.String(),
@@ -14,7 +38,9 @@ const topology = strict({
   productVersion: Type.String(),
   hosts: list(
     strict({
-      id: hostId, name, address: name,
+      id: hostId,
+      name,
+      address: name,
       status: Type.Union([Type.Literal("active"), Type.Literal("quarantined")]),
       connected: Type.Boolean(),
       nodeManager: strict({ id: processId, name, port, isAdmin: Type.Boolean() }),
@@ -22,11 +48,19 @@ const topology = strict({
   ),
   groups: list(
     strict({
-      id: groupId, name, configuration: gatewayConfiguration,
+      id: groupId,
+      name,
+      configuration: gatewayConfiguration,
       instances: list(
         strict({
-          id: processId, name, hostId, managementPort: port, servicesPort: port, enabled: Type.Boolean(),
-          state: processState, tags: Type.Record(Type.String(), Type.String()),
+          id: processId,
+          name,
+          hostId,
+          managementPort: port,
+          servicesPort: port,
+          enabled: Type.Boolean(),
+          state: processState,
+          tags: Type.Record(Type.String(), Type.String()),
         }),
       ),
     }),
@@ -36,85 +70,187 @@ const topology = strict({
 export type TopologyView = Static<typeof topology>;
 
 const credentialView = strict({
-  id: credentialId, process: processId, hostId, usage,
-  authorityId, installedSequence: nullable(Type.Integer()), installedSerial: nullable(serial), notAfterMs: nullable(timeMs),
-  onWire: Type.Boolean(), failedRenewals: Type.Integer(), lastError: nullable(Type.String()),
+  id: credentialId,
+  process: processId,
+  hostId,
+  usage,
+  authorityId,
+  installedSequence: nullable(Type.Integer()),
+  installedSerial: nullable(serial),
+  notAfterMs: nullable(timeMs),
+  onWire: Type.Boolean(),
+  failedRenewals: Type.Integer(),
+  lastError: nullable(Type.String()),
 });
 
 const authorityView = strict({
-  id: authorityId, usage, subject: Type.String(), fingerprint: hexDigest, certificatePem: pem, notAfterMs: timeMs,
-  status: Type.Union((["next", "current", "previous", "retired", "abandoned"] as const).map((status) => Type.Literal(status))),
+  id: authorityId,
+  usage,
+  subject: Type.String(),
+  fingerprint: hexDigest,
+  certificatePem: pem,
+  notAfterMs: timeMs,
+  status: Type.Union(
+    (["next", "current", "previous", "retired", "abandoned"] as const).map((status) =>
+      Type.Literal(status),
+    ),
+  ),
 });
 
 const issuanceView = strict({
-  position: Type.Integer(), authorityId, serial, kind: Type.String(), credentialId: nullable(credentialId),
-  subject: Type.String(), fingerprint: hexDigest, notBeforeMs: timeMs, notAfterMs: timeMs, issuedAtMs: timeMs,
+  position: Type.Integer(),
+  authorityId,
+  serial,
+  kind: Type.String(),
+  credentialId: nullable(credentialId),
+  subject: Type.String(),
+  fingerprint: hexDigest,
+  notBeforeMs: timeMs,
+  notAfterMs: timeMs,
+  issuedAtMs: timeMs,
 });
 
-const instanceView = strict({ id: processId, name, groupId, groupName: name, hostId, managementPort: port, servicesPort: port });
+const instanceView = strict({
+  id: processId,
+  name,
+  groupId,
+  groupName: name,
+  hostId,
+  managementPort: port,
+  servicesPort: port,
+});
 export type InstanceView = Static<typeof instanceView>;
 
-const page = strict({ after: Type.Integer({ minimum: 0, default: 0 }), limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }) });
+const page = strict({
+  after: Type.Integer({ minimum: 0, default: 0 }),
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+});
 
 /** Hosts, groups, instances and what was issued to them. */
 export const topologyRoutes = {
   getTopology: {
-    method: "GET", path: "/topology", access: "operator", status: 200,
-    summary: "Hosts, groups, instances and relying parties with their present state", response: topology,
+    method: "GET",
+    path: "/topology",
+    access: "operator",
+    status: 200,
+    summary: "Hosts, groups, instances and relying parties with their present state",
+    response: topology,
   },
   deleteHost: {
-    method: "DELETE", path: "/hosts/:id", access: "administrator", status: 204,
-    summary: "Removes a host without instances; its keys are denied", params: strict({ id: hostId }), response: nothing,
+    method: "DELETE",
+    path: "/hosts/:id",
+    access: "administrator",
+    status: 204,
+    summary: "Removes a host without instances; its keys are denied",
+    params: strict({ id: hostId }),
+    response: nothing,
   },
   approveHost: {
-    method: "POST", path: "/hosts/:id/approval", access: "administrator", status: 204,
-    summary: "Lets a quarantined host take part again", params: strict({ id: hostId }), response: nothing,
+    method: "POST",
+    path: "/hosts/:id/approval",
+    access: "administrator",
+    status: 204,
+    summary: "Lets a quarantined host take part again",
+    params: strict({ id: hostId }),
+    response: nothing,
   },
   createInstance: {
-    method: "POST", path: "/instances", access: "administrator", status: 201,
+    method: "POST",
+    path: "/instances",
+    access: "administrator",
+    status: 201,
     summary: "Creates an instance, and its group if that is new, on a registered host",
     body: strict({
-      name, group: name, hostId, managementPort: Type.Optional(port), servicesPort: Type.Optional(port),
+      name,
+      group: name,
+      hostId,
+      managementPort: Type.Optional(port),
+      servicesPort: Type.Optional(port),
       configuration: Type.Optional(gatewayConfiguration),
     }),
     response: instanceView,
   },
   setInstanceEnabled: {
-    method: "PUT", path: "/instances/:id/enabled", access: "administrator", status: 204,
-    summary: "Starts or stops an instance", params: strict({ id: processId }), body: strict({ enabled: Type.Boolean() }), response: nothing,
+    method: "PUT",
+    path: "/instances/:id/enabled",
+    access: "administrator",
+    status: 204,
+    summary: "Starts or stops an instance",
+    params: strict({ id: processId }),
+    body: strict({ enabled: Type.Boolean() }),
+    response: nothing,
   },
   deleteInstance: {
-    method: "DELETE", path: "/instances/:id", access: "administrator", status: 204,
-    summary: "Removes a stopped instance; its keys are denied", params: strict({ id: processId }), response: nothing,
+    method: "DELETE",
+    path: "/instances/:id",
+    access: "administrator",
+    status: 204,
+    summary: "Removes a stopped instance; its keys are denied",
+    params: strict({ id: processId }),
+    response: nothing,
   },
   configureGroup: {
-    method: "PUT", path: "/groups/:id/configuration", access: "administrator", status: 204,
-    summary: "Replaces what every instance of a group serves", params: strict({ id: groupId }), body: gatewayConfiguration, response: nothing,
+    method: "PUT",
+    path: "/groups/:id/configuration",
+    access: "administrator",
+    status: 204,
+    summary: "Replaces what every instance of a group serves",
+    params: strict({ id: groupId }),
+    body: gatewayConfiguration,
+    response: nothing,
   },
   deleteGroup: {
-    method: "DELETE", path: "/groups/:id", access: "administrator", status: 204,
-    summary: "Removes a group with all its instances, which must be stopped", params: strict({ id: groupId }), response: nothing,
+    method: "DELETE",
+    path: "/groups/:id",
+    access: "administrator",
+    status: 204,
+    summary: "Removes a group with all its instances, which must be stopped",
+    params: strict({ id: groupId }),
+    response: nothing,
   },
   listCredentials: {
-    method: "GET", path: "/credentials", access: "operator", status: 200,
-    summary: "Every credential, what is installed and whether it was seen on the wire", response: strict({ credentials: list(credentialView) }),
+    method: "GET",
+    path: "/credentials",
+    access: "operator",
+    status: 200,
+    summary: "Every credential, what is installed and whether it was seen on the wire",
+    response: strict({ credentials: list(credentialView) }),
   },
   listAuthorities: {
-    method: "GET", path: "/authorities", access: "operator", status: 200,
-    summary: "Every authority the domain ever had", response: strict({ authorities: list(authorityView) }),
+    method: "GET",
+    path: "/authorities",
+    access: "operator",
+    status: 200,
+    summary: "Every authority the domain ever had",
+    response: strict({ authorities: list(authorityView) }),
   },
   listIssuances: {
-    method: "GET", path: "/issuances", access: "operator", status: 200,
-    summary: "Every certificate that was issued, oldest first", query: page, response: strict({ issuances: list(issuanceView) }),
+    method: "GET",
+    path: "/issuances",
+    access: "operator",
+    status: 200,
+    summary: "Every certificate that was issued, oldest first",
+    query: page,
+    response: strict({ issuances: list(issuanceView) }),
   },
   listFindings: {
-    method: "GET", path: "/findings", access: "operator", status: 200,
-    summary: "What is not as it should be, and what would change it", response: strict({ findings: list(finding) }),
+    method: "GET",
+    path: "/findings",
+    access: "operator",
+    status: 200,
+    summary: "What is not as it should be, and what would change it",
+    response: strict({ findings: list(finding) }),
   },
   watchChanges: {
-    method: "GET", path: "/changes", access: "operator", status: 200,
+    method: "GET",
+    path: "/changes",
+    access: "operator",
+    status: 200,
     summary: "Answers when the feed revision is above the given one, or at the end of the wait",
-    query: strict({ revision: Type.Integer({ minimum: 0 }), waitMs: Type.Integer({ minimum: 0, maximum: 30_000 }) }),
+    query: strict({
+      revision: Type.Integer({ minimum: 0 }),
+      waitMs: Type.Integer({ minimum: 0, maximum: 30_000 }),
+    }),
     response: strict({ revision: Type.Integer() }),
   },
 } as const satisfies Record<string, RouteDefinition>;

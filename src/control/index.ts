@@ -1,6 +1,96 @@
+export {
+  createRelyingParty,
+  findSession,
+  hashSecret,
+  logIn,
+  logOut,
+  newSecret,
+} from "./accounts.ts";
+export { advanceRollout, type Leadership } from "./advance.ts";
+export { desiredStateOf } from "./desired-state.ts";
 export type {
-  AccountReader, AccountWriter, AuditEntry, AuditReader, AuditRecord, AuditVerdict, AuthorityReader, AuthorityWriter,
-  ChainLink, CredentialReader, CredentialWriter, IdempotentAnswer, Issuance, IssuanceReader, IssuanceWriter, JoinToken,
-  Lease, LeaseWriter, ObservationReader, ObservationWriter, RolloutReader, RolloutWriter, Session, Store,
-  StoreTransaction, StoreView, TopologyReader, TopologyWriter, TrustLink, TrustReader, TrustWriter, User, UserRole,
+  AuthorityKeys,
+  ControlEnvironment,
+  IssuedLeaf,
+  LeafJob,
+  PasswordHasher,
+  TrustKey,
+} from "./environment.ts";
+export { initializeDomain, nodeManagerGroup, type InitializeRequest } from "./initialize.ts";
+export {
+  configureGroup,
+  createInstance,
+  deleteGroup,
+  deleteHost,
+  deleteInstance,
+  deleteRelyingParty,
+  setInstanceEnabled,
+  type CreateInstanceRequest,
+} from "./instances.ts";
+export { issueCredential, issueProbe, nodeManagerNames, type CredentialIssued } from "./issue.ts";
+export {
+  approveHost,
+  createJoinToken,
+  joinHost,
+  parseJoinToken,
+  returnHost,
+  returnMessage,
+  type Admission,
+  type JoinTokenText,
+} from "./join-host.ts";
+export { recordObservation, recordRelyingParty, type OwnEvidence } from "./observe.ts";
+export { defaultPolicy, type Policy } from "./policy.ts";
+export type {
+  AccountReader,
+  AccountWriter,
+  AuditEntry,
+  AuditReader,
+  AuditRecord,
+  AuditVerdict,
+  AuthorityReader,
+  AuthorityWriter,
+  ChainLink,
+  CredentialReader,
+  CredentialWriter,
+  IdempotentAnswer,
+  Issuance,
+  IssuanceReader,
+  IssuanceWriter,
+  JoinToken,
+  Lease,
+  LeaseWriter,
+  ObservationReader,
+  ObservationWriter,
+  RolloutReader,
+  RolloutWriter,
+  Session,
+  Store,
+  StoreTransaction,
+  StoreView,
+  TopologyReader,
+  TopologyWriter,
+  TrustLink,
+  TrustReader,
+  TrustWriter,
+  User,
+  UserRole,
 } from "./ports.ts";
+export {
+  currentTrust,
+  decodeTrust,
+  knownCallers,
+  knownNodeManager,
+  requireHost,
+} from "./publish-trust.ts";
+export { revoke, type RevokeRequest } from "./revoke.ts";
+export {
+  createPlan,
+  pauseRollout,
+  requireRollout,
+  resumeRollout,
+  rollBack,
+  startRollout,
+  waiveGate,
+  type PlanWish,
+} from "./rollouts.ts";
+export { readSnapshot } from "./snapshot.ts";

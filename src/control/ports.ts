@@ -1,7 +1,26 @@
-import type { AuthorityId, CredentialId, GroupId, HostId, PlanId, ProcessId, RelyingPartyId, RolloutId } from "../kit/index.ts";
 import type {
-  Authority, AuthorityUsage, Credential, Domain, Envelope, Group, Host, HostObservation, Instance,
-  RelyingParty, RelyingPartyObservation, Topology,
+  AuthorityId,
+  CredentialId,
+  GroupId,
+  HostId,
+  PlanId,
+  ProcessId,
+  RelyingPartyId,
+  RolloutId,
+} from "../kit/index.ts";
+import type {
+  Authority,
+  AuthorityUsage,
+  Credential,
+  Domain,
+  Envelope,
+  Group,
+  Host,
+  HostObservation,
+  Instance,
+  RelyingParty,
+  RelyingPartyObservation,
+  Topology,
 } from "../domain/index.ts";
 import type { Plan, Rollout } from "../planning/index.ts";
 
@@ -84,8 +103,12 @@ export interface TopologyWriter extends TopologyReader {
   putInstance(instance: Instance): Promise<void>;
   removeInstance(id: ProcessId): Promise<void>;
   putRelyingParty(party: RelyingParty): Promise<void>;
+  removeRelyingParty(id: RelyingPartyId): Promise<void>;
   /** The next unused number of a kind, counting from `first`; a number is never given twice. */
-  nextNumber(kind: "host" | "nodemanager" | "group" | "instance" | "relying-party" | "authority", first: number): Promise<number>;
+  nextNumber(
+    kind: "host" | "nodemanager" | "group" | "instance" | "relying-party" | "authority",
+    first: number,
+  ): Promise<number>;
   /** Raises the host's document version by one, outside the feed, and returns the new one. */
   raiseDocumentVersion(id: HostId): Promise<number>;
 }
@@ -139,7 +162,10 @@ export interface IssuanceReader {
   /** Newest first. */
   ofCredential(id: CredentialId, limit: number): Promise<Issuance[]>;
   /** In the order of issuing, starting after position `after` (0: from the first). */
-  page(after: number, limit: number): Promise<{ readonly position: number; readonly issuance: Issuance }[]>;
+  page(
+    after: number,
+    limit: number,
+  ): Promise<{ readonly position: number; readonly issuance: Issuance }[]>;
   count(): Promise<number>;
 }
 
@@ -208,7 +234,9 @@ export interface User {
 /** Bearer secrets are kept as hex SHA-256 only. */
 export interface Session {
   readonly tokenHash: string;
-  readonly holder: { readonly kind: "user"; readonly name: string; readonly role: UserRole } | { readonly kind: "relying-party"; readonly id: RelyingPartyId };
+  readonly holder:
+    | { readonly kind: "user"; readonly name: string; readonly role: UserRole }
+    | { readonly kind: "relying-party"; readonly id: RelyingPartyId };
   /** Null: valid until it is removed. */
   readonly expiresAtMs: number | null;
 }
@@ -298,5 +326,10 @@ export interface AuditReader {
 }
 
 export type AuditVerdict =
-  | { readonly ok: true; readonly links: number; readonly records: number; readonly issuances: number }
+  | {
+      readonly ok: true;
+      readonly links: number;
+      readonly records: number;
+      readonly issuances: number;
+    }
   | { readonly ok: false; readonly writer: string; readonly link: number; readonly text: string };

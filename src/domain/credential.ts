@@ -54,15 +54,18 @@ export function fits(
 }
 
 /**
- * The recorded keys after `key` was issued: the newest confirmed one stays beside every later
- * one, so that neither a peer that saw the new key nor one that still sees the old is refused.
+ * The recorded keys after `key` was issued. Confirmed ones stay: they are, or may again be,
+ * presented. Of tries that were never seen on the wire only the newest stay.
  */
 export function recordIssued(recorded: readonly RecordedKey[], key: RecordedKey): RecordedKey[] {
-  return [...recorded, key].slice(-recordedKeysMax);
+  const tries = recorded.filter((earlier) => !earlier.confirmed).slice(-triesKeptMax);
+  return [...recorded.filter((earlier) => earlier.confirmed), ...tries, key].toSorted(
+    (a, b) => a.sequence - b.sequence,
+  );
 }
 
-/** A credential never needs more: presented, kept for rollback, issued, and one spare try. */
-const recordedKeysMax = 4;
+/** A holder that lost an answer asks again; the certificate before may still have reached it. */
+const triesKeptMax = 2;
 
 /** Marks the key with `serial` as seen on the wire; nothing is forgotten yet. */
 export function recordConfirmed(recorded: readonly RecordedKey[], serial: string): RecordedKey[] {
@@ -75,5 +78,7 @@ export function recordConfirmed(recorded: readonly RecordedKey[], serial: string
  */
 export function forgetSuperseded(recorded: readonly RecordedKey[]): RecordedKey[] {
   const newest = recorded.findLast((key) => key.confirmed);
-  return newest === undefined ? [...recorded] : recorded.filter((key) => key.sequence >= newest.sequence);
+  return newest === undefined
+    ? [...recorded]
+    : recorded.filter((key) => key.sequence >= newest.sequence);
 }

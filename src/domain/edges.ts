@@ -18,10 +18,15 @@ export interface Edge {
  */
 export function edgesOf(topology: Topology): Edge[] {
   const hosts = topology.hosts.filter((host) => host.status === "active");
-  const admins = hosts.filter((host) => host.nodeManager.isAdmin).map((host) => adminProcessOf(host.nodeManager.id));
+  const admins = hosts
+    .filter((host) => host.nodeManager.isAdmin)
+    .map((host) => adminProcessOf(host.nodeManager.id));
   const edges: Edge[] = [];
   const mutual = (a: ProcessId, b: ProcessId): void => {
-    edges.push({ verifier: a, presenter: b, usage: "management" }, { verifier: b, presenter: a, usage: "management" });
+    edges.push(
+      { verifier: a, presenter: b, usage: "management" },
+      { verifier: b, presenter: a, usage: "management" },
+    );
   };
   const nodeManagerOf = new Map(hosts.map((host) => [host.id, host.nodeManager.id]));
   for (const host of hosts) for (const admin of admins) mutual(host.nodeManager.id, admin);

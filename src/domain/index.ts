@@ -1,25 +1,67 @@
-export { maySign, type Authority, type AuthorityStatus, type AuthorityUsage, type SigningPurpose } from "./authority.ts";
 export {
-  credentialId, fits, forgetSuperseded, recordConfirmed, recordIssued,
-  type Credential, type DesiredCredential, type RecordedKey,
+  maySign,
+  type Authority,
+  type AuthorityStatus,
+  type AuthorityUsage,
+  type SigningPurpose,
+} from "./authority.ts";
+export {
+  credentialId,
+  fits,
+  forgetSuperseded,
+  recordConfirmed,
+  recordIssued,
+  type Credential,
+  type DesiredCredential,
+  type RecordedKey,
 } from "./credential.ts";
 export { edgeKey, edgesOf, type Edge, type VerifierId } from "./edges.ts";
 export { collectFindings, type Finding } from "./finding.ts";
 export { checkAddress, checkName, checkPort, isDnsName, isIpAddress } from "./names.ts";
 export type {
-  CredentialObservation, EdgeProof, HostObservation, ProcessObservation, ProcessState, RelyingPartyObservation,
+  CredentialObservation,
+  EdgeProof,
+  HostObservation,
+  ProcessObservation,
+  ProcessState,
+  RelyingPartyObservation,
 } from "./observation.ts";
 export { formatSpiffeId, parseSpiffeId, type Role, type SpiffeId } from "./roles.ts";
 export {
-  adminProcessOf, credentialOwnerOf, processesOf,
-  type Dial, type Domain, type GatewayConfiguration, type Group, type Host, type HostStatus, type Instance,
-  type NodeManager, type Process, type RelyingParty, type Route, type Topology,
+  adminProcessOf,
+  credentialOwnerOf,
+  processesOf,
+  type Dial,
+  type Domain,
+  type GatewayConfiguration,
+  type Group,
+  type Host,
+  type HostStatus,
+  type Instance,
+  type NodeManager,
+  type Process,
+  type RelyingParty,
+  type Route,
+  type Topology,
 } from "./topology.ts";
 export {
-  anchorsFor, checkSuccession,
-  type Anchor, type Denial, type Envelope, type HostDocument, type KnownProcess, type TrustDocument,
+  anchorsFor,
+  checkSuccession,
+  type Anchor,
+  type Denial,
+  type Envelope,
+  type HostDocument,
+  type KnownProcess,
+  type TrustDocument,
 } from "./trust.ts";
 export {
-  checkPeer, conversationBetween, conversations,
-  type CallerKind, type Conversation, type PeerCertificate, type PeerExpectation, type PeerVerdict, type Refusal,
+  checkPeer,
+  conversationBetween,
+  conversations,
+  type CallerKind,
+  type Conversation,
+  type PeerCertificate,
+  type PeerExpectation,
+  type PeerVerdict,
+  type Refusal,
 } from "./who-may-talk.ts";

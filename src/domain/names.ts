@@ -8,13 +8,19 @@ const nameLengthMax = 128;
  * Checks the name of a host, Node Manager, group or instance as a person gives it. Returns it
  * unchanged; throws `invalid-name` that says which character or length is wrong.
  */
-export function checkName(kind: "host" | "Node Manager" | "group" | "instance" | "user", name: string): string {
+export function checkName(
+  kind: "host" | "Node Manager" | "group" | "instance" | "user",
+  name: string,
+): string {
   const refuse = (why: string): never => {
-    throw new DomainError("invalid-name", `the ${kind} name ${JSON.stringify(name)} ${why}`, { context: { kind } });
+    throw new DomainError("invalid-name", `the ${kind} name ${JSON.stringify(name)} ${why}`, {
+      context: { kind },
+    });
   };
   if (name.trim() === "") refuse("is empty: give at least one character that is not a space");
   if (name !== name.trim()) refuse("begins or ends with a space: remove it");
-  if (name.length > nameLengthMax) refuse(`has ${name.length} characters: at most ${nameLengthMax} are allowed`);
+  if (name.length > nameLengthMax)
+    refuse(`has ${name.length} characters: at most ${nameLengthMax} are allowed`);
   const illegal = illegalCharacters.exec(name);
   if (illegal !== null) refuse(`contains ${JSON.stringify(illegal[0])}: remove that character`);
   if (name === "." || name === "..") refuse("cannot be a folder name: choose another");
@@ -32,7 +38,8 @@ export function isDnsName(text: string): boolean {
 /** True for an IPv4 address in dotted form or an IPv6 address in any of its usual forms. */
 export function isIpAddress(text: string): boolean {
   const octets = text.split(".");
-  if (octets.length === 4) return octets.every((o) => /^(0|[1-9]\d{0,2})$/.test(o) && Number(o) <= 255);
+  if (octets.length === 4)
+    return octets.every((o) => /^(0|[1-9]\d{0,2})$/.test(o) && Number(o) <= 255);
   return text.includes(":") && /^[0-9A-Fa-f:.]{2,45}$/.test(text) && text.split("::").length <= 2;
 }
 

@@ -30,9 +30,18 @@ export interface ProcessObservation {
 export interface CredentialObservation {
   readonly id: CredentialId;
   /** What is installed in the files, or null before the first installation. */
-  readonly installed: { readonly sequence: number; readonly serial: string; readonly authorityId: AuthorityId; readonly notAfterMs: number } | null;
+  readonly installed: {
+    readonly sequence: number;
+    readonly serial: string;
+    readonly authorityId: AuthorityId;
+    readonly notAfterMs: number;
+  } | null;
   /** Serial that a peer saw in a handshake with the running process, and who saw it. */
-  readonly seenOnWire: { readonly serial: string; readonly by: ProcessId; readonly atMs: number } | null;
+  readonly seenOnWire: {
+    readonly serial: string;
+    readonly by: ProcessId;
+    readonly atMs: number;
+  } | null;
   readonly failedRenewals: number;
   /** Why the last try failed; null after a success. */
   readonly lastError: string | null;

@@ -119,7 +119,12 @@ export function processesOf(topology: Topology): Process[] {
   const active = new Set(processes.map((process) => process.hostId));
   for (const instance of topology.instances) {
     if (!active.has(instance.hostId)) continue;
-    processes.push({ id: instance.id, role: "gateway", hostId: instance.hostId, name: instance.name });
+    processes.push({
+      id: instance.id,
+      role: "gateway",
+      hostId: instance.hostId,
+      name: instance.name,
+    });
   }
   return processes;
 }

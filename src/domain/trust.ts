@@ -81,14 +81,24 @@ export function checkSuccession(
 ): void {
   if (current === null) return;
   if (next.domain !== current.document.domain) {
-    throw new DomainError("signature-invalid", `the trust document belongs to domain ${next.domain}, not ${current.document.domain}`);
+    throw new DomainError(
+      "signature-invalid",
+      `the trust document belongs to domain ${next.domain}, not ${current.document.domain}`,
+    );
   }
   if (next.epoch !== current.document.epoch + 1) {
-    throw new DomainError("stale-epoch", `trust epoch ${next.epoch} does not follow epoch ${current.document.epoch}, which is already loaded`, {
-      context: { offered: next.epoch, loaded: current.document.epoch },
-    });
+    throw new DomainError(
+      "stale-epoch",
+      `trust epoch ${next.epoch} does not follow epoch ${current.document.epoch}, which is already loaded`,
+      {
+        context: { offered: next.epoch, loaded: current.document.epoch },
+      },
+    );
   }
   if (next.previous !== current.hash) {
-    throw new DomainError("signature-invalid", `trust epoch ${next.epoch} does not name the loaded epoch ${current.document.epoch} as the one before it`);
+    throw new DomainError(
+      "signature-invalid",
+      `trust epoch ${next.epoch} does not name the loaded epoch ${current.document.epoch} as the one before it`,
+    );
   }
 }

@@ -17,20 +17,74 @@ export interface Conversation {
 
 /** Who may talk to whom (design section 4, Identity). Enforced in `transport`, tested cell by cell. */
 export const conversations: readonly Conversation[] = [
-  { client: "nm", server: "anm", tls: "mutual", sameHost: false, what: "desired state down, observed state up" },
-  { client: "anm", server: "anm", tls: "mutual", sameHost: false, what: "the same for the Admin Node Manager's own host, and relaying" },
-  { client: "anm", server: "nm", tls: "mutual", sameHost: false, what: "the documented direction, for hosts with `dial: anm`" },
-  { client: "nm", server: "gateway", tls: "mutual", sameHost: true, what: "supervision of own instances" },
-  { client: "anm", server: "gateway", tls: "mutual", sameHost: true, what: "supervision of own instances" },
-  { client: "user", server: "anm", tls: "server", sameHost: false, what: "API and console with a login" },
+  {
+    client: "nm",
+    server: "anm",
+    tls: "mutual",
+    sameHost: false,
+    what: "desired state down, observed state up",
+  },
+  {
+    client: "anm",
+    server: "anm",
+    tls: "mutual",
+    sameHost: false,
+    what: "the same for the Admin Node Manager's own host, and relaying",
+  },
+  {
+    client: "anm",
+    server: "nm",
+    tls: "mutual",
+    sameHost: false,
+    what: "the documented direction, for hosts with `dial: anm`",
+  },
+  {
+    client: "nm",
+    server: "gateway",
+    tls: "mutual",
+    sameHost: true,
+    what: "supervision of own instances",
+  },
+  {
+    client: "anm",
+    server: "gateway",
+    tls: "mutual",
+    sameHost: true,
+    what: "supervision of own instances",
+  },
+  {
+    client: "user",
+    server: "anm",
+    tls: "server",
+    sameHost: false,
+    what: "API and console with a login",
+  },
   { client: "joiner", server: "anm", tls: "server", sameHost: false, what: "joining with a token" },
-  { client: "returning-host", server: "anm", tls: "server", sameHost: false, what: "re-enrolment with a proof of the last key" },
-  { client: "relying-party", server: "anm", tls: "server", sameHost: false, what: "reading trust and reporting the loaded epoch" },
+  {
+    client: "returning-host",
+    server: "anm",
+    tls: "server",
+    sameHost: false,
+    what: "re-enrolment with a proof of the last key",
+  },
+  {
+    client: "relying-party",
+    server: "anm",
+    tls: "server",
+    sameHost: false,
+    what: "reading trust and reporting the loaded epoch",
+  },
 ];
 
 /** The conversation that allows `client` to call `server`, or undefined: refuse. */
-export function conversationBetween(client: CallerKind, server: Role, onSameHost: boolean): Conversation | undefined {
-  return conversations.find((c) => c.client === client && c.server === server && (!c.sameHost || onSameHost));
+export function conversationBetween(
+  client: CallerKind,
+  server: Role,
+  onSameHost: boolean,
+): Conversation | undefined {
+  return conversations.find(
+    (c) => c.client === client && c.server === server && (!c.sameHost || onSameHost),
+  );
 }
 
 /** What `transport` read out of a peer's certificate and what TLS said of its chain. */
@@ -69,27 +123,58 @@ export interface PeerExpectation {
 
 /** Stable words for why a peer is refused. */
 export type Refusal =
-  | "chain" | "expired" | "not-yet-valid" | "denied" | "probe" | "no-identity" | "other-domain"
-  | "role-mismatch" | "unknown-process" | "other-process" | "other-key" | "conversation";
+  | "chain"
+  | "expired"
+  | "not-yet-valid"
+  | "denied"
+  | "probe"
+  | "no-identity"
+  | "other-domain"
+  | "role-mismatch"
+  | "unknown-process"
+  | "other-process"
+  | "other-key"
+  | "conversation";
 
 export type PeerVerdict =
   | { readonly ok: true; readonly process: KnownProcess }
   | { readonly ok: false; readonly refusal: Refusal; readonly text: string };
 
-type Check = (peer: PeerCertificate, expect: PeerExpectation) => { refusal: Refusal; text: string } | undefined;
+type Check = (
+  peer: PeerCertificate,
+  expect: PeerExpectation,
+) => { refusal: Refusal; text: string } | undefined;
 
 const certificateChecks: readonly Check[] = [
-  (peer) => (peer.chainFailure === null ? undefined : { refusal: "chain", text: `the chain is not trusted (${peer.chainFailure})` }),
-  (peer, { nowMs }) => (nowMs > peer.notAfterMs ? { refusal: "expired", text: "the certificate has expired" } : undefined),
-  (peer, { nowMs }) => (nowMs < peer.notBeforeMs ? { refusal: "not-yet-valid", text: "the certificate is not valid yet" } : undefined),
+  (peer) =>
+    peer.chainFailure === null
+      ? undefined
+      : { refusal: "chain", text: `the chain is not trusted (${peer.chainFailure})` },
+  (peer, { nowMs }) =>
+    nowMs > peer.notAfterMs
+      ? { refusal: "expired", text: "the certificate has expired" }
+      : undefined,
+  (peer, { nowMs }) =>
+    nowMs < peer.notBeforeMs
+      ? { refusal: "not-yet-valid", text: "the certificate is not valid yet" }
+      : undefined,
   (peer, { denied }) => {
     const fingerprints = [peer.certificateFingerprint, ...peer.issuerFingerprints];
-    const hit = denied.find((d) => (d.kind === "key" ? d.fingerprint === peer.keyFingerprint : fingerprints.includes(d.fingerprint)));
+    const hit = denied.find((d) =>
+      d.kind === "key"
+        ? d.fingerprint === peer.keyFingerprint
+        : fingerprints.includes(d.fingerprint),
+    );
     return hit && { refusal: "denied", text: `the ${hit.kind} is denied (${hit.reason})` };
   },
   (peer, { probe }) => {
     if (peer.isProbe === probe) return undefined;
-    return { refusal: "probe", text: probe ? "a probe connection needs a probe certificate" : "a probe certificate opens nothing but a probe" };
+    return {
+      refusal: "probe",
+      text: probe
+        ? "a probe connection needs a probe certificate"
+        : "a probe certificate opens nothing but a probe",
+    };
   },
 ];
 
@@ -110,17 +195,32 @@ function checkIdentity(peer: PeerCertificate, expect: PeerExpectation): PeerVerd
   const refuse = (refusal: Refusal, text: string): PeerVerdict => ({ ok: false, refusal, text });
   const ids = peer.uris.map(parseSpiffeId).filter((id) => id !== undefined);
   const [identity] = ids;
-  if (identity === undefined || ids.length !== 1) return refuse("no-identity", "the certificate does not state exactly one identity");
-  if (identity.trustDomain !== expect.trustDomain) return refuse("other-domain", `the certificate is of domain ${identity.trustDomain}`);
+  if (identity === undefined || ids.length !== 1)
+    return refuse("no-identity", "the certificate does not state exactly one identity");
+  if (identity.trustDomain !== expect.trustDomain)
+    return refuse("other-domain", `the certificate is of domain ${identity.trustDomain}`);
   const stated = peer.roles.includes("anm") ? "anm" : peer.roles[0];
   if (stated !== identity.role || (stated === "anm" && !peer.roles.includes("nm"))) {
-    return refuse("role-mismatch", `the extended key usages do not state the role ${identity.role} of the identity`);
+    return refuse(
+      "role-mismatch",
+      `the extended key usages do not state the role ${identity.role} of the identity`,
+    );
   }
-  const matches = (k: KnownProcess): boolean => (k.role === "gateway" ? k.id : k.hostId) === identity.subject;
+  const matches = (k: KnownProcess): boolean =>
+    (k.role === "gateway" ? k.id : k.hostId) === identity.subject;
   const process = expect.known.find(matches);
-  if (process === undefined) return refuse("unknown-process", `${identity.role}/${identity.subject} is not in the signed topology`);
-  if (process.role !== identity.role) return refuse("role-mismatch", `the signed topology says that ${process.id} is ${process.role}, not ${identity.role}`);
-  if (expect.expected !== null && process.id !== expect.expected) return refuse("other-process", `this is ${process.id}, not ${expect.expected}`);
+  if (process === undefined)
+    return refuse(
+      "unknown-process",
+      `${identity.role}/${identity.subject} is not in the signed topology`,
+    );
+  if (process.role !== identity.role)
+    return refuse(
+      "role-mismatch",
+      `the signed topology says that ${process.id} is ${process.role}, not ${identity.role}`,
+    );
+  if (expect.expected !== null && process.id !== expect.expected)
+    return refuse("other-process", `this is ${process.id}, not ${expect.expected}`);
   if (!expect.probe && !process.keys.includes(peer.keyFingerprint)) {
     return refuse("other-key", `the key is not the one recorded for ${process.id}`);
   }
@@ -129,6 +229,7 @@ function checkIdentity(peer: PeerCertificate, expect: PeerExpectation): PeerVerd
     expect.peerIs === "client"
       ? conversationBetween(process.role, expect.self.role, onSameHost)
       : conversationBetween(expect.self.role, process.role, onSameHost);
-  if (allowed?.tls !== "mutual") return refuse("conversation", `${process.role} and ${expect.self.role} do not talk that way`);
+  if (allowed?.tls !== "mutual")
+    return refuse("conversation", `${process.role} and ${expect.self.role} do not talk that way`);
   return { ok: true, process };
 }

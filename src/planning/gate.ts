@@ -1,14 +1,34 @@
 import type { HostId, ProcessId } from "../kit/index.ts";
-import { edgeKey, edgesOf, fits, type Credential, type Edge, type Finding, type Process } from "../domain/index.ts";
+import {
+  edgeKey,
+  edgesOf,
+  fits,
+  type Credential,
+  type Edge,
+  type Finding,
+  type Process,
+} from "../domain/index.ts";
 import type { Condition, Phase } from "./plan.ts";
 import type { AppliedStep, Waiver } from "./rollout.ts";
 import type { Evidence } from "./snapshot.ts";
 
 /** What holds a gate back. Empty: it holds, but for a `held-for`, which `nextMove` counts. */
-export function blockersOf(applied: AppliedStep, evidence: Evidence, waivers: readonly Waiver[]): Finding[] {
-  const gate = { evidence, epoch: applied.epoch, isWaived: waivedSubjects(waivers, applied.step.phase, evidence.snapshot.nowMs) };
-  const found = applied.step.gate.flatMap((condition) => checks[condition.require](condition as never, gate));
-  const bySubject = new Map(found.map((finding) => [`${finding.code} ${finding.subject}`, finding]));
+export function blockersOf(
+  applied: AppliedStep,
+  evidence: Evidence,
+  waivers: readonly Waiver[],
+): Finding[] {
+  const gate = {
+    evidence,
+    epoch: applied.epoch,
+    isWaived: waivedSubjects(waivers, applied.step.phase, evidence.snapshot.nowMs),
+  };
+  const found = applied.step.gate.flatMap((condition) =>
+    checks[condition.require](condition as never, gate),
+  );
+  const bySubject = new Map(
+    found.map((finding) => [`${finding.code} ${finding.subject}`, finding]),
+  );
   return [...bySubject.values()];
 }
 
@@ -19,12 +39,21 @@ interface Gate {
 }
 
 /** Waivers of this phase that have not lapsed. */
-function waivedSubjects(waivers: readonly Waiver[], phase: Phase, nowMs: number): (subject: string) => boolean {
-  const subjects = new Set(waivers.filter((w) => w.phase === phase && nowMs < w.endsAtMs).map((w) => w.subject));
+function waivedSubjects(
+  waivers: readonly Waiver[],
+  phase: Phase,
+  nowMs: number,
+): (subject: string) => boolean {
+  const subjects = new Set(
+    waivers.filter((w) => w.phase === phase && nowMs < w.endsAtMs).map((w) => w.subject),
+  );
   return (subject) => subjects.has(subject);
 }
 
-type Check<C extends Condition["require"]> = (condition: Extract<Condition, { require: C }>, gate: Gate) => Finding[];
+type Check<C extends Condition["require"]> = (
+  condition: Extract<Condition, { require: C }>,
+  gate: Gate,
+) => Finding[];
 
 const checks: { readonly [C in Condition["require"]]: Check<C> } = {
   "trust-loaded": (_condition, gate) => [...silentParties(gate), ...trustNotLoaded(gate)],
@@ -42,7 +71,11 @@ const checks: { readonly [C in Condition["require"]]: Check<C> } = {
     subjects
       .filter((subject) => !gate.isWaived(subject))
       .map((subject) =>
-        blocker("unmanaged-not-waived", subject, `nobody has answered for the callers ${subject}: give them the new CA, then waive ${subject} with a reason`),
+        blocker(
+          "unmanaged-not-waived",
+          subject,
+          `nobody has answered for the callers ${subject}: give them the new CA, then waive ${subject} with a reason`,
+        ),
       ),
   "held-for": () => [],
 };
@@ -63,13 +96,25 @@ function silentParties(gate: Gate): Finding[] {
   for (const host of snapshot.topology.hosts) {
     if (host.status !== "active" || gate.isWaived(host.id)) continue;
     if (isSilent(hostOf.get(host.id)?.receivedAtMs, gate)) {
-      found.push(blocker("host-silent", host.id, `host ${host.name} (${host.id}) is not connected: bring it back, delete it, or waive it`));
+      found.push(
+        blocker(
+          "host-silent",
+          host.id,
+          `host ${host.name} (${host.id}) is not connected: bring it back, delete it, or waive it`,
+        ),
+      );
     }
   }
   for (const party of snapshot.topology.relyingParties) {
     if (gate.isWaived(party.id)) continue;
     if (isSilent(partyOf.get(party.id)?.receivedAtMs, gate)) {
-      found.push(blocker("relying-party-silent", party.id, `relying party ${party.name} (${party.id}) does not report: bring it back, delete it, or waive it`));
+      found.push(
+        blocker(
+          "relying-party-silent",
+          party.id,
+          `relying party ${party.name} (${party.id}) does not report: bring it back, delete it, or waive it`,
+        ),
+      );
     }
   }
   return found;
@@ -91,10 +136,23 @@ function trustNotLoaded(gate: Gate): Finding[] {
   };
   const found = processes
     .filter((process) => !gate.isWaived(process.hostId) && late(process))
-    .map((process) => blocker("trust-not-loaded", process.id, `${process.name} (${process.id}) on ${process.hostId} has not loaded trust epoch ${gate.epoch}`));
+    .map((process) =>
+      blocker(
+        "trust-not-loaded",
+        process.id,
+        `${process.name} (${process.id}) on ${process.hostId} has not loaded trust epoch ${gate.epoch}`,
+      ),
+    );
   for (const party of snapshot.topology.relyingParties) {
-    if (gate.isWaived(party.id) || (partyOf.get(party.id)?.loadedEpoch ?? 0) >= gate.epoch) continue;
-    found.push(blocker("trust-not-loaded", party.id, `relying party ${party.name} (${party.id}) has not loaded trust epoch ${gate.epoch}`));
+    if (gate.isWaived(party.id) || (partyOf.get(party.id)?.loadedEpoch ?? 0) >= gate.epoch)
+      continue;
+    found.push(
+      blocker(
+        "trust-not-loaded",
+        party.id,
+        `relying party ${party.name} (${party.id}) has not loaded trust epoch ${gate.epoch}`,
+      ),
+    );
   }
   return found;
 }
@@ -105,31 +163,62 @@ function edgesNotProven(authorities: readonly string[], gate: Gate): Finding[] {
   const wanted = snapshot.authorities.filter((authority) => authorities.includes(authority.id));
   const counts = (edge: Edge): boolean => {
     const parties = [edge.verifier, edge.presenter];
-    if (parties.some((party) => gate.isWaived(party) || gate.isWaived(hostOf.get(party) ?? ""))) return false;
+    if (parties.some((party) => gate.isWaived(party) || gate.isWaived(hostOf.get(party) ?? "")))
+      return false;
     return parties.every((party) => !hostOf.has(party) || runs(party as ProcessId, gate));
   };
-  return edgesOf(snapshot.topology).filter(counts).flatMap((edge) =>
-    wanted
-      .filter((authority) => authority.usage === edge.usage && (provenEpoch.get(edgeKey(edge, authority.id)) ?? 0) < gate.epoch)
-      .map((authority) =>
-        blocker("edge-not-proven", `${edge.verifier} ${edge.presenter}`, `${edge.verifier} has not proven that it accepts ${edge.presenter} under ${authority.subject}`),
-      ),
-  );
+  return edgesOf(snapshot.topology)
+    .filter(counts)
+    .flatMap((edge) =>
+      wanted
+        .filter(
+          (authority) =>
+            authority.usage === edge.usage &&
+            (provenEpoch.get(edgeKey(edge, authority.id)) ?? 0) < gate.epoch,
+        )
+        .map((authority) =>
+          blocker(
+            "edge-not-proven",
+            `${edge.verifier} ${edge.presenter}`,
+            `${edge.verifier} has not proven that it accepts ${edge.presenter} under ${authority.subject}`,
+          ),
+        ),
+    );
 }
 
 function underOldAuthority(concerns: (credential: Credential) => boolean, gate: Gate): Finding[] {
   const { authorities, credentials } = gate.evidence.snapshot;
-  const current = new Set(authorities.filter((authority) => authority.status === "current").map((authority) => authority.id));
+  const current = new Set(
+    authorities
+      .filter((authority) => authority.status === "current")
+      .map((authority) => authority.id),
+  );
   return credentials
-    .filter((credential) => concerns(credential) && !gate.isWaived(credential.hostId) && !current.has(credential.desired.authorityId))
-    .map((credential) => blocker("under-old-authority", credential.id, `${credential.id} on ${credential.hostId} still belongs to ${credential.desired.authorityId}`));
+    .filter(
+      (credential) =>
+        concerns(credential) &&
+        !gate.isWaived(credential.hostId) &&
+        !current.has(credential.desired.authorityId),
+    )
+    .map((credential) =>
+      blocker(
+        "under-old-authority",
+        credential.id,
+        `${credential.id} on ${credential.hostId} still belongs to ${credential.desired.authorityId}`,
+      ),
+    );
 }
 
 function notPresented(concerns: (credential: Credential) => boolean, gate: Gate): Finding[] {
   const { snapshot } = gate.evidence;
-  const active = new Set(snapshot.topology.hosts.filter((host) => host.status === "active").map((host) => host.id));
+  const active = new Set(
+    snapshot.topology.hosts.filter((host) => host.status === "active").map((host) => host.id),
+  );
   return snapshot.credentials
-    .filter((credential) => active.has(credential.hostId) && !gate.isWaived(credential.hostId) && concerns(credential))
+    .filter(
+      (credential) =>
+        active.has(credential.hostId) && !gate.isWaived(credential.hostId) && concerns(credential),
+    )
     .flatMap((credential) => presentationBlocker(credential, gate));
 }
 
@@ -137,21 +226,47 @@ function presentationBlocker(credential: Credential, gate: Gate): Finding[] {
   const seen = gate.evidence.credentialOf.get(credential.id);
   const why = seen?.lastError == null ? "" : ` (${seen.lastError})`;
   if (seen?.installed == null || !fits(seen.installed, credential.desired)) {
-    return [blocker("not-installed", credential.id, `${credential.id} on ${credential.hostId} has not installed the wanted certificate yet${why}`)];
+    return [
+      blocker(
+        "not-installed",
+        credential.id,
+        `${credential.id} on ${credential.hostId} has not installed the wanted certificate yet${why}`,
+      ),
+    ];
   }
   if (!runs(credential.process, gate)) return [];
   if (seen.seenOnWire?.serial === seen.installed.serial) return [];
-  return [blocker("not-presented", credential.id, `${credential.id} on ${credential.hostId} has not been seen presenting its new certificate${why}`)];
+  return [
+    blocker(
+      "not-presented",
+      credential.id,
+      `${credential.id} on ${credential.hostId} has not been seen presenting its new certificate${why}`,
+    ),
+  ];
 }
 
 function oldConnections(gate: Gate): Finding[] {
   const { processes, processOf, partyOf, snapshot } = gate.evidence;
   const isOld = (epoch: number | null | undefined): boolean => epoch != null && epoch < gate.epoch;
   const parties = [
-    ...processes.map((p) => ({ id: p.id as string, waivedBy: p.hostId as string, epoch: processOf.get(p.id)?.oldestConnectionEpoch })),
-    ...snapshot.topology.relyingParties.map((p) => ({ id: p.id as string, waivedBy: p.id as string, epoch: partyOf.get(p.id)?.oldestConnectionEpoch })),
+    ...processes.map((p) => ({
+      id: p.id as string,
+      waivedBy: p.hostId as string,
+      epoch: processOf.get(p.id)?.oldestConnectionEpoch,
+    })),
+    ...snapshot.topology.relyingParties.map((p) => ({
+      id: p.id as string,
+      waivedBy: p.id as string,
+      epoch: partyOf.get(p.id)?.oldestConnectionEpoch,
+    })),
   ];
   return parties
     .filter((party) => !gate.isWaived(party.waivedBy) && isOld(party.epoch))
-    .map((party) => blocker("old-connection", party.id, `${party.id} still has a connection from before trust epoch ${gate.epoch}`));
+    .map((party) =>
+      blocker(
+        "old-connection",
+        party.id,
+        `${party.id} still has a connection from before trust epoch ${gate.epoch}`,
+      ),
+    );
 }

@@ -1,10 +1,22 @@
 export { blockersOf } from "./gate.ts";
-export { planReplaceLeaves, planRotateCa, type PlanRequest, type RotationRequest } from "./make-plan.ts";
+export {
+  planReplaceLeaves,
+  planRotateCa,
+  type PlanRequest,
+  type RotationRequest,
+} from "./make-plan.ts";
 export { nextMove, type Move } from "./next-move.ts";
 export type { Condition, Edit, Phase, Plan, PlanKind, Step, Succession } from "./plan.ts";
 export { rollbackSteps } from "./rollback.ts";
 export {
-  authoritiesIn, changesTrust, isOpen, phaseOf,
-  type AppliedStep, type CredentialBefore, type Rollout, type RolloutStatus, type Waiver,
+  authoritiesIn,
+  changesTrust,
+  isOpen,
+  phaseOf,
+  type AppliedStep,
+  type CredentialBefore,
+  type Rollout,
+  type RolloutStatus,
+  type Waiver,
 } from "./rollout.ts";
 export { arrangeEvidence, type DomainSnapshot, type Evidence } from "./snapshot.ts";

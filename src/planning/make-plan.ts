@@ -14,9 +14,15 @@ export interface PlanRequest {
  * Plans a new certificate, with a new key, for the chosen credentials (null: all), from their
  * present authorities. Throws `not-found` for a credential that does not exist.
  */
-export function planReplaceLeaves(snapshot: DomainSnapshot, request: PlanRequest & { readonly credentials: readonly CredentialId[] | null }): Plan {
+export function planReplaceLeaves(
+  snapshot: DomainSnapshot,
+  request: PlanRequest & { readonly credentials: readonly CredentialId[] | null },
+): Plan {
   const chosen = chooseCredentials(snapshot.credentials, request.credentials);
-  const title = request.credentials === null ? "Replace every leaf certificate" : `Replace ${chosen.length} leaf certificates`;
+  const title =
+    request.credentials === null
+      ? "Replace every leaf certificate"
+      : `Replace ${chosen.length} leaf certificates`;
   return {
     ...request,
     kind: "replace-leaves",
@@ -31,18 +37,29 @@ export function planReplaceLeaves(snapshot: DomainSnapshot, request: PlanRequest
   };
 }
 
-function chooseCredentials(all: readonly Credential[], ids: readonly CredentialId[] | null): Credential[] {
+function chooseCredentials(
+  all: readonly Credential[],
+  ids: readonly CredentialId[] | null,
+): Credential[] {
   if (ids === null) return [...all];
   return ids.map((id) => {
     const found = all.find((credential) => credential.id === id);
-    if (found === undefined) throw new DomainError("not-found", `there is no credential ${id}: list them with \`gatehouse credentials\``);
+    if (found === undefined)
+      throw new DomainError(
+        "not-found",
+        `there is no credential ${id}: list them with \`gatehouse credentials\``,
+      );
     return found;
   });
 }
 
 /** The new authority for each usage to be rotated, and how long the new state is observed. */
 export interface RotationRequest extends PlanRequest {
-  readonly successors: readonly { readonly usage: AuthorityUsage; readonly to: AuthorityId; readonly subject: string }[];
+  readonly successors: readonly {
+    readonly usage: AuthorityUsage;
+    readonly to: AuthorityId;
+    readonly subject: string;
+  }[];
   readonly observeSeconds: number;
 }
 
@@ -71,41 +88,85 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
     unprovable,
     problems: [...absentHosts(snapshot), ...subjectsTaken(snapshot, successions)],
     steps: [
-      { id: "prepare", phase: "prepare", title: "Make the new CA and its cross-certificate", edit: { do: "create-authorities", successions }, gate: [] },
       {
-        id: "introduce", phase: "introduce", title: "Trust the old and the new CA everywhere",
+        id: "prepare",
+        phase: "prepare",
+        title: "Make the new CA and its cross-certificate",
+        edit: { do: "create-authorities", successions },
+        gate: [],
+      },
+      {
+        id: "introduce",
+        phase: "introduce",
+        title: "Trust the old and the new CA everywhere",
         edit: { do: "trust", authorities: next },
         gate: [{ require: "trust-loaded" }, { require: "edges-proven", authorities: next }],
       },
       {
-        id: "issue", phase: "issue", title: "Sign new requests with the new CA",
-        edit: { do: "make-current", authorities: next }, gate: [{ require: "trust-loaded" }],
+        id: "issue",
+        phase: "issue",
+        title: "Sign new requests with the new CA",
+        edit: { do: "make-current", authorities: next },
+        gate: [{ require: "trust-loaded" }],
       },
       ...reissueSteps(snapshot, concerned),
       {
-        id: "reissue-rest", phase: "reissue", title: "Reissue what was created under the old CA in the meantime",
-        edit: { do: "reissue-rest", usages }, gate: [{ require: "all-presented", usages }],
+        id: "reissue-rest",
+        phase: "reissue",
+        title: "Reissue what was created under the old CA in the meantime",
+        edit: { do: "reissue-rest", usages },
+        gate: [{ require: "all-presented", usages }],
       },
       {
-        id: "observe", phase: "observe", title: "Watch that everything holds under the new CA", edit: { do: "watch" },
-        gate: [{ require: "trust-loaded" }, { require: "all-presented", usages }, { require: "unmanaged-waived", subjects }, { require: "held-for", seconds: observeSeconds }],
+        id: "observe",
+        phase: "observe",
+        title: "Watch that everything holds under the new CA",
+        edit: { do: "watch" },
+        gate: [
+          { require: "trust-loaded" },
+          { require: "all-presented", usages },
+          { require: "unmanaged-waived", subjects },
+          { require: "held-for", seconds: observeSeconds },
+        ],
       },
       {
-        id: "retire", phase: "retire", title: "Stop trusting the old CA", edit: { do: "distrust", authorities: old, deny: false },
-        gate: [{ require: "trust-loaded" }, { require: "old-connections-closed" }, { require: "all-presented", usages }],
+        id: "retire",
+        phase: "retire",
+        title: "Stop trusting the old CA",
+        edit: { do: "distrust", authorities: old, deny: false },
+        gate: [
+          { require: "trust-loaded" },
+          { require: "old-connections-closed" },
+          { require: "all-presented", usages },
+        ],
       },
       forgetStep,
     ],
   };
 }
 
-function successionOf(snapshot: DomainSnapshot, successor: RotationRequest["successors"][number]): Succession {
-  const from = snapshot.authorities.find((authority) => authority.usage === successor.usage && authority.status === "current");
-  if (from === undefined) throw new DomainError("authority-unavailable", `there is no current ${successor.usage} authority to rotate`);
+function successionOf(
+  snapshot: DomainSnapshot,
+  successor: RotationRequest["successors"][number],
+): Succession {
+  const from = snapshot.authorities.find(
+    (authority) => authority.usage === successor.usage && authority.status === "current",
+  );
+  if (from === undefined)
+    throw new DomainError(
+      "authority-unavailable",
+      `there is no current ${successor.usage} authority to rotate`,
+    );
   return { ...successor, from: from.id };
 }
 
-const forgetStep: Step = { id: "forget", phase: "retire", title: "Forget the superseded keys", edit: { do: "forget-superseded" }, gate: [] };
+const forgetStep: Step = {
+  id: "forget",
+  phase: "retire",
+  title: "Forget the superseded keys",
+  edit: { do: "forget-superseded" },
+  gate: [],
+};
 
 function reissueSteps(snapshot: DomainSnapshot, credentials: readonly Credential[]): Step[] {
   return wavesOf(snapshot.topology, credentials).map((wave, i, waves) => ({
@@ -122,26 +183,39 @@ function absentHosts(snapshot: DomainSnapshot): Finding[] {
   const { hostOf } = arrangeEvidence(snapshot);
   return snapshot.topology.hosts
     .filter((host) => host.status === "active")
-    .filter((host) => snapshot.nowMs - (hostOf.get(host.id)?.receivedAtMs ?? 0) > snapshot.silentAfterMs)
+    .filter(
+      (host) => snapshot.nowMs - (hostOf.get(host.id)?.receivedAtMs ?? 0) > snapshot.silentAfterMs,
+    )
     .map((host) => ({
-      code: "host-silent", severity: "warning", subject: host.id,
+      code: "host-silent",
+      severity: "warning",
+      subject: host.id,
       text: `host ${host.name} (${host.id}) is not connected: the rollout will wait for it, unless it is waived`,
     }));
 }
 
 function subjectsTaken(snapshot: DomainSnapshot, successions: readonly Succession[]): Finding[] {
   return successions
-    .filter(({ subject }) => snapshot.authorities.some((authority) => authority.subject === subject))
+    .filter(({ subject }) =>
+      snapshot.authorities.some((authority) => authority.subject === subject),
+    )
     .map(({ subject }) => ({
-      code: "subject-taken", severity: "error", subject,
+      code: "subject-taken",
+      severity: "error",
+      subject,
       text: `an earlier CA of this domain is named ${subject}: verifiers that know both would confuse them, choose another name`,
     }));
 }
 
 function unmanagedCallers(usage: AuthorityUsage): Finding {
-  const who = usage === "management" ? "browsers and remote command lines that call an Admin Node Manager" : "callers of the gateways that are not managed relying parties";
+  const who =
+    usage === "management"
+      ? "browsers and remote command lines that call an Admin Node Manager"
+      : "callers of the gateways that are not managed relying parties";
   return {
-    code: "unmanaged-callers", severity: "warning", subject: `unmanaged:${usage}`,
+    code: "unmanaged-callers",
+    severity: "warning",
+    subject: `unmanaged:${usage}`,
     text: `${who} cannot be observed: give them the new CA, then waive unmanaged:${usage} before the old CA is retired`,
   };
 }

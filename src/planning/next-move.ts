@@ -26,7 +26,10 @@ export function nextMove(rollout: Rollout, evidence: Evidence, heldSinceMs: numb
   if (last !== undefined && last.heldAtMs === null) {
     const blockers = blockersOf(last, evidence, rollout.waivers);
     if (blockers.length > 0) return { do: "wait", blockers };
-    const seconds = Math.max(0, ...last.step.gate.map((c) => (c.require === "held-for" ? c.seconds : 0)));
+    const seconds = Math.max(
+      0,
+      ...last.step.gate.map((c) => (c.require === "held-for" ? c.seconds : 0)),
+    );
     const untilMs = (heldSinceMs ?? evidence.snapshot.nowMs) + seconds * 1000;
     if (untilMs > evidence.snapshot.nowMs) return { do: "hold", untilMs };
   }

@@ -4,7 +4,15 @@ import type { AuthorityUsage, Finding } from "../domain/index.ts";
 export type PlanKind = "replace-leaves" | "rotate-ca";
 
 /** The movements of a change of trust, in the only safe order; renewals of leaves use `reissue` alone. */
-export type Phase = "prepare" | "introduce" | "issue" | "reissue" | "observe" | "retire" | "return" | "deny";
+export type Phase =
+  | "prepare"
+  | "introduce"
+  | "issue"
+  | "reissue"
+  | "observe"
+  | "retire"
+  | "return"
+  | "deny";
 
 /**
  * A change computed in full before anything is touched: it leaves execution no choice. It may
@@ -59,7 +67,11 @@ export type Edit =
   /** Changes nothing; the gate alone counts. */
   | { readonly do: "watch" }
   /** Removes anchors and cross-certificates; `deny` also puts them on the deny list. */
-  | { readonly do: "distrust"; readonly authorities: readonly AuthorityId[]; readonly deny: boolean }
+  | {
+      readonly do: "distrust";
+      readonly authorities: readonly AuthorityId[];
+      readonly deny: boolean;
+    }
   /** Forgets the keys of generations that nothing can present any more. */
   | { readonly do: "forget-superseded" }
   /** Wants the generations kept from before the rollout presented again. */

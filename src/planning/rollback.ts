@@ -10,22 +10,34 @@ import type { Rollout } from "./rollout.ts";
 export function rollbackSteps(rollout: Rollout): Step[] {
   const phases = new Set(rollout.done.map((applied) => applied.step.phase));
   if (phases.has("retire")) {
-    throw new DomainError("plan-unsafe", `rollout ${rollout.id} has begun to retire the old authority and cannot be rolled back: let it finish, or rotate again`);
+    throw new DomainError(
+      "plan-unsafe",
+      `rollout ${rollout.id} has begun to retire the old authority and cannot be rolled back: let it finish, or rotate again`,
+    );
   }
   const usages = [...new Set(rollout.successions.map((succession) => succession.usage))];
-  const reissued = rollout.done.flatMap(({ step }) => (step.edit.do === "reissue" ? step.edit.credentials : []));
+  const reissued = rollout.done.flatMap(({ step }) =>
+    step.edit.do === "reissue" ? step.edit.credentials : [],
+  );
   const introduced = rollout.successions.map((succession) => succession.to);
   const steps: Step[] = [];
   if (phases.has("issue") || reissued.length > 0) {
     steps.push({
-      id: "return", phase: "return", title: "Present the certificates from before the rollout again",
+      id: "return",
+      phase: "return",
+      title: "Present the certificates from before the rollout again",
       edit: { do: "return", successions: rollout.successions },
-      gate: usages.length > 0 ? [{ require: "all-presented", usages }] : [{ require: "presented", credentials: reissued }],
+      gate:
+        usages.length > 0
+          ? [{ require: "all-presented", usages }]
+          : [{ require: "presented", credentials: reissued }],
     });
   }
   if (phases.has("prepare")) {
     steps.push({
-      id: "deny", phase: "deny", title: "Distrust and deny what the rollout introduced",
+      id: "deny",
+      phase: "deny",
+      title: "Distrust and deny what the rollout introduced",
       edit: { do: "distrust", authorities: introduced, deny: true },
       gate: [{ require: "trust-loaded" }, { require: "old-connections-closed" }],
     });

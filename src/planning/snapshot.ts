@@ -1,8 +1,17 @@
 import type { CredentialId, HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
 import {
-  edgeKey, processesOf,
-  type Authority, type Credential, type CredentialObservation, type EdgeProof, type HostObservation, type Process,
-  type ProcessObservation, type RelyingPartyObservation, type Topology, type TrustDocument,
+  edgeKey,
+  processesOf,
+  type Authority,
+  type Credential,
+  type CredentialObservation,
+  type EdgeProof,
+  type HostObservation,
+  type Process,
+  type ProcessObservation,
+  type RelyingPartyObservation,
+  type Topology,
+  type TrustDocument,
 } from "../domain/index.ts";
 
 /** Everything a plan or a gate looks at, read in one transaction. */
@@ -34,14 +43,17 @@ export interface Evidence {
 /** Arranges a snapshot. A proof counts only if the verifier's own side reported it. */
 export function arrangeEvidence(snapshot: DomainSnapshot): Evidence {
   const processes = processesOf(snapshot.topology);
-  const hostOfProcess = new Map<string, HostId>(processes.map((process) => [process.id, process.hostId]));
+  const hostOfProcess = new Map<string, HostId>(
+    processes.map((process) => [process.id, process.hostId]),
+  );
   const provenEpoch = new Map<string, number>();
   const credit = (proof: EdgeProof, usage: "management" | "traffic"): void => {
     const key = edgeKey({ ...proof, usage }, proof.authorityId);
     provenEpoch.set(key, Math.max(provenEpoch.get(key) ?? 0, proof.verifierEpoch));
   };
   for (const host of snapshot.hosts) {
-    for (const proof of host.proofs) if (hostOfProcess.get(proof.verifier) === host.hostId) credit(proof, "management");
+    for (const proof of host.proofs)
+      if (hostOfProcess.get(proof.verifier) === host.hostId) credit(proof, "management");
   }
   for (const party of snapshot.relyingParties) {
     for (const proof of party.proofs) if (proof.verifier === party.id) credit(proof, "traffic");
@@ -50,8 +62,14 @@ export function arrangeEvidence(snapshot: DomainSnapshot): Evidence {
     snapshot,
     processes,
     hostOf: new Map(snapshot.hosts.map((host) => [host.hostId, host])),
-    processOf: new Map(snapshot.hosts.flatMap((host) => host.processes.map((process) => [process.id, process]))),
-    credentialOf: new Map(snapshot.hosts.flatMap((host) => host.credentials.map((credential) => [credential.id, credential]))),
+    processOf: new Map(
+      snapshot.hosts.flatMap((host) => host.processes.map((process) => [process.id, process])),
+    ),
+    credentialOf: new Map(
+      snapshot.hosts.flatMap((host) =>
+        host.credentials.map((credential) => [credential.id, credential]),
+      ),
+    ),
     partyOf: new Map(snapshot.relyingParties.map((party) => [party.id, party])),
     provenEpoch,
   };

@@ -11,8 +11,12 @@ const waveShare = 0.1;
  */
 export function wavesOf(topology: Topology, credentials: readonly Credential[]): CredentialId[][] {
   const chosen = Map.groupBy(credentials, (credential) => credential.process);
-  const admins = topology.hosts.filter((host) => host.nodeManager.isAdmin).map((host) => host.nodeManager.id);
-  const nodeManagers = topology.hosts.map((host) => host.nodeManager.id).filter((id) => !admins.includes(id));
+  const admins = topology.hosts
+    .filter((host) => host.nodeManager.isAdmin)
+    .map((host) => host.nodeManager.id);
+  const nodeManagers = topology.hosts
+    .map((host) => host.nodeManager.id)
+    .filter((id) => !admins.includes(id));
   const groups = topology.groups.map((group) =>
     spreadOverHosts(topology.instances.filter((instance) => instance.groupId === group.id)),
   );
@@ -23,18 +27,26 @@ export function wavesOf(topology: Topology, credentials: readonly Credential[]):
   const [canaryRank, ...otherRanks] = ranks;
   const [canary, ...restOfFirst] = canaryRank ?? [];
   if (canary !== undefined) waves.push([canary]);
-  const slices = [restOfFirst, ...otherRanks].map((members) => slicesOf(members, Math.max(1, Math.floor(members.length * waveShare))));
+  const slices = [restOfFirst, ...otherRanks].map((members) =>
+    slicesOf(members, Math.max(1, Math.floor(members.length * waveShare))),
+  );
   const waveCount = Math.max(0, ...slices.map((slice) => slice.length));
   for (let i = 0; i < waveCount; i++) waves.push(slices.flatMap((slice) => slice[i] ?? []));
   for (const admin of admins) if (chosen.has(admin)) waves.push([admin]);
-  return waves.map((wave) => wave.flatMap((process) => (chosen.get(process) ?? []).map((credential) => credential.id)));
+  return waves.map((wave) =>
+    wave.flatMap((process) => (chosen.get(process) ?? []).map((credential) => credential.id)),
+  );
 }
 
 /** Members in an order in which neighbours are on different hosts as long as that is possible. */
-function spreadOverHosts(instances: readonly { readonly id: ProcessId; readonly hostId: HostId }[]): ProcessId[] {
+function spreadOverHosts(
+  instances: readonly { readonly id: ProcessId; readonly hostId: HostId }[],
+): ProcessId[] {
   const byHost = [...Map.groupBy(instances, (instance) => instance.hostId).values()];
   const depth = Math.max(0, ...byHost.map((members) => members.length));
-  return Array.from({ length: depth }, (_, i) => byHost.flatMap((members) => members[i]?.id ?? [])).flat();
+  return Array.from({ length: depth }, (_, i) =>
+    byHost.flatMap((members) => members[i]?.id ?? []),
+  ).flat();
 }
 
 function slicesOf<T>(items: readonly T[], size: number): T[][] {

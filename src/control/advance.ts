@@ -1,0 +1,297 @@
+import { assert, type CredentialId, type RolloutId } from "../kit/index.ts";
+import {
+  forgetSuperseded,
+  type Anchor,
+  type Authority,
+  type AuthorityStatus,
+  type Credential,
+  type DesiredCredential,
+  type Denial,
+} from "../domain/index.ts";
+import {
+  arrangeEvidence,
+  nextMove,
+  type AppliedStep,
+  type CredentialBefore,
+  type Edit,
+  type Move,
+  type Rollout,
+  type Step,
+} from "../planning/index.ts";
+import type { ControlEnvironment } from "./environment.ts";
+import { makeAuthority, onlyCertificate, type NewAuthority } from "./make-authority.ts";
+import type { StoreTransaction } from "./ports.ts";
+import { anchorOf, currentTrust, publishTrust } from "./publish-trust.ts";
+import { requireRollout } from "./rollouts.ts";
+import { readSnapshot } from "./snapshot.ts";
+
+/** Proof of leadership; read again in every transaction that only a leader may make. */
+export interface Leadership {
+  readonly lease: string;
+  readonly fencingToken: number;
+}
+
+/**
+ * Makes the next move of a rollout, if there is one to make, and returns it. The gate is evaluated
+ * outside first, and again inside the transaction that applies the step.
+ */
+export async function advanceRollout(
+  env: ControlEnvironment,
+  leadership: Leadership,
+  id: RolloutId,
+  heldSinceMs: number | null,
+): Promise<Move> {
+  const move = await env.store.read(async (view) => {
+    const rollout = await requireRollout(view, id);
+    return nextMove(rollout, arrangeEvidence(await readSnapshot(view, env, 0)), heldSinceMs);
+  });
+  if (move.do !== "apply" && move.do !== "finish") return move;
+  const prepared = move.do === "apply" ? await prepare(env, move.step) : [];
+  const subject = move.do === "apply" ? `${id} ${move.step.id}` : id;
+  const entry = {
+    actor: "system:leader",
+    action: move.do === "apply" ? "rollout.step" : "rollout.finish",
+    subject,
+    detail: {},
+  };
+  return env.store.write(entry, async (tx) => {
+    await tx.leases.require(leadership.lease, leadership.fencingToken);
+    const rollout = await requireRollout(tx, id);
+    const again = nextMove(
+      rollout,
+      arrangeEvidence(await readSnapshot(tx, env, await tx.revision())),
+      heldSinceMs,
+    );
+    if (again.do === "finish" && move.do === "finish")
+      await tx.rollouts.put(finished(rollout, env.clock.nowMs()));
+    if (again.do !== "apply" || move.do !== "apply" || again.step.id !== move.step.id) return again;
+    await tx.rollouts.put(await applyStep(tx, env, rollout, again.step, prepared));
+    return again;
+  });
+}
+
+function finished(rollout: Rollout, nowMs: number): Rollout {
+  const status = rollout.status === "rolling-back" ? "rolled-back" : "completed";
+  return {
+    ...rollout,
+    status,
+    done: markHeld(rollout.done, nowMs),
+    finishedAtMs: nowMs,
+    version: rollout.version + 1,
+  };
+}
+
+function markHeld(done: readonly AppliedStep[], nowMs: number): AppliedStep[] {
+  return done.map((applied) =>
+    applied.heldAtMs === null ? { ...applied, heldAtMs: nowMs } : applied,
+  );
+}
+
+/** Work that has effects outside the store, done before the transaction; repeating it is harmless. */
+async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthority[]> {
+  if (step.edit.do !== "create-authorities") return [];
+  const known = await env.store.read((view) => view.authorities.all());
+  const earlier = known.map((authority) => onlyCertificate(authority.certificatePem));
+  const made: NewAuthority[] = [];
+  for (const { usage, from, to, subject } of step.edit.successions) {
+    const predecessor = known.find((authority) => authority.id === from);
+    assert(predecessor !== undefined, "a succession names an authority of the store");
+    const authority = await makeAuthority(env, {
+      id: to,
+      usage,
+      subject,
+      predecessor,
+      earlier: [...earlier, ...made.map((m) => m.root)],
+    });
+    made.push(authority);
+  }
+  return made;
+}
+
+async function applyStep(
+  tx: StoreTransaction,
+  env: ControlEnvironment,
+  rollout: Rollout,
+  step: Step,
+  prepared: readonly NewAuthority[],
+): Promise<Rollout> {
+  const before = await applyEdit(tx, env, rollout, step.edit, prepared);
+  const nowMs = env.clock.nowMs();
+  const applied: AppliedStep = {
+    step,
+    appliedAtMs: nowMs,
+    epoch: (await currentTrust(tx)).epoch,
+    before,
+    heldAtMs: null,
+  };
+  return {
+    ...rollout,
+    done: [...markHeld(rollout.done, nowMs), applied],
+    todo: rollout.todo.slice(1),
+    version: rollout.version + 1,
+  };
+}
+
+type Before = Record<CredentialId, CredentialBefore>;
+
+async function applyEdit(
+  tx: StoreTransaction,
+  env: ControlEnvironment,
+  rollout: Rollout,
+  edit: Edit,
+  prepared: readonly NewAuthority[],
+): Promise<Before> {
+  switch (edit.do) {
+    case "create-authorities":
+      for (const { authority, record } of prepared) {
+        await tx.authorities.put(authority);
+        await record(tx);
+      }
+      return {};
+    case "trust": {
+      const added = (await tx.authorities.all())
+        .filter((authority) => edit.authorities.includes(authority.id))
+        .map(anchorOf);
+      await publishTrust(tx, env, { anchors: (anchors) => [...anchors, ...added] });
+      return {};
+    }
+    case "make-current":
+      for (const id of edit.authorities) await makeCurrent(tx, id, "previous");
+      return {};
+    case "reissue":
+      return reissue(tx, (credential) => edit.credentials.includes(credential.id));
+    case "reissue-rest": {
+      const current = new Set(
+        (await tx.authorities.all()).filter((a) => a.status === "current").map((a) => a.id),
+      );
+      return reissue(
+        tx,
+        (credential) =>
+          edit.usages.includes(credential.usage) && !current.has(credential.desired.authorityId),
+      );
+    }
+    case "watch":
+      return {};
+    case "distrust":
+      await distrust(tx, env, edit);
+      return {};
+    case "forget-superseded":
+      await forgetAll(tx);
+      await publishTrust(tx, env, {});
+      return {};
+    case "return":
+      await presentEarlier(tx, rollout);
+      return {};
+  }
+}
+
+/** Makes `id` the current authority of its usage; the one before gets the given status. */
+async function makeCurrent(
+  tx: StoreTransaction,
+  id: string,
+  statusOfOther: AuthorityStatus,
+): Promise<void> {
+  const all = await tx.authorities.all();
+  const chosen = all.find((authority) => authority.id === id);
+  assert(chosen !== undefined, "a plan names an authority of the store");
+  const other = all.find(
+    (authority) => authority.usage === chosen.usage && authority.status === "current",
+  );
+  if (other?.id === chosen.id) return;
+  if (other !== undefined) await tx.authorities.put({ ...other, status: statusOfOther });
+  await tx.authorities.put({ ...chosen, status: "current" });
+}
+
+/** Wants a generation newer than any that exists, from the current authority of each usage. */
+async function reissue(
+  tx: StoreTransaction,
+  concerns: (credential: Credential) => boolean,
+): Promise<Before> {
+  const before: Before = {};
+  for (const credential of (await tx.credentials.all()).filter(concerns)) {
+    const { desired, lastSequence } = credential;
+    before[credential.id] = { desired, lastSequence };
+    const authority = await tx.authorities.current(credential.usage);
+    await tx.credentials.put({
+      ...credential,
+      desired: { authorityId: authority.id, minSequence: lastSequence + 1, maxSequence: null },
+    });
+  }
+  return before;
+}
+
+async function distrust(
+  tx: StoreTransaction,
+  env: ControlEnvironment,
+  edit: Extract<Edit, { do: "distrust" }>,
+): Promise<void> {
+  const concerned = (await tx.authorities.all()).filter((authority) =>
+    edit.authorities.includes(authority.id),
+  );
+  const gone = new Set<string>(edit.authorities);
+  // A chain must not lead back to a root that is no longer trusted: cross-certificates go with it.
+  const successors = new Set<string>(
+    (await tx.authorities.all()).filter((a) => gone.has(a.predecessor ?? "")).map((a) => a.id),
+  );
+  const remaining = (anchors: readonly Anchor[]): Anchor[] =>
+    anchors
+      .filter((anchor) => !gone.has(anchor.authorityId))
+      .map((anchor) =>
+        successors.has(anchor.authorityId) ? { ...anchor, crossCertificatePem: null } : anchor,
+      );
+  for (const authority of concerned) {
+    await tx.authorities.put(
+      edit.deny
+        ? { ...authority, status: "abandoned" }
+        : { ...authority, status: "retired", retiredAtMs: env.clock.nowMs() },
+    );
+  }
+  await publishTrust(tx, env, {
+    anchors: remaining,
+    deny: edit.deny ? concerned.flatMap(denialsOf) : [],
+  });
+}
+
+function denialsOf(authority: Authority): Denial[] {
+  const reason = `${authority.id} was rolled back`;
+  return [authority.fingerprint, authority.crossFingerprint].flatMap((fingerprint) =>
+    fingerprint === null ? [] : [{ kind: "certificate", fingerprint, reason }],
+  );
+}
+
+async function forgetAll(tx: StoreTransaction): Promise<void> {
+  for (const credential of await tx.credentials.all()) {
+    const recorded = forgetSuperseded(credential.recorded);
+    if (recorded.length === credential.recorded.length) continue;
+    await tx.credentials.putRecorded({
+      id: credential.id,
+      lastSequence: credential.lastSequence,
+      recorded,
+    });
+    await tx.topology.raiseDocumentVersion(credential.hostId);
+  }
+}
+
+/** Makes the earlier authorities current again and wants what each credential was before. */
+async function presentEarlier(tx: StoreTransaction, rollout: Rollout): Promise<void> {
+  const earlierOf = new Map(rollout.successions.map(({ from, to }) => [to, from]));
+  for (const { from } of rollout.successions) await makeCurrent(tx, from, "next");
+  const before = Object.assign({}, ...rollout.done.map((applied) => applied.before)) as Before;
+  for (const credential of await tx.credentials.all()) {
+    const desired = earlierDesired(credential, before[credential.id], earlierOf);
+    if (desired !== undefined) await tx.credentials.put({ ...credential, desired });
+  }
+}
+
+function earlierDesired(
+  credential: Credential,
+  before: CredentialBefore | undefined,
+  earlierOf: ReadonlyMap<string, Credential["desired"]["authorityId"]>,
+): DesiredCredential | undefined {
+  const earlier = earlierOf.get(credential.desired.authorityId);
+  if (before !== undefined) return { ...before.desired, maxSequence: before.lastSequence };
+  // Created after the new authority became current: it never had a certificate of the earlier one.
+  return earlier === undefined
+    ? undefined
+    : { authorityId: earlier, minSequence: credential.lastSequence + 1, maxSequence: null };
+}

@@ -1,0 +1,65 @@
+import type { AuthorityId, Clock, Rng } from "../kit/index.ts";
+import type { Envelope } from "../domain/index.ts";
+import type { CertificateRole, CryptoPort } from "../pki/index.ts";
+import type { Store } from "./ports.ts";
+import type { Policy } from "./policy.ts";
+
+/** Everything a use case works with, passed in by the process that runs it. */
+export interface ControlEnvironment {
+  readonly store: Store;
+  readonly clock: Clock;
+  readonly rng: Rng;
+  readonly crypto: CryptoPort;
+  readonly authorityKeys: AuthorityKeys;
+  readonly trustKey: TrustKey;
+  readonly passwords: PasswordHasher;
+  readonly policy: Policy;
+}
+
+/** The keys of the domain's authorities, as far as this process holds them. */
+export interface AuthorityKeys {
+  /** Makes the key of an authority, or finds the one made before; returns its SPKI (DER). */
+  create(id: AuthorityId): Promise<Uint8Array>;
+  /** Signs a linted root or cross-certificate. Throws `authority-unavailable` without the key. */
+  sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array>;
+  /** Checks a request's proof of possession, then builds, lints and signs a leaf for its key. */
+  issueLeaf(job: LeafJob): Promise<IssuedLeaf>;
+}
+
+/** What a leaf is to say. Names come from the topology, never from the request. */
+export interface LeafJob {
+  readonly authorityId: AuthorityId;
+  readonly issuerPem: string;
+  readonly requestPem: string;
+  readonly profile: CertificateRole | "traffic";
+  readonly subject: string;
+  readonly uris: readonly string[];
+  readonly dnsNames: readonly string[];
+  readonly ipAddresses: readonly string[];
+  readonly serial: Uint8Array;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  readonly isProbe: boolean;
+}
+
+export interface IssuedLeaf {
+  readonly der: Uint8Array;
+  /** Hex SHA-256 of the certificate and of its SubjectPublicKeyInfo. */
+  readonly fingerprint: string;
+  readonly spki: string;
+}
+
+/** The trust-signing key: signs trust documents and host documents, nothing else. */
+export interface TrustKey {
+  /** SPKI, DER. */
+  readonly spki: Uint8Array;
+  /** Hex SHA-256 of `spki`. */
+  readonly keyId: string;
+  sign(kind: "trust" | "host", payload: Uint8Array): Promise<Envelope>;
+}
+
+export interface PasswordHasher {
+  hash(password: string): Promise<string>;
+  /** Takes the same time whether or not it matches. */
+  matches(password: string, hash: string): Promise<boolean>;
+}

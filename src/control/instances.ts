@@ -1,0 +1,304 @@
+import { DomainError, type GroupId, type HostId, type ProcessId } from "../kit/index.ts";
+import {
+  checkName,
+  checkPort,
+  credentialId,
+  isDnsName,
+  type Denial,
+  type GatewayConfiguration,
+  type Group,
+  type Host,
+  type Instance,
+} from "../domain/index.ts";
+import type { ControlEnvironment } from "./environment.ts";
+import { newCredential } from "./issue.ts";
+import type { StoreTransaction, StoreView } from "./ports.ts";
+import { publishTrust, requireHost } from "./publish-trust.ts";
+
+export interface CreateInstanceRequest {
+  readonly name: string;
+  /** Name of the group; it is made if the domain has none of that name. */
+  readonly group: string;
+  readonly hostId: HostId;
+  /** Absent: the first free ones from 8085 and 8080 on. */
+  readonly managementPort?: number;
+  readonly servicesPort?: number;
+  /** Only for a new group. */
+  readonly configuration?: GatewayConfiguration;
+  readonly actor: string;
+}
+
+/**
+ * Creates an instance with its two credentials; its host's Node Manager makes keys and files when
+ * it sees it. Throws `already-exists` for a taken name or port, `not-found` for an unknown host.
+ */
+export async function createInstance(
+  env: ControlEnvironment,
+  request: CreateInstanceRequest,
+): Promise<{ instance: Instance; group: Group }> {
+  checkName("instance", request.name);
+  checkName("group", request.group);
+  const entry = {
+    actor: request.actor,
+    action: "instance.create",
+    subject: request.name,
+    detail: { group: request.group, host: request.hostId },
+  };
+  return env.store.write(entry, async (tx) => {
+    const host = await requireHost(tx, request.hostId);
+    const group = await findOrMakeGroup(tx, request);
+    const instances = await tx.topology.instances();
+    if (instances.some((other) => other.groupId === group.id && other.name === request.name)) {
+      throw new DomainError(
+        "already-exists",
+        `group ${group.name} already has an instance named ${request.name}: choose another name`,
+      );
+    }
+    const taken = takenPorts(host, instances);
+    const managementPort = choosePort(request.managementPort, 8085, taken, host);
+    const servicesPort = choosePort(
+      request.servicesPort,
+      8080,
+      new Set([...taken, managementPort]),
+      host,
+    );
+    const instance: Instance = {
+      id: `instance-${await tx.topology.nextNumber("instance", 1)}` as ProcessId,
+      name: request.name,
+      groupId: group.id,
+      hostId: host.id,
+      managementPort,
+      servicesPort,
+      enabled: false,
+      tags: {},
+    };
+    await tx.topology.putInstance(instance);
+    for (const usage of ["management", "traffic"] as const) {
+      await tx.credentials.put(
+        await newCredential(tx, { process: instance.id, hostId: host.id, usage }),
+      );
+    }
+    await tx.topology.raiseDocumentVersion(host.id);
+    return { instance, group };
+  });
+}
+
+async function findOrMakeGroup(
+  tx: StoreTransaction,
+  request: CreateInstanceRequest,
+): Promise<Group> {
+  const found = (await tx.topology.groups()).find((group) => group.name === request.group);
+  if (found !== undefined) return found;
+  const configuration = request.configuration ?? { routes: [], dnsNames: [] };
+  checkConfiguration(configuration);
+  const group: Group = {
+    id: `group-${await tx.topology.nextNumber("group", 2)}` as GroupId,
+    name: request.group,
+    configuration,
+  };
+  await tx.topology.putGroup(group);
+  return group;
+}
+
+function takenPorts(host: Host, instances: readonly Instance[]): Set<number> {
+  const local = instances.filter((instance) => instance.hostId === host.id);
+  return new Set([
+    host.nodeManager.port,
+    ...local.flatMap((instance) => [instance.managementPort, instance.servicesPort]),
+  ]);
+}
+
+function choosePort(
+  wanted: number | undefined,
+  first: number,
+  taken: ReadonlySet<number>,
+  host: Host,
+): number {
+  if (wanted === undefined) {
+    let port = first;
+    while (taken.has(port)) port += 1;
+    return checkPort(port);
+  }
+  if (taken.has(checkPort(wanted)))
+    throw new DomainError(
+      "already-exists",
+      `port ${wanted} is already taken on host ${host.name}: choose another`,
+    );
+  return wanted;
+}
+
+function checkConfiguration(configuration: GatewayConfiguration): void {
+  for (const name of configuration.dnsNames) {
+    if (!isDnsName(name))
+      throw new DomainError(
+        "invalid-name",
+        `${JSON.stringify(name)} in dnsNames is not a DNS name`,
+      );
+  }
+}
+
+/** Starts or stops an instance: sets what is desired; its Node Manager makes it true. */
+export async function setInstanceEnabled(
+  env: ControlEnvironment,
+  request: { readonly id: ProcessId; readonly enabled: boolean; readonly actor: string },
+): Promise<void> {
+  const entry = {
+    actor: request.actor,
+    action: request.enabled ? "instance.start" : "instance.stop",
+    subject: request.id,
+    detail: {},
+  };
+  await env.store.write(entry, async (tx) => {
+    const instance = await requireInstance(tx, request.id);
+    if (instance.enabled !== request.enabled)
+      await tx.topology.putInstance({ ...instance, enabled: request.enabled });
+  });
+}
+
+async function requireInstance(view: StoreView, id: ProcessId): Promise<Instance> {
+  const found = (await view.topology.instances()).find((instance) => instance.id === id);
+  if (found !== undefined) return found;
+  throw new DomainError(
+    "not-found",
+    `there is no instance ${id} in this domain: \`managedomain --print_topology\` lists them`,
+  );
+}
+
+/** Removes a stopped instance and denies its keys. Throws `still-running`, `not-found`. */
+export async function deleteInstance(
+  env: ControlEnvironment,
+  request: { readonly id: ProcessId; readonly actor: string },
+): Promise<void> {
+  await env.store.write(
+    { actor: request.actor, action: "instance.delete", subject: request.id, detail: {} },
+    async (tx) => {
+      const denied = await removeInstance(tx, await requireInstance(tx, request.id));
+      if (denied.length > 0) await publishTrust(tx, env, { deny: denied });
+    },
+  );
+}
+
+/** Removes a group with all its instances, none of which may run. */
+export async function deleteGroup(
+  env: ControlEnvironment,
+  request: { readonly id: GroupId; readonly actor: string },
+): Promise<void> {
+  await env.store.write(
+    { actor: request.actor, action: "group.delete", subject: request.id, detail: {} },
+    async (tx) => {
+      const groups = await tx.topology.groups();
+      if (!groups.some((group) => group.id === request.id))
+        throw new DomainError("not-found", `there is no group ${request.id} in this domain`);
+      const denied: Denial[] = [];
+      for (const instance of await tx.topology.instances()) {
+        if (instance.groupId === request.id) denied.push(...(await removeInstance(tx, instance)));
+      }
+      await tx.topology.removeGroup(request.id);
+      if (denied.length > 0) await publishTrust(tx, env, { deny: denied });
+    },
+  );
+}
+
+async function removeInstance(tx: StoreTransaction, instance: Instance): Promise<Denial[]> {
+  const observation = await tx.observations.host(instance.hostId);
+  const state = observation?.processes.find((process) => process.id === instance.id)?.state;
+  if (instance.enabled || state === "running" || state === "starting") {
+    throw new DomainError(
+      "still-running",
+      `instance ${instance.name} (${instance.id}) is running: stop it first with \`gatehouse instance stop ${instance.id}\``,
+    );
+  }
+  const denied = await removeCredentials(tx, instance.id, `${instance.id} was deleted`);
+  await tx.topology.removeInstance(instance.id);
+  await tx.topology.raiseDocumentVersion(instance.hostId);
+  return denied;
+}
+
+/** Removes the credentials of a process and returns the denial of every key recorded for them. */
+async function removeCredentials(
+  tx: StoreTransaction,
+  process: ProcessId,
+  reason: string,
+): Promise<Denial[]> {
+  const denied: Denial[] = [];
+  for (const usage of ["management", "traffic"] as const) {
+    const credential = await tx.credentials.get(credentialId(process, usage));
+    if (credential === undefined) continue;
+    denied.push(
+      ...credential.recorded.map((key): Denial => ({ kind: "key", fingerprint: key.spki, reason })),
+    );
+    await tx.credentials.remove(credential.id);
+  }
+  return denied;
+}
+
+/** Removes a host that has no instances left and denies its keys. Throws `still-running`, `not-found`. */
+export async function deleteHost(
+  env: ControlEnvironment,
+  request: { readonly id: HostId; readonly actor: string },
+): Promise<void> {
+  await env.store.write(
+    { actor: request.actor, action: "host.delete", subject: request.id, detail: {} },
+    async (tx) => {
+      const host = await requireHost(tx, request.id);
+      if (host.nodeManager.isAdmin) {
+        throw new DomainError(
+          "forbidden",
+          `host ${host.name} runs the only Admin Node Manager: it cannot delete itself`,
+        );
+      }
+      const instances = await tx.topology.instances(host.id);
+      if (instances.length > 0) {
+        throw new DomainError(
+          "still-running",
+          `host ${host.name} still has ${instances.length} instances: delete them first`,
+          { context: { instances: instances.length } },
+        );
+      }
+      const denied = await removeCredentials(tx, host.nodeManager.id, `${host.id} was deleted`);
+      await tx.topology.removeHost(host.id);
+      await tx.observations.removeHost(host.id);
+      await publishTrust(tx, env, { deny: denied });
+    },
+  );
+}
+
+/** Replaces what every instance of a group serves. New DNS names enter at the next certificate. */
+export async function configureGroup(
+  env: ControlEnvironment,
+  request: {
+    readonly id: GroupId;
+    readonly configuration: GatewayConfiguration;
+    readonly actor: string;
+  },
+): Promise<void> {
+  checkConfiguration(request.configuration);
+  await env.store.write(
+    { actor: request.actor, action: "group.configure", subject: request.id, detail: {} },
+    async (tx) => {
+      const group = (await tx.topology.groups()).find((candidate) => candidate.id === request.id);
+      if (group === undefined)
+        throw new DomainError("not-found", `there is no group ${request.id} in this domain`);
+      await tx.topology.putGroup({ ...group, configuration: request.configuration });
+    },
+  );
+}
+
+/** Removes a managed relying party; gates no longer count it, and its token opens nothing. */
+export async function deleteRelyingParty(
+  env: ControlEnvironment,
+  request: { readonly id: string; readonly actor: string },
+): Promise<void> {
+  await env.store.write(
+    { actor: request.actor, action: "relying-party.delete", subject: request.id, detail: {} },
+    async (tx) => {
+      const found = (await tx.topology.relyingParties()).find((party) => party.id === request.id);
+      if (found === undefined)
+        throw new DomainError(
+          "not-found",
+          `there is no relying party ${request.id} in this domain`,
+        );
+      await tx.topology.removeRelyingParty(found.id);
+    },
+  );
+}

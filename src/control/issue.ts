@@ -1,0 +1,353 @@
+import {
+  DomainError,
+  toHex,
+  type AuthorityId,
+  type CredentialId,
+  type HostId,
+} from "../kit/index.ts";
+import {
+  credentialId,
+  fits,
+  formatSpiffeId,
+  isIpAddress,
+  maySign,
+  recordIssued,
+  type Authority,
+  type AuthorityUsage,
+  type Credential,
+  type Envelope,
+  type Group,
+  type Host,
+  type Instance,
+  type RecordedKey,
+} from "../domain/index.ts";
+import { leafValidity, randomSerial } from "../pki/index.ts";
+import type { ControlEnvironment, LeafJob } from "./environment.ts";
+import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
+import { publishTrust, requireHost, signHostDocument } from "./publish-trust.ts";
+
+/** A certificate that is durable in the issuance log, and what its holder needs with it. */
+export interface CredentialIssued {
+  readonly der: Uint8Array;
+  readonly serial: string;
+  readonly authorityId: AuthorityId;
+  readonly sequence: number;
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
+  readonly renewFromMs: number;
+  readonly renewUntilMs: number;
+  readonly hostDocument: Envelope;
+}
+
+/**
+ * Issues a certificate for a credential of `hostId`, for the key in the request. The serial, the
+ * new recorded key and the issuance are durable before this resolves. Throws `forbidden` for
+ * another host's credential, `authority-unavailable` if the authority may not sign this.
+ */
+export async function issueCredential(
+  env: ControlEnvironment,
+  request: {
+    readonly hostId: HostId;
+    readonly credentialId: CredentialId;
+    readonly requestPem: string;
+    readonly actor: string;
+  },
+): Promise<CredentialIssued> {
+  const { job, authority } = await env.store.read(async (view) => {
+    const credential = await ownCredential(view, request.hostId, request.credentialId);
+    const authority = await signingAuthority(view, credential);
+    return { authority, job: await leafJob(view, env, credential, authority, request.requestPem) };
+  });
+  const leaf = await env.authorityKeys.issueLeaf(job);
+  const serial = toHex(job.serial);
+  const entry = {
+    actor: request.actor,
+    action: "certificate.issue",
+    subject: request.credentialId,
+    detail: { serial, authority: authority.id },
+  };
+  return env.store.write(entry, async (tx) => {
+    const credential = await ownCredential(tx, request.hostId, request.credentialId);
+    const signer = await signingAuthority(tx, credential);
+    if (signer.id !== authority.id) {
+      throw new DomainError(
+        "conflict",
+        `the authority of ${credential.id} changed while its certificate was being signed: ask again`,
+      );
+    }
+    const sequence = credential.lastSequence + 1;
+    await tx.issuances.append(
+      leafIssuance(job, leaf, {
+        kind: "leaf",
+        serial,
+        sequence,
+        issuedAtMs: env.clock.nowMs(),
+        credentialId: credential.id,
+      }),
+    );
+    const key: RecordedKey = {
+      spki: leaf.spki,
+      serial,
+      sequence,
+      authorityId: authority.id,
+      notBeforeMs: job.notBeforeMs,
+      notAfterMs: job.notAfterMs,
+      confirmed: false,
+    };
+    await recordKey(tx, env, credential, key);
+    const host = await requireHost(tx, request.hostId);
+    return {
+      der: leaf.der,
+      serial,
+      authorityId: authority.id,
+      sequence,
+      notBeforeMs: job.notBeforeMs,
+      notAfterMs: job.notAfterMs,
+      ...renewalSlot(env, job),
+      hostDocument: await signHostDocument(tx, env, host),
+    };
+  });
+}
+
+/** Records the key with its credential; an Admin Node Manager's key goes into the trust document. */
+async function recordKey(
+  tx: StoreTransaction,
+  env: ControlEnvironment,
+  credential: Credential,
+  key: RecordedKey,
+): Promise<void> {
+  const recorded = recordIssued(credential.recorded, key);
+  // Created before another authority became current; or a rollback's kept generation is gone.
+  const desired = { ...credential.desired, authorityId: key.authorityId, maxSequence: null };
+  const asDesired =
+    credential.desired.authorityId === key.authorityId && credential.desired.maxSequence === null;
+  if (asDesired)
+    await tx.credentials.putRecorded({ id: credential.id, lastSequence: key.sequence, recorded });
+  else await tx.credentials.put({ ...credential, desired, lastSequence: key.sequence, recorded });
+  await tx.topology.raiseDocumentVersion(credential.hostId);
+  const host = await requireHost(tx, credential.hostId);
+  if (host.nodeManager.isAdmin && credential.process === host.nodeManager.id)
+    await publishTrust(tx, env, {});
+}
+
+/**
+ * Issues a probe certificate with a process's real profile from an authority that is being
+ * introduced. It is logged like every other issuance, and refused by every peer but a probe's.
+ */
+export async function issueProbe(
+  env: ControlEnvironment,
+  request: {
+    readonly hostId: HostId;
+    readonly credentialId: CredentialId;
+    readonly authorityId: AuthorityId;
+    readonly requestPem: string;
+  },
+): Promise<{ readonly der: Uint8Array; readonly authority: Authority }> {
+  const { job, authority } = await env.store.read(async (view) => {
+    const credential = await ownCredential(view, request.hostId, request.credentialId);
+    const authority = await view.authorities.get(request.authorityId);
+    if (
+      authority === undefined ||
+      authority.usage !== credential.usage ||
+      !maySign(authority.status, "probe")
+    ) {
+      throw new DomainError(
+        "authority-unavailable",
+        `the authority ${request.authorityId} does not sign probes for ${credential.id}`,
+      );
+    }
+    const job = await leafJob(view, env, credential, authority, request.requestPem);
+    return {
+      authority,
+      job: {
+        ...job,
+        isProbe: true,
+        notAfterMs: env.clock.nowMs() + env.policy.probeLifetimeSeconds * 1000,
+      },
+    };
+  });
+  const leaf = await env.authorityKeys.issueLeaf(job);
+  const serial = toHex(job.serial);
+  const entry = {
+    actor: `host:${request.hostId}`,
+    action: "certificate.probe",
+    subject: request.credentialId,
+    detail: { serial, authority: authority.id },
+  };
+  await env.store.write(entry, async (tx) => {
+    await tx.issuances.append(
+      leafIssuance(job, leaf, {
+        kind: "probe",
+        serial,
+        sequence: null,
+        issuedAtMs: env.clock.nowMs(),
+        credentialId: request.credentialId,
+      }),
+    );
+  });
+  return { der: leaf.der, authority };
+}
+
+async function ownCredential(
+  view: StoreView,
+  hostId: HostId,
+  id: CredentialId,
+): Promise<Credential> {
+  const credential = await view.credentials.get(id);
+  if (credential?.hostId === hostId) return credential;
+  throw new DomainError("forbidden", `${id} is not a credential of ${hostId}`);
+}
+
+/** The current authority for a first certificate; else the one that the credential belongs to. */
+async function signingAuthority(view: StoreView, credential: Credential): Promise<Authority> {
+  if (credential.lastSequence === 0) return view.authorities.current(credential.usage);
+  const authority = await view.authorities.get(credential.desired.authorityId);
+  if (authority !== undefined && maySign(authority.status, "renewal-or-rollback")) return authority;
+  throw new DomainError(
+    "authority-unavailable",
+    `the authority ${credential.desired.authorityId} of ${credential.id} may not sign any more`,
+  );
+}
+
+async function leafJob(
+  view: StoreView,
+  env: ControlEnvironment,
+  credential: Credential,
+  authority: Authority,
+  requestPem: string,
+): Promise<LeafJob> {
+  const host = await requireHost(view, credential.hostId);
+  const { id: trustDomain } = await view.topology.domain();
+  const validity = leafValidity({
+    nowMs: env.clock.nowMs(),
+    lifetimeSeconds: env.policy.leafLifetimeSeconds,
+    backdateSeconds: env.policy.backdateSeconds,
+    issuerNotAfterMs: authority.notAfterMs,
+  });
+  return {
+    authorityId: authority.id,
+    issuerPem: authority.certificatePem,
+    requestPem,
+    serial: randomSerial(env.rng),
+    notBeforeMs: validity.notBeforeMs,
+    notAfterMs: validity.notAfterMs,
+    isProbe: false,
+    ...(await leafNames(view, credential, host, trustDomain)),
+  };
+}
+
+type LeafNames = Pick<LeafJob, "profile" | "subject" | "uris" | "dnsNames" | "ipAddresses">;
+
+async function leafNames(
+  view: StoreView,
+  credential: Credential,
+  host: Host,
+  trustDomain: string,
+): Promise<LeafNames> {
+  if (credential.process === host.nodeManager.id) return nodeManagerNames(host, trustDomain);
+  const instance = (await view.topology.instances(host.id)).find(
+    (candidate) => candidate.id === credential.process,
+  );
+  const group = (await view.topology.groups()).find(
+    (candidate) => candidate.id === instance?.groupId,
+  );
+  if (instance === undefined || group === undefined)
+    throw new DomainError("not-found", `${credential.process} is not in the topology any more`);
+  return instanceNames({ instance, group, host, usage: credential.usage, trustDomain });
+}
+
+/** Names of a Node Manager: its identity, and the addresses at which clients call an Admin Node Manager. */
+export function nodeManagerNames(host: Host, trustDomain: string): LeafNames {
+  const role = host.nodeManager.isAdmin ? "anm" : "nm";
+  return {
+    profile: role,
+    subject: `CN=${host.nodeManager.id},OU=group-1,DC=${host.id}`,
+    uris: [formatSpiffeId({ trustDomain, role, subject: host.id })],
+    ...splitNames([host.address, "localhost", "127.0.0.1"]),
+  };
+}
+
+function instanceNames(of: {
+  instance: Instance;
+  group: Group;
+  host: Host;
+  usage: AuthorityUsage;
+  trustDomain: string;
+}): LeafNames {
+  const { instance, group, host, usage, trustDomain } = of;
+  if (usage === "traffic") {
+    const { dnsNames } = group.configuration;
+    return {
+      profile: "traffic",
+      subject: `CN=${dnsNames[0] ?? host.address}`,
+      uris: [],
+      ...splitNames([...dnsNames, host.address]),
+    };
+  }
+  return {
+    profile: "gateway",
+    subject: `CN=${instance.id},OU=${group.id},DC=${host.id}`,
+    uris: [formatSpiffeId({ trustDomain, role: "gateway", subject: instance.id })],
+    ...splitNames(["localhost", "127.0.0.1"]),
+  };
+}
+
+function splitNames(names: readonly string[]): Pick<LeafJob, "dnsNames" | "ipAddresses"> {
+  const unique = [...new Set(names)];
+  return {
+    dnsNames: unique.filter((name) => !isIpAddress(name)),
+    ipAddresses: unique.filter(isIpAddress),
+  };
+}
+
+function leafIssuance(
+  job: LeafJob,
+  leaf: { readonly der: Uint8Array; readonly fingerprint: string; readonly spki: string },
+  rest: Pick<Issuance, "kind" | "serial" | "sequence" | "issuedAtMs" | "credentialId">,
+): Issuance {
+  const { authorityId, subject, notBeforeMs, notAfterMs } = job;
+  return {
+    ...rest,
+    authorityId,
+    subject,
+    notBeforeMs,
+    notAfterMs,
+    fingerprint: leaf.fingerprint,
+    spki: leaf.spki,
+    der: leaf.der,
+  };
+}
+
+/** The slot in which to renew: it opens after a share of the life, and spreads a fleet over its length. */
+function renewalSlot(
+  env: ControlEnvironment,
+  job: LeafJob,
+): { renewFromMs: number; renewUntilMs: number } {
+  const startMs = env.clock.nowMs();
+  const lifeMs = job.notAfterMs - startMs;
+  const renewFromMs = startMs + lifeMs * env.policy.renewAfterShare;
+  return {
+    renewFromMs: Math.round(renewFromMs),
+    renewUntilMs: Math.round(renewFromMs + lifeMs * env.policy.renewalSlotShare),
+  };
+}
+
+/** A credential as it is when it is wanted for the first time, from the current authority. */
+export async function newCredential(
+  view: StoreView,
+  owner: Pick<Credential, "process" | "hostId" | "usage">,
+): Promise<Credential> {
+  const authority = await view.authorities.current(owner.usage);
+  return {
+    ...owner,
+    id: credentialId(owner.process, owner.usage),
+    desired: { authorityId: authority.id, minSequence: 1, maxSequence: null },
+    lastSequence: 0,
+    recorded: [],
+  };
+}
+
+/** The newest recorded key that fits what is desired, if there is one. */
+export function newestFitting(credential: Credential): RecordedKey | undefined {
+  return credential.recorded.findLast((key) => fits(key, credential.desired));
+}

@@ -1,0 +1,292 @@
+import { DomainError, fromHex, toHex, type HostId, type ProcessId } from "../kit/index.ts";
+import { checkAddress, checkName, checkPort, type Envelope, type Host } from "../domain/index.ts";
+import { base64Decode, parseRequestPem, spkiFingerprint, utf8Encode } from "../pki/index.ts";
+import { hashSecret, newSecret } from "./accounts.ts";
+import type { ControlEnvironment } from "./environment.ts";
+import { issueCredential, newCredential, type CredentialIssued } from "./issue.ts";
+import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
+import { requireHost } from "./publish-trust.ts";
+
+/** A join token as a person carries it: which token, its secret, and the trust-signing key it pins. */
+export interface JoinTokenText {
+  readonly id: string;
+  readonly secret: string;
+  /** Hex SHA-256 of the SPKI of the trust-signing key. */
+  readonly trustKeyId: string;
+}
+
+/** `gatehouse-join.<id>.<secret>.<key>`. */
+export function formatJoinToken(token: JoinTokenText): string {
+  return `gatehouse-join.${token.id}.${token.secret}.${token.trustKeyId}`;
+}
+
+/** Reads a token's text; throws `invalid-input` without repeating it. */
+export function parseJoinToken(text: string): JoinTokenText {
+  const match = /^gatehouse-join\.([0-9a-f]{16})\.([0-9a-f]{64})\.([0-9a-f]{64})$/.exec(
+    text.trim(),
+  );
+  const [, id, secret, trustKeyId] = match ?? [];
+  if (id !== undefined && secret !== undefined && trustKeyId !== undefined)
+    return { id, secret, trustKeyId };
+  throw new DomainError(
+    "invalid-input",
+    "the join token is not whole: copy the line that `gatehouse token create` printed, or make a new token",
+  );
+}
+
+/** Makes a single-use join token and returns its text, which is kept nowhere. */
+export async function createJoinToken(
+  env: ControlEnvironment,
+  request: {
+    readonly hostName: string | null;
+    readonly lifetimeSeconds: number;
+    readonly actor: string;
+  },
+): Promise<{ readonly text: string; readonly expiresAtMs: number }> {
+  const id = toHex(env.rng.bytes(8));
+  const secret = newSecret(env);
+  const expiresAtMs = env.clock.nowMs() + request.lifetimeSeconds * 1000;
+  const entry = {
+    actor: request.actor,
+    action: "join-token.create",
+    subject: id,
+    detail: { host: request.hostName, expiresAtMs },
+  };
+  await env.store.write(entry, (tx) =>
+    tx.accounts.putJoinToken({
+      id,
+      secretHash: hashSecret(env, secret),
+      hostName: request.hostName,
+      createdBy: request.actor,
+      expiresAtMs,
+      usedAtMs: null,
+    }),
+  );
+  return { text: formatJoinToken({ id, secret, trustKeyId: env.trustKey.keyId }), expiresAtMs };
+}
+
+export interface JoinRequest {
+  readonly token: string;
+  readonly hostName: string;
+  readonly address: string;
+  readonly nodeManagerName: string;
+  readonly port: number;
+  readonly requestPem: string;
+}
+
+/** What a host gets when it joined or came back. */
+export interface Admission extends CredentialIssued {
+  readonly host: Host;
+  readonly trust: readonly Envelope[];
+}
+
+/**
+ * Admits a new host: spends the token, adds host and Node Manager to the topology and issues its
+ * certificate. Throws `token-expired`, `token-used`, `forbidden`, `already-exists`, `invalid-name`.
+ */
+export async function joinHost(env: ControlEnvironment, request: JoinRequest): Promise<Admission> {
+  const token = parseJoinToken(request.token);
+  checkName("host", request.hostName);
+  checkName("Node Manager", request.nodeManagerName);
+  checkAddress(request.address);
+  checkPort(request.port);
+  parseRequestPem(request.requestPem);
+  const entry = {
+    actor: `token:${token.id}`,
+    action: "host.join",
+    subject: request.hostName,
+    detail: { address: request.address },
+  };
+  const host = await env.store.write(entry, async (tx) => {
+    const stored = await spendToken(tx, env, token, request.hostName);
+    await tx.accounts.putJoinToken({ ...stored, usedAtMs: env.clock.nowMs() });
+    return addHost(tx, request);
+  });
+  return admit(env, host, request.requestPem, `token:${token.id}`);
+}
+
+async function spendToken(
+  tx: StoreTransaction,
+  env: ControlEnvironment,
+  token: JoinTokenText,
+  hostName: string,
+): Promise<JoinToken> {
+  const stored = await tx.accounts.joinToken(token.id);
+  if (stored === undefined || stored.secretHash !== hashSecret(env, token.secret)) {
+    throw new DomainError(
+      "unauthenticated",
+      "the join token is not one of this domain: make one with `gatehouse token create`",
+    );
+  }
+  if (stored.usedAtMs !== null)
+    throw new DomainError(
+      "token-used",
+      "the join token was used before: make a new one with `gatehouse token create`",
+    );
+  if (env.clock.nowMs() > stored.expiresAtMs)
+    throw new DomainError(
+      "token-expired",
+      "the join token has expired: make a new one with `gatehouse token create`",
+    );
+  if (stored.hostName !== null && stored.hostName !== hostName) {
+    throw new DomainError(
+      "forbidden",
+      `the join token is for host ${stored.hostName}, not for ${hostName}: use that name, or make another token`,
+    );
+  }
+  return stored;
+}
+
+async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host> {
+  const hosts = await tx.topology.hosts();
+  if (hosts.some((host) => host.name === request.hostName)) {
+    throw new DomainError(
+      "already-exists",
+      `the domain already has a host named ${request.hostName}: choose another name with --host, or delete the old one`,
+    );
+  }
+  const host: Host = {
+    id: `host-${await tx.topology.nextNumber("host", 1)}` as HostId,
+    name: request.hostName,
+    address: request.address,
+    status: "active",
+    dial: "nm",
+    documentVersion: 1,
+    nodeManager: {
+      id: `nodemanager-${await tx.topology.nextNumber("nodemanager", 1)}` as ProcessId,
+      name: request.nodeManagerName,
+      port: request.port,
+      isAdmin: false,
+    },
+  };
+  await tx.topology.putHost(host);
+  await tx.credentials.put(
+    await newCredential(tx, { process: host.nodeManager.id, hostId: host.id, usage: "management" }),
+  );
+  return host;
+}
+
+async function admit(
+  env: ControlEnvironment,
+  host: Host,
+  requestPem: string,
+  actor: string,
+): Promise<Admission> {
+  const id = `${host.nodeManager.id}/management` as Parameters<
+    typeof issueCredential
+  >[1]["credentialId"];
+  const issued = await issueCredential(env, {
+    hostId: host.id,
+    credentialId: id,
+    requestPem,
+    actor,
+  });
+  const links = await env.store.read((view) => view.trust.after(0, trustLinksMax));
+  return { ...issued, host, trust: links.map((link) => link.envelope) };
+}
+
+/** A domain that rotates monthly and revokes daily fills this in a lifetime. */
+const trustLinksMax = 100_000;
+
+export interface ReturnRequest {
+  readonly hostId: HostId;
+  /** Hex, given out before and not used since; the caller checks that. */
+  readonly nonce: string;
+  readonly requestPem: string;
+  /** Base64 of the SPKI of the last key, and of its signature over `returnMessage`. */
+  readonly lastKey: string;
+  readonly proof: string;
+}
+
+/** The bytes that a returning host signs with its last key. */
+export function returnMessage(
+  request: Pick<ReturnRequest, "hostId" | "nonce" | "requestPem">,
+): Uint8Array {
+  return utf8Encode(
+    `gatehouse/return/v1\n${request.hostId}\n${request.nonce}\n${request.requestPem}`,
+  );
+}
+
+/**
+ * Re-enrols a host whose certificate or trust is out of date (design section 5, return after a
+ * long absence). The last key must be the recorded one, not denied, and the host away for less
+ * than the rejoin window; after longer it is quarantined until an administrator approves it. This
+ * is the only use case that ignores the expiry of the certificate it is shown the key of.
+ */
+export async function returnHost(
+  env: ControlEnvironment,
+  request: ReturnRequest,
+  isInUse: boolean,
+): Promise<Admission> {
+  const host = await env.store.read((view) => provenHost(view, env, request));
+  if (host.status === "quarantined") {
+    throw new DomainError(
+      "quarantined",
+      `host ${host.name} waits for approval: an administrator runs \`gatehouse host approve ${host.id}\``,
+    );
+  }
+  if (isInUse)
+    throw new DomainError(
+      "identity-in-use",
+      `another process uses the identity of ${host.name}: stop it, or delete the host and join anew`,
+    );
+  const observation = await env.store.read((view) => view.observations.host(host.id));
+  const awayMs = env.clock.nowMs() - (observation?.receivedAtMs ?? env.clock.nowMs());
+  if (awayMs > env.policy.rejoinWindowSeconds * 1000) {
+    const entry = {
+      actor: `host:${host.id}`,
+      action: "host.quarantine",
+      subject: host.id,
+      detail: { awaySeconds: Math.round(awayMs / 1000) },
+    };
+    await env.store.write(entry, (tx) => tx.topology.putHost({ ...host, status: "quarantined" }));
+    throw new DomainError(
+      "quarantined",
+      `host ${host.name} was away for longer than the rejoin window: an administrator runs \`gatehouse host approve ${host.id}\``,
+    );
+  }
+  return admit(env, host, request.requestPem, `host:${host.id}`);
+}
+
+async function provenHost(
+  view: StoreView,
+  env: ControlEnvironment,
+  request: ReturnRequest,
+): Promise<Host> {
+  const refuse = (why: string): never => {
+    throw new DomainError(
+      "forbidden",
+      `the host cannot come back: ${why}; join it anew with a token`,
+    );
+  };
+  const host = await view.topology.host(request.hostId);
+  if (host === undefined) return refuse(`${request.hostId} is not in the topology any more`);
+  const lastKey = base64Decode(request.lastKey);
+  const proof = base64Decode(request.proof);
+  if (lastKey === null || proof === null || fromHex(request.nonce).length !== 32)
+    return refuse("its proof cannot be read");
+  const credential = await view.credentials.get(
+    `${host.nodeManager.id}/management` as Parameters<typeof view.credentials.get>[0],
+  );
+  const spki = spkiFingerprint(lastKey, env.crypto);
+  if (credential?.recorded.some((key) => key.spki === spki) !== true)
+    return refuse("its last key is not the one recorded for it");
+  if (!env.crypto.verify(lastKey, returnMessage(request), proof, "ecdsa-sha256"))
+    return refuse("its proof does not verify");
+  return host;
+}
+
+/** Ends a quarantine: the host may return as if it had not been away too long. */
+export async function approveHost(
+  env: ControlEnvironment,
+  id: HostId,
+  actor: string,
+): Promise<void> {
+  await env.store.write({ actor, action: "host.approve", subject: id, detail: {} }, async (tx) => {
+    const host = await requireHost(tx, id);
+    await tx.topology.putHost({ ...host, status: "active" });
+    const observation = await tx.observations.host(id);
+    if (observation !== undefined)
+      await tx.observations.putHost({ ...observation, receivedAtMs: env.clock.nowMs() });
+  });
+}

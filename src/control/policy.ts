@@ -1,0 +1,34 @@
+/** The numbers by which a domain lives; the defaults are those of the design. */
+export interface Policy {
+  readonly leafLifetimeSeconds: number;
+  /** Share of a leaf's life after which its renewal slot opens, and how long the slot is. */
+  readonly renewAfterShare: number;
+  readonly renewalSlotShare: number;
+  readonly authorityLifetimeSeconds: number;
+  readonly probeLifetimeSeconds: number;
+  /** Certificates are valid from this long before their issuing, for clocks that run late. */
+  readonly backdateSeconds: number;
+  /** A host or relying party not heard of for this long counts as silent. */
+  readonly silentAfterSeconds: number;
+  /** A host that was away for longer is quarantined when it returns. */
+  readonly rejoinWindowSeconds: number;
+  readonly sessionLifetimeSeconds: number;
+  readonly nonceLifetimeSeconds: number;
+  readonly planLifetimeSeconds: number;
+}
+
+const day = 86_400;
+
+export const defaultPolicy: Policy = {
+  leafLifetimeSeconds: 30 * day,
+  renewAfterShare: 1 / 3,
+  renewalSlotShare: 1 / 12,
+  authorityLifetimeSeconds: 3650 * day,
+  probeLifetimeSeconds: 600,
+  backdateSeconds: 3600,
+  silentAfterSeconds: 15,
+  rejoinWindowSeconds: 90 * day,
+  sessionLifetimeSeconds: 12 * 3600,
+  nonceLifetimeSeconds: 120,
+  planLifetimeSeconds: day,
+};

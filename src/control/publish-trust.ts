@@ -1,0 +1,149 @@
+import { assert, DomainError, toHex, type HostId } from "../kit/index.ts";
+import type {
+  Anchor,
+  Authority,
+  Denial,
+  Envelope,
+  Host,
+  HostDocument,
+  KnownProcess,
+  TrustDocument,
+} from "../domain/index.ts";
+import { credentialId } from "../domain/index.ts";
+import { base64Decode, base64Encode, utf8Decode, utf8Encode } from "../pki/index.ts";
+import type { ControlEnvironment } from "./environment.ts";
+import type { StoreTransaction, StoreView, TrustLink } from "./ports.ts";
+
+type Signing = Pick<ControlEnvironment, "clock" | "crypto" | "trustKey">;
+
+/** What the next link changes; what is not named stays as it is. */
+export interface TrustChange {
+  readonly anchors?: (anchors: readonly Anchor[]) => readonly Anchor[];
+  readonly deny?: readonly Denial[];
+}
+
+/**
+ * Appends the next link of the trust chain: the present one with `change` applied and the Admin
+ * Node Managers as the topology now has them. Returns the new document.
+ */
+export async function publishTrust(
+  tx: StoreTransaction,
+  env: Signing,
+  change: TrustChange,
+): Promise<TrustDocument> {
+  const head = await tx.trust.head();
+  const current = head === undefined ? undefined : decodeTrust(head);
+  const document: TrustDocument = {
+    domain: (await tx.topology.domain()).id,
+    epoch: (current?.epoch ?? 0) + 1,
+    previous: head?.hash ?? null,
+    issuedAtMs: env.clock.nowMs(),
+    anchors: change.anchors?.(current?.anchors ?? []) ?? current?.anchors ?? [],
+    denied: mergeDenials(current?.denied ?? [], change.deny ?? []),
+    admins: await knownAdmins(tx),
+    signingKey: base64Encode(env.trustKey.spki),
+  };
+  const payload = utf8Encode(JSON.stringify(document));
+  await tx.trust.append({
+    epoch: document.epoch,
+    hash: toHex(env.crypto.sha256(payload)),
+    envelope: await env.trustKey.sign("trust", payload),
+  });
+  return document;
+}
+
+/** The document of a stored link. */
+export function decodeTrust(link: Pick<TrustLink, "envelope">): TrustDocument {
+  const payload = base64Decode(link.envelope.payload);
+  assert(payload !== null, "a stored trust link is base64");
+  return JSON.parse(utf8Decode(payload)) as TrustDocument;
+}
+
+/** The trust document in force. */
+export async function currentTrust(view: StoreView): Promise<TrustDocument> {
+  const head = await view.trust.head();
+  assert(head !== undefined, "a domain has a trust document from its first transaction on");
+  return decodeTrust(head);
+}
+
+/** The anchor of an authority; its cross-certificate is shown while the predecessor is trusted. */
+export function anchorOf(authority: Authority): Anchor {
+  const { id, usage, certificatePem, crossCertificatePem } = authority;
+  return { authorityId: id, usage, certificatePem, crossCertificatePem };
+}
+
+function mergeDenials(denied: readonly Denial[], added: readonly Denial[]): Denial[] {
+  const known = new Set(denied.map((denial) => `${denial.kind} ${denial.fingerprint}`));
+  return [
+    ...denied,
+    ...added.filter((denial) => !known.has(`${denial.kind} ${denial.fingerprint}`)),
+  ];
+}
+
+async function knownAdmins(view: StoreView): Promise<KnownProcess[]> {
+  const hosts = (await view.topology.hosts()).filter(
+    (host) => host.nodeManager.isAdmin && host.status === "active",
+  );
+  return Promise.all(hosts.map((host) => knownNodeManager(view, host)));
+}
+
+/** A Node Manager with the keys recorded for it, as its peers may meet it. */
+export async function knownNodeManager(view: StoreView, host: Host): Promise<KnownProcess> {
+  const { id, name, port, isAdmin } = host.nodeManager;
+  const credential = await view.credentials.get(credentialId(id, "management"));
+  return {
+    id,
+    name,
+    port,
+    hostId: host.id,
+    address: host.address,
+    role: isAdmin ? "anm" : "nm",
+    keys: credential?.recorded.map((key) => key.spki) ?? [],
+  };
+}
+
+/** Signs what one host needs to know of its own processes, with the host's present version. */
+export async function signHostDocument(
+  view: StoreView,
+  env: Signing,
+  host: Host,
+): Promise<Envelope> {
+  const instances = await view.topology.instances(host.id);
+  const processes = await Promise.all(
+    instances.map(async (instance): Promise<KnownProcess> => {
+      const credential = await view.credentials.get(credentialId(instance.id, "management"));
+      return {
+        id: instance.id,
+        role: "gateway",
+        hostId: host.id,
+        name: instance.name,
+        address: "127.0.0.1",
+        port: instance.managementPort,
+        keys: credential?.recorded.map((key) => key.spki) ?? [],
+      };
+    }),
+  );
+  const document: HostDocument = {
+    domain: (await view.topology.domain()).id,
+    hostId: host.id,
+    version: host.documentVersion,
+    processes: [await knownNodeManager(view, host), ...processes],
+  };
+  return env.trustKey.sign("host", utf8Encode(JSON.stringify(document)));
+}
+
+/** Every active process of the domain that shows a client certificate to an Admin Node Manager. */
+export async function knownCallers(view: StoreView): Promise<KnownProcess[]> {
+  const hosts = await view.topology.hosts();
+  return Promise.all(hosts.map((host) => knownNodeManager(view, host)));
+}
+
+/** The host with this id, or `not-found`. */
+export async function requireHost(view: StoreView, id: HostId): Promise<Host> {
+  const host = await view.topology.host(id);
+  if (host !== undefined) return host;
+  throw new DomainError(
+    "not-found",
+    `there is no host ${id} in this domain: \`managedomain --print_topology\` lists them`,
+  );
+}

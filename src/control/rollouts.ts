@@ -1,0 +1,257 @@
+import {
+  DomainError,
+  toHex,
+  type AuthorityId,
+  type CredentialId,
+  type PlanId,
+  type RolloutId,
+} from "../kit/index.ts";
+import type { AuthorityUsage } from "../domain/index.ts";
+import {
+  changesTrust,
+  isOpen,
+  planReplaceLeaves,
+  planRotateCa,
+  rollbackSteps,
+  type Phase,
+  type Plan,
+  type Rollout,
+  type Waiver,
+} from "../planning/index.ts";
+import type { ControlEnvironment } from "./environment.ts";
+import { managementSubject, trafficSubject } from "./make-authority.ts";
+import type { StoreTransaction, StoreView } from "./ports.ts";
+import { readSnapshot } from "./snapshot.ts";
+
+export type PlanWish =
+  | { readonly kind: "replace-leaves"; readonly credentials: readonly CredentialId[] | null }
+  | {
+      readonly kind: "rotate-ca";
+      readonly usages: readonly AuthorityUsage[];
+      readonly observeSeconds: number;
+      readonly subject: string | null;
+    };
+
+/** Computes a plan from the domain as it is now and keeps it to be looked at and started. */
+export async function createPlan(
+  env: ControlEnvironment,
+  wish: PlanWish,
+  actor: string,
+): Promise<Plan> {
+  const id = `plan-${toHex(env.rng.bytes(6))}` as PlanId;
+  const entry = { actor, action: "plan.create", subject: id, detail: { kind: wish.kind } };
+  return env.store.note(async (tx) => {
+    const snapshot = await readSnapshot(tx, env, await tx.revision());
+    const request = { id, createdBy: entry.actor };
+    const plan =
+      wish.kind === "replace-leaves"
+        ? planReplaceLeaves(snapshot, { ...request, credentials: wish.credentials })
+        : planRotateCa(snapshot, {
+            ...request,
+            observeSeconds: wish.observeSeconds,
+            successors: await successors(tx, wish.usages, wish.subject),
+          });
+    await tx.rollouts.putPlan(plan);
+    return plan;
+  });
+}
+
+/** Names the new authorities: the numbers are spent when the plan is made, so no two plans share one. */
+async function successors(
+  tx: StoreTransaction,
+  usages: readonly AuthorityUsage[],
+  subject: string | null,
+): Promise<{ usage: AuthorityUsage; to: AuthorityId; subject: string }[]> {
+  const domain = await tx.topology.domain();
+  const list = [];
+  for (const usage of usages) {
+    const number = await tx.topology.nextNumber("authority", 1);
+    const chosen =
+      usage === "traffic"
+        ? trafficSubject(number, domain.id)
+        : (subject ?? managementSubject(domain.name, number));
+    list.push({ usage, to: `${usage}-${number}` as AuthorityId, subject: chosen });
+  }
+  return list;
+}
+
+/**
+ * Starts a plan. Throws `plan-unsafe` if it has problems, `plan-stale` if the domain changed since
+ * it was computed, `rollout-active` if another rollout already changes trust.
+ */
+export async function startRollout(
+  env: ControlEnvironment,
+  planId: PlanId,
+  actor: string,
+): Promise<Rollout> {
+  const id = `rollout-${toHex(env.rng.bytes(6))}` as RolloutId;
+  return env.store.write(
+    { actor, action: "rollout.start", subject: id, detail: { plan: planId } },
+    async (tx) => {
+      const plan = await tx.rollouts.plan(planId);
+      if (plan === undefined)
+        throw new DomainError(
+          "not-found",
+          `there is no plan ${planId}: make one with \`gatehouse plan\``,
+        );
+      const problem = plan.problems.find((finding) => finding.severity === "error");
+      if (problem !== undefined)
+        throw new DomainError("plan-unsafe", `plan ${planId} cannot be started: ${problem.text}`);
+      if (plan.parentRevision !== (await tx.revision())) {
+        throw new DomainError(
+          "plan-stale",
+          `the domain changed since plan ${planId} was computed: make the plan again, look at it, and start that one`,
+        );
+      }
+      const rollout: Rollout = {
+        id,
+        planId,
+        kind: plan.kind,
+        title: plan.title,
+        status: "running",
+        pausedFrom: null,
+        successions: plan.successions,
+        done: [],
+        todo: plan.steps,
+        waivers: [],
+        version: 1,
+        startedAtMs: env.clock.nowMs(),
+        finishedAtMs: null,
+      };
+      await refuseSecond(tx, rollout);
+      await tx.rollouts.put(rollout);
+      return rollout;
+    },
+  );
+}
+
+/** Trust changes one rollout at a time; and two rollouts would want different things of a credential. */
+async function refuseSecond(view: StoreView, rollout: Rollout): Promise<void> {
+  const other = (await view.rollouts.open()).find(isOpen);
+  if (other === undefined) return;
+  const why =
+    changesTrust(rollout) || changesTrust(other)
+      ? "trust changes one rollout at a time"
+      : "two rollouts would reissue the same credentials";
+  throw new DomainError(
+    "rollout-active",
+    `rollout ${other.id} (${other.title}) is under way and ${why}: let it finish, or roll it back`,
+  );
+}
+
+type Change = (rollout: Rollout) => Rollout;
+
+/** Reads a rollout, changes it and writes it back as the next version, in one transaction. */
+async function changeRollout(
+  env: ControlEnvironment,
+  id: RolloutId,
+  actor: string,
+  action: string,
+  change: Change,
+): Promise<Rollout> {
+  return env.store.write({ actor, action, subject: id, detail: {} }, async (tx) => {
+    const rollout = await requireRollout(tx, id);
+    if (!isOpen(rollout))
+      throw new DomainError(
+        "conflict",
+        `rollout ${id} is ${rollout.status} and cannot be changed any more`,
+      );
+    const next = { ...change(rollout), version: rollout.version + 1 };
+    await tx.rollouts.put(next);
+    return next;
+  });
+}
+
+/** The rollout with this id, or `not-found`. */
+export async function requireRollout(view: StoreView, id: RolloutId): Promise<Rollout> {
+  const rollout = await view.rollouts.get(id);
+  if (rollout !== undefined) return rollout;
+  throw new DomainError(
+    "not-found",
+    `there is no rollout ${id}: \`gatehouse rollout list\` lists them`,
+  );
+}
+
+/** Begins no further step until resumed. Renewals, joins and deletions go on. */
+export function pauseRollout(
+  env: ControlEnvironment,
+  id: RolloutId,
+  actor: string,
+): Promise<Rollout> {
+  return changeRollout(env, id, actor, "rollout.pause", (rollout) => {
+    if (rollout.status === "paused")
+      throw new DomainError("conflict", `rollout ${id} is paused already`);
+    return {
+      ...rollout,
+      status: "paused",
+      pausedFrom: rollout.status === "rolling-back" ? "rolling-back" : "running",
+    };
+  });
+}
+
+/** Goes on where it was paused. */
+export function resumeRollout(
+  env: ControlEnvironment,
+  id: RolloutId,
+  actor: string,
+): Promise<Rollout> {
+  return changeRollout(env, id, actor, "rollout.resume", (rollout) => {
+    if (rollout.status !== "paused")
+      throw new DomainError("conflict", `rollout ${id} is not paused`);
+    return { ...rollout, status: rollout.pausedFrom ?? "running", pausedFrom: null };
+  });
+}
+
+/** Takes the rollout back from any phase before retire. Throws `plan-unsafe` after that. */
+export function rollBack(env: ControlEnvironment, id: RolloutId, actor: string): Promise<Rollout> {
+  return changeRollout(env, id, actor, "rollout.rollback", (rollout) => {
+    if (rollout.status === "rolling-back" || rollout.pausedFrom === "rolling-back")
+      throw new DomainError("conflict", `rollout ${id} is rolling back already`);
+    // The gate of the abandoned step is waited for no more.
+    const done = rollout.done.map((applied) => ({
+      ...applied,
+      heldAtMs: applied.heldAtMs ?? env.clock.nowMs(),
+    }));
+    return {
+      ...rollout,
+      status: "rolling-back",
+      pausedFrom: null,
+      done,
+      todo: rollbackSteps(rollout),
+    };
+  });
+}
+
+/** Lets one phase pass without the evidence of one party, until the waiver lapses. */
+export function waiveGate(
+  env: ControlEnvironment,
+  id: RolloutId,
+  waiver: {
+    readonly subject: string;
+    readonly phase: string;
+    readonly reason: string;
+    readonly lifetimeSeconds: number;
+  },
+  actor: string,
+): Promise<Rollout> {
+  return changeRollout(env, id, actor, "rollout.waive", (rollout) => {
+    const phases = new Set(
+      [...rollout.done.map((applied) => applied.step), ...rollout.todo].map((step) => step.phase),
+    );
+    if (!phases.has(waiver.phase as Phase)) {
+      throw new DomainError(
+        "invalid-input",
+        `rollout ${id} has no phase ${waiver.phase}: it has ${[...phases].join(", ")}`,
+      );
+    }
+    const endsAtMs = env.clock.nowMs() + waiver.lifetimeSeconds * 1000;
+    const added: Waiver = {
+      subject: waiver.subject,
+      phase: waiver.phase as Phase,
+      reason: waiver.reason,
+      person: actor,
+      endsAtMs,
+    };
+    return { ...rollout, waivers: [...rollout.waivers, added] };
+  });
+}
