@@ -67,6 +67,10 @@ export function constraintProblem(name: GeneralName, constraints: NameConstraint
   }
   if (name.type === "directory" || name.type === "other") return null;
   const text = `${name.type} name ${name.value}`;
+  const isConstrained = [...permitted, ...excluded].some((subtree) => subtree.type === name.type);
+  if (isConstrained && name.type === "uri" && uriHost(name.value.toLowerCase()) === null) {
+    return `${text} has no host name, which its constraint needs`;
+  }
   if (excluded.some((subtree) => matches(name, subtree))) return `${text} is excluded`;
   const relevant = permitted.filter((subtree) => subtree.type === name.type);
   if (relevant.length === 0 || relevant.some((subtree) => matches(name, subtree))) return null;
@@ -84,7 +88,7 @@ function matches(name: { type: string; value: string }, subtree: Subtree): boole
       address.every((byte, i) => (byte & (mask[i] ?? 0)) === ((base[i] ?? 0) & (mask[i] ?? 0)))
     );
   }
-  const value = name.value.toLowerCase();
+  const value = name.value.toLowerCase().replace(/\.$/, "");
   if (subtree.type === "dns") return dnsWithin(value, subtree.base);
   if (subtree.type === "uri") return hostWithin(uriHost(value), subtree.base);
   return subtree.base.includes("@")
