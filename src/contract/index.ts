@@ -23,3 +23,4 @@ export type { RolloutView } from "./change.ts";
 export type { Access, RouteDefinition } from "./route.ts";
 export { problem } from "./schemas.ts";
 export type { InstanceView, TopologyView } from "./topology.ts";
+export { instanceRoutes, instanceSettings, type InstanceSettings, type InstanceStatus } from "./instance.ts";
