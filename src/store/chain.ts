@@ -1,0 +1,157 @@
+import { createHash } from "node:crypto";
+import type { ChainLink } from "../control/index.ts";
+import type { AuditRow, IssuanceRow, LinkRow } from "./schema.ts";
+import { statement, type Query } from "./statement.ts";
+
+/** The rows that a link covers: all of its writer's in these ranges of positions. */
+export const auditBetween = statement((db, p: { writer: string; from: number; to: number }) =>
+  db
+    .selectFrom("audit_records")
+    .selectAll()
+    .where("writer", "=", p.writer)
+    .where("position", ">=", p.from)
+    .where("position", "<=", p.to)
+    .orderBy("position"),
+);
+export const issuancesBetween = statement((db, p: { writer: string; from: number; to: number }) =>
+  db
+    .selectFrom("issuances")
+    .selectAll()
+    .where("writer", "=", p.writer)
+    .where("position", ">=", p.from)
+    .where("position", "<=", p.to)
+    .orderBy("position"),
+);
+const lastLink = statement((db, p: { writer: string }) =>
+  db
+    .selectFrom("chain_links")
+    .selectAll()
+    .where("writer", "=", p.writer)
+    .orderBy("number", "desc")
+    .limit(1),
+);
+const lastAudit = statement((db) =>
+  db.selectFrom("audit_records").select((eb) => eb.fn.max("position").as("position")),
+);
+const lastIssuance = statement((db) =>
+  db.selectFrom("issuances").select((eb) => eb.fn.max("position").as("position")),
+);
+const putLink = statement((db, p: { [K in keyof LinkRow]: LinkRow[K] }) =>
+  db.insertInto("chain_links").values({
+    writer: p.writer,
+    number: p.number,
+    previous: p.previous,
+    hash: p.hash,
+    audit_from: p.audit_from,
+    audit_to: p.audit_to,
+    issuance_from: p.issuance_from,
+    issuance_to: p.issuance_to,
+  }),
+);
+const putHead = statement((db, p: { writer: string; number: number; hash: string }) =>
+  db
+    .insertInto("chain_heads")
+    .values({ writer: p.writer, number: p.number, hash: p.hash })
+    .onConflict((oc) => oc.column("writer").doUpdateSet({ number: p.number, hash: p.hash })),
+);
+
+/** What `previous` of a writer's first link is. */
+export const firstPrevious = "0".repeat(64);
+
+/** Runs a query at once; the writer thread has no reason to wait for its own database. */
+export type RunNow = <Row>(query: Query<Row>) => Row[];
+
+/**
+ * Adds the link of the transaction that is about to be committed, if it wrote audit records or
+ * issuances. The ranges of a writer's links follow each other without a gap.
+ */
+export function seal(writer: string, run: RunNow): void {
+  const last = run(lastLink({ writer }))[0];
+  const auditTo = run(lastAudit({}))[0]?.position ?? 0;
+  const issuanceTo = run(lastIssuance({}))[0]?.position ?? 0;
+  if (auditTo <= (last?.audit_to ?? 0) && issuanceTo <= (last?.issuance_to ?? 0)) return;
+  const range = {
+    writer,
+    number: (last?.number ?? 0) + 1,
+    previous: last?.hash ?? firstPrevious,
+    auditFrom: (last?.audit_to ?? 0) + 1,
+    auditTo,
+    issuanceFrom: (last?.issuance_to ?? 0) + 1,
+    issuanceTo,
+  };
+  const audit = run(auditBetween({ writer, from: range.auditFrom, to: auditTo }));
+  const issuances = run(issuancesBetween({ writer, from: range.issuanceFrom, to: issuanceTo }));
+  const hash = linkHash(range, audit, issuances);
+  run(
+    putLink({
+      writer,
+      number: range.number,
+      previous: range.previous,
+      hash,
+      audit_from: range.auditFrom,
+      audit_to: auditTo,
+      issuance_from: range.issuanceFrom,
+      issuance_to: issuanceTo,
+    }),
+  );
+  run(putHead({ writer, number: range.number, hash }));
+}
+
+/**
+ * Hex SHA-256 over UTF-8 lines, each a JSON array: the link's own numbers and its predecessor's
+ * hash, then the covered audit records and issuances by position, all columns in the order below.
+ */
+export function linkHash(
+  link: Omit<ChainLink, "hash">,
+  audit: readonly AuditRow[],
+  issuances: readonly IssuanceRow[],
+): string {
+  const hash = createHash("sha256");
+  const line = (fields: readonly (string | number | null)[]): unknown =>
+    hash.update(`${JSON.stringify(fields)}\n`);
+  line([
+    "link",
+    link.writer,
+    link.number,
+    link.previous,
+    link.auditFrom,
+    link.auditTo,
+    link.issuanceFrom,
+    link.issuanceTo,
+  ]);
+  for (const r of audit)
+    line(["audit", r.position, r.writer, r.at_ms, r.actor, r.action, r.subject, r.detail]);
+  for (const r of issuances) {
+    line([
+      "issuance",
+      r.position,
+      r.writer,
+      r.authority_id,
+      r.serial,
+      r.kind,
+      r.credential_id,
+      r.sequence,
+      r.subject,
+      r.fingerprint,
+      r.spki,
+      r.not_before_ms,
+      r.not_after_ms,
+      r.issued_at_ms,
+      Buffer.from(r.der).toString("base64"),
+    ]);
+  }
+  return hash.digest("hex");
+}
+
+export function readLink(row: LinkRow): ChainLink {
+  return {
+    writer: row.writer,
+    number: row.number,
+    previous: row.previous,
+    hash: row.hash,
+    auditFrom: row.audit_from,
+    auditTo: row.audit_to,
+    issuanceFrom: row.issuance_from,
+    issuanceTo: row.issuance_to,
+  };
+}

@@ -1,0 +1,68 @@
+/** Names of the column types that databases spell differently. */
+export interface ColumnTypes {
+  readonly position: string;
+  readonly bytes: string;
+}
+
+export interface Migration {
+  readonly title: string;
+  readonly statements: (types: ColumnTypes) => readonly string[];
+}
+
+const document = "id text primary key, document text not null";
+const expiring = `${document}, expires_at_ms bigint`;
+
+/** Applied in order, each once, never changed after a release; number 1 is the first. */
+export const migrations: readonly Migration[] = [
+  {
+    title: "first schema",
+    statements: (types) => [
+      "create table counters (name text primary key, value bigint not null)",
+      "insert into counters (name, value) values ('revision', 0)",
+      `create table domains (${document})`,
+      `create table hosts (${document}, document_version bigint not null)`,
+      `create table instance_groups (${document})`,
+      `create table instances (${document}, host_id text not null)`,
+      "create index instances_by_host on instances (host_id)",
+      `create table relying_parties (${document})`,
+      `create table authorities (${document}, usage text not null, status text not null)`,
+      "create unique index authorities_one_current on authorities (usage) where status = 'current'",
+      `create table credentials (id text primary key, process text not null, host_id text not null,
+        usage text not null, desired text not null, last_sequence bigint not null, recorded text not null)`,
+      "create index credentials_by_host on credentials (host_id)",
+      `create table issuances (position ${types.position} primary key, writer text not null,
+        authority_id text not null, serial text not null, kind text not null, credential_id text,
+        sequence bigint, subject text not null, fingerprint text not null, spki text not null,
+        not_before_ms bigint not null, not_after_ms bigint not null, issued_at_ms bigint not null,
+        der ${types.bytes} not null)`,
+      "create unique index issuances_one_serial on issuances (authority_id, serial)",
+      "create index issuances_by_credential on issuances (credential_id, position)",
+      "create table trust_links (epoch bigint primary key, hash text not null, envelope text not null)",
+      `create table plans (${document}, position bigint not null)`,
+      "create unique index plans_by_position on plans (position)",
+      `create table rollouts (${document}, position bigint not null, version bigint not null,
+        is_open bigint not null, changes_trust bigint not null)`,
+      "create unique index rollouts_by_position on rollouts (position)",
+      "create unique index rollouts_one_changes_trust on rollouts (changes_trust) where is_open = 1 and changes_trust = 1",
+      `create table host_observations (${document})`,
+      `create table relying_party_observations (${document})`,
+      `create table users (${document})`,
+      `create table sessions (${expiring})`,
+      `create table join_tokens (${expiring})`,
+      `create table answers (${expiring})`,
+      `create table leases (name text primary key, holder text not null,
+        fencing_token bigint not null, renewals bigint not null)`,
+      `create table audit_records (position ${types.position} primary key, writer text not null,
+        at_ms bigint not null, actor text not null, action text not null, subject text not null,
+        detail text not null)`,
+      `create table chain_links (writer text not null, number bigint not null, previous text not null,
+        hash text not null, audit_from bigint not null, audit_to bigint not null,
+        issuance_from bigint not null, issuance_to bigint not null, primary key (writer, number))`,
+      "create table chain_heads (writer text primary key, number bigint not null, hash text not null)",
+    ],
+  },
+];
+
+/** Exists before the first migration, so that it can say that none was applied. */
+export const createMigrationsTable =
+  "create table if not exists schema_migrations (number bigint primary key, title text not null, applied_at_ms bigint not null)";

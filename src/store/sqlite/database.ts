@@ -1,0 +1,112 @@
+import { closeSync, openSync } from "node:fs";
+import Database from "better-sqlite3";
+import {
+  Kysely,
+  DummyDriver,
+  SqliteAdapter,
+  SqliteIntrospector,
+  SqliteQueryCompiler,
+} from "kysely";
+import { DomainError } from "../../kit/index.ts";
+import { createMigrationsTable, migrations, type ColumnTypes } from "../migrations.ts";
+import type { Schema } from "../schema.ts";
+import type { Bound, Compiler } from "../statement.ts";
+
+export const sqliteTypes: ColumnTypes = { position: "integer", bytes: "blob" };
+
+/** Kysely as a compiler only: the driver of this dialect runs nothing. */
+export const sqliteCompiler: Compiler = new Kysely<Schema>({
+  dialect: {
+    createAdapter: () => new SqliteAdapter(),
+    createDriver: () => new DummyDriver(),
+    createIntrospector: (db) => new SqliteIntrospector(db),
+    createQueryCompiler: () => new SqliteQueryCompiler(),
+  },
+});
+
+/** How long a statement waits for another process's lock; only copies for backups ever hold one. */
+const busyTimeoutMs = 5_000;
+
+/** Opens the database for the one writer, creating it where it is missing, readable by its owner only. */
+export function openForWriting(file: string): Database.Database {
+  closeSync(openSync(file, "a", 0o600));
+  const db = new Database(file, { timeout: busyTimeoutMs });
+  db.pragma("journal_mode = WAL");
+  db.pragma("synchronous = FULL");
+  db.pragma("foreign_keys = ON");
+  db.pragma("trusted_schema = OFF");
+  return db;
+}
+
+/** Opens the database for reads of what is committed. */
+export function openForReading(file: string): Database.Database {
+  return new Database(file, { readonly: true, timeout: busyTimeoutMs });
+}
+
+/** Brings the schema up to date in one transaction. Throws `state-corrupt` for one of a later version. */
+export function migrate(db: Database.Database, nowMs: number): void {
+  db.transaction(() => {
+    db.exec(createMigrationsTable);
+    const applied =
+      db
+        .prepare<[], { number: number | null }>(
+          "select max(number) as number from schema_migrations",
+        )
+        .get()?.number ?? 0;
+    if (applied > migrations.length) {
+      throw new DomainError(
+        "state-corrupt",
+        `${db.name} has schema ${applied}, this version knows up to ${migrations.length}: run the version that wrote it, or a later one`,
+        { context: { file: db.name, schema: applied, known: migrations.length } },
+      );
+    }
+    const record = db.prepare(
+      "insert into schema_migrations (number, title, applied_at_ms) values (?, ?, ?)",
+    );
+    for (const [index, { title, statements }] of migrations.entries()) {
+      if (index < applied) continue;
+      for (const sql of statements(sqliteTypes)) db.exec(sql);
+      record.run(index + 1, title, nowMs);
+    }
+  }).immediate();
+}
+
+/** A connection with its prepared statements, each prepared once. */
+export class Connection {
+  readonly #db: Database.Database;
+  readonly #prepared = new Map<string, Database.Statement<unknown[]>>();
+
+  constructor(db: Database.Database) {
+    this.#db = db;
+  }
+
+  rows({ sql, values }: Bound): unknown[] {
+    const prepared = this.#prepare(sql);
+    if (prepared.reader) return prepared.all(values);
+    prepared.run(values);
+    return [];
+  }
+
+  /** Runs a change; returns how many rows it changed. */
+  run({ sql, values }: Bound): number {
+    return this.#prepare(sql).run(values).changes;
+  }
+
+  /** Results of several queries from one snapshot. */
+  snapshot(queries: readonly Bound[]): unknown[][] {
+    return this.#db.transaction(() => queries.map((query) => this.rows(query)))();
+  }
+
+  close(): void {
+    this.#db.close();
+  }
+
+  #prepare(sql: string): Database.Statement<unknown[]> {
+    let prepared = this.#prepared.get(sql);
+    if (prepared === undefined) {
+      prepared = this.#db.prepare<unknown[]>(sql);
+      this.#prepared.set(sql, prepared);
+    }
+    return prepared;
+  }
+}

@@ -1,0 +1,22 @@
+import { join } from "node:path";
+import Database from "better-sqlite3";
+import { tempFolder } from "../../../test/support/temp-folder.ts";
+import { describeStore } from "../conformance.ts";
+import { openSqliteStore } from "./open.ts";
+
+describeStore("sqlite store", {
+  place: tempFolder,
+  open: (folder, { writer, clock, transactionMsMax }) =>
+    openSqliteStore({
+      folder,
+      writer,
+      clock,
+      ...(transactionMsMax === undefined ? {} : { limits: { transactionMsMax } }),
+    }),
+  writerProgram: new URL("./issue-until-killed.ts", import.meta.url),
+  tamper: async (folder, sql) => {
+    const db = new Database(join(folder, "gatehouse.db"));
+    db.exec(sql);
+    db.close();
+  },
+});
