@@ -13,7 +13,7 @@ export type { OpenOptions, StoreHarness } from "./conformance/harness.ts";
 
 /** Everything that a store must do, whatever database is under it. */
 export function describeStore(name: string, harness: StoreHarness): void {
-  describe(name, () => {
+  describe(`the store on ${name}`, () => {
     describe("topology", () => {
       topologyTests(harness);
     });

@@ -77,16 +77,19 @@ export function topologyTests(harness: StoreHarness): void {
       await tx.topology.putHost(host(1));
       await tx.topology.putGroup(group);
       await tx.topology.putInstance(instance);
+      await tx.topology.putRelyingParty(party);
     });
     const before = await store.revision();
     await store.write(entry, async (tx) => {
       await tx.topology.removeHost(hostId(9));
       await tx.topology.removeGroup("group-9" as GroupId);
       await tx.topology.removeInstance(processId("instance-9"));
+      await tx.topology.removeRelyingParty("relying-party-9" as RelyingPartyId);
     });
     expect(await store.revision()).toBe(before);
     await store.write(entry, async (tx) => {
       await tx.topology.removeInstance(instance.id);
+      await tx.topology.removeRelyingParty(party.id);
       await tx.topology.removeGroup(group.id);
       await tx.topology.removeHost(hostId(1));
     });
@@ -95,6 +98,7 @@ export function topologyTests(harness: StoreHarness): void {
       expect(await view.topology.hosts()).toEqual([]);
       expect(await view.topology.groups()).toEqual([]);
       expect(await view.topology.instances()).toEqual([]);
+      expect(await view.topology.relyingParties()).toEqual([]);
     });
   });
 

@@ -4,7 +4,7 @@ import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { describeStore } from "../conformance.ts";
 import { openSqliteStore } from "./open.ts";
 
-describeStore("sqlite store", {
+describeStore("sqlite", {
   place: tempFolder,
   open: (folder, { writer, clock, transactionMsMax }) =>
     openSqliteStore({

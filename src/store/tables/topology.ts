@@ -1,4 +1,10 @@
-import { DomainError, type GroupId, type HostId, type ProcessId } from "../../kit/index.ts";
+import {
+  DomainError,
+  type GroupId,
+  type HostId,
+  type ProcessId,
+  type RelyingPartyId,
+} from "../../kit/index.ts";
 import type { Domain, Group, Host, Instance, RelyingParty, Topology } from "../../domain/index.ts";
 import type { TopologyReader, TopologyWriter } from "../../control/index.ts";
 import { first, type Executor, type TransactionExecutor } from "../executor.ts";
@@ -181,6 +187,10 @@ export class TopologyTables extends TopologyView implements TopologyWriter {
 
   putRelyingParty(party: RelyingParty): Promise<void> {
     return this.#put(parties.put({ id: party.id, document: JSON.stringify(party) }));
+  }
+
+  removeRelyingParty(id: RelyingPartyId): Promise<void> {
+    return this.#remove(parties.remove({ id }));
   }
 
   async nextNumber(
