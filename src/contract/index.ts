@@ -23,4 +23,9 @@ export type { RolloutView } from "./change.ts";
 export type { Access, RouteDefinition } from "./route.ts";
 export { problem } from "./schemas.ts";
 export type { InstanceView, TopologyView } from "./topology.ts";
-export { instanceRoutes, instanceSettings, type InstanceSettings, type InstanceStatus } from "./instance.ts";
+export {
+  instanceRoutes,
+  instanceSettings,
+  type InstanceSettings,
+  type InstanceStatus,
+} from "./instance.ts";

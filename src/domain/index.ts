@@ -26,7 +26,7 @@ export type {
   ProcessState,
   RelyingPartyObservation,
 } from "./observation.ts";
-export { formatSpiffeId, parseSpiffeId, type Role, type SpiffeId } from "./roles.ts";
+export { formatSpiffeId, isRole, parseSpiffeId, type Role, type SpiffeId } from "./roles.ts";
 export {
   adminProcessOf,
   credentialOwnerOf,

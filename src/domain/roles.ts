@@ -5,6 +5,11 @@ export type Role = "anm" | "nm" | "gateway";
 
 const roles: readonly Role[] = ["anm", "nm", "gateway"];
 
+/** True for the role of a process, as against the other kinds of caller. */
+export function isRole(text: string): text is Role {
+  return roles.some((role) => role === text);
+}
+
 /** A process's identity as its certificate states it: one URI subject alternative name. */
 export interface SpiffeId {
   readonly trustDomain: string;
@@ -22,7 +27,8 @@ export function formatSpiffeId(id: SpiffeId): string {
 export function parseSpiffeId(uri: string): SpiffeId | undefined {
   const match = /^spiffe:\/\/([a-z0-9._-]{1,255})\/([a-z]+)\/([A-Za-z0-9._-]{1,255})$/.exec(uri);
   const [, trustDomain, roleText, subject] = match ?? [];
-  const role = roles.find((candidate) => candidate === roleText);
-  if (trustDomain === undefined || role === undefined || subject === undefined) return undefined;
-  return { trustDomain, role, subject: subject as HostId | ProcessId };
+  if (trustDomain === undefined || roleText === undefined || subject === undefined)
+    return undefined;
+  if (!isRole(roleText)) return undefined;
+  return { trustDomain, role: roleText, subject: subject as HostId | ProcessId };
 }

@@ -1,5 +1,5 @@
 import type { HostId } from "../kit/index.ts";
-import { parseSpiffeId, type Role } from "./roles.ts";
+import { isRole, parseSpiffeId, type Role } from "./roles.ts";
 import type { Denial, KnownProcess } from "./trust.ts";
 
 /** How a caller can show who it is. */
@@ -114,7 +114,7 @@ export interface PeerExpectation {
   readonly nowMs: number;
   /** Which side the peer is, and who checks. */
   readonly peerIs: "client" | "server";
-  readonly self: { readonly role: Role; readonly hostId: HostId };
+  readonly self: { readonly role: CallerKind; readonly hostId: HostId | null };
   /** The one process that must answer, when this side dialled it; null when any known one may call. */
   readonly expected: KnownProcess["id"] | null;
   /** Probe certificates are accepted on probe connections and refused everywhere else. */
@@ -224,12 +224,19 @@ function checkIdentity(peer: PeerCertificate, expect: PeerExpectation): PeerVerd
   if (!expect.probe && !process.keys.includes(peer.keyFingerprint)) {
     return refuse("other-key", `the key is not the one recorded for ${process.id}`);
   }
-  const onSameHost = process.hostId === expect.self.hostId;
-  const allowed =
-    expect.peerIs === "client"
-      ? conversationBetween(process.role, expect.self.role, onSameHost)
-      : conversationBetween(expect.self.role, process.role, onSameHost);
-  if (allowed?.tls !== "mutual")
+  if (!isAllowed(process, expect))
     return refuse("conversation", `${process.role} and ${expect.self.role} do not talk that way`);
   return { ok: true, process };
+}
+
+/** The table's word on a conversation between this process and the identified peer. */
+function isAllowed(peer: KnownProcess, { self, peerIs }: PeerExpectation): boolean {
+  const onSameHost = peer.hostId === self.hostId;
+  if (peerIs === "server") {
+    const allowed = conversationBetween(self.role, peer.role, onSameHost);
+    return allowed?.tls === (isRole(self.role) ? "mutual" : "server");
+  }
+  return (
+    isRole(self.role) && conversationBetween(peer.role, self.role, onSameHost)?.tls === "mutual"
+  );
 }

@@ -1,0 +1,144 @@
+import { Agent, request as httpsRequest, type AgentOptions } from "node:https";
+import { DomainError, errorCodes, type ErrorCode } from "../kit/index.ts";
+import type { RouteDefinition } from "../contract/index.ts";
+
+/** An answer larger than this is not one of ours. */
+const answerBytesMax = 64 * 1024 * 1024;
+
+export interface CallInput {
+  readonly params?: Readonly<Record<string, unknown>> | undefined;
+  readonly query?: Readonly<Record<string, unknown>> | undefined;
+  readonly body?: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly timeoutMs?: number;
+}
+
+const defaultTimeoutMs = 30_000;
+
+/**
+ * Calls the routes of one server over kept-alive TLS connections. Sessions are never resumed, so
+ * every connection is a full handshake under the trust of its moment.
+ */
+export class ApiCaller {
+  readonly #agent: Agent;
+  readonly #address: string;
+  readonly #port: number;
+  readonly #prefix: string;
+
+  constructor(server: { address: string; port: number; prefix: string }, tls: AgentOptions) {
+    this.#address = server.address;
+    this.#port = server.port;
+    this.#prefix = server.prefix;
+    this.#agent = new Agent({
+      ...tls,
+      keepAlive: true,
+      maxCachedSessions: 0,
+      ALPNProtocols: ["http/1.1"],
+    });
+  }
+
+  /**
+   * Calls a route and returns the decoded answer (null for 204). Throws the DomainError that a
+   * problem answer stands for, `unreachable`, `timeout`, or what the peer check refused with.
+   */
+  async call(route: RouteDefinition, input: CallInput = {}): Promise<unknown> {
+    const { status, text } = await this.#send(route, input);
+    if (status === route.status) return text === "" ? null : JSON.parse(text);
+    throw problemError(status, text);
+  }
+
+  #send(route: RouteDefinition, input: CallInput): Promise<{ status: number; text: string }> {
+    const body = input.body === undefined ? undefined : JSON.stringify(input.body);
+    const headers: Record<string, string> = { accept: "application/json", ...input.headers };
+    if (body !== undefined)
+      Object.assign(headers, {
+        "content-type": "application/json",
+        "content-length": String(Buffer.byteLength(body)),
+      });
+    return new Promise((resolve, reject) => {
+      const request = httpsRequest({
+        agent: this.#agent,
+        host: this.#address,
+        port: this.#port,
+        method: route.method,
+        path: this.#pathOf(route, input),
+        headers,
+      });
+      const timer = setTimeout(
+        () =>
+          request.destroy(
+            new DomainError("timeout", `${this.#address}:${this.#port} did not answer in time`),
+          ),
+        input.timeoutMs ?? defaultTimeoutMs,
+      );
+      request.once("error", (cause) => {
+        clearTimeout(timer);
+        reject(this.#connectionError(cause));
+      });
+      request.once("response", (response) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        response.on("data", (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > answerBytesMax)
+            request.destroy(
+              new DomainError(
+                "invalid-input",
+                `the answer of ${this.#address}:${this.#port} is too large`,
+              ),
+            );
+          else chunks.push(chunk);
+        });
+        response.once("end", () => {
+          clearTimeout(timer);
+          resolve({
+            status: response.statusCode ?? 0,
+            text: Buffer.concat(chunks).toString("utf8"),
+          });
+        });
+        response.once("error", reject);
+      });
+      request.end(body);
+    });
+  }
+
+  #pathOf(route: RouteDefinition, input: CallInput): string {
+    const path = route.path.replace(/:([a-zA-Z]+)/g, (_match, name: string) =>
+      encodeURIComponent(String(input.params?.[name])),
+    );
+    const query = Object.entries(input.query ?? {}).map(
+      ([name, value]) => `${name}=${encodeURIComponent(String(value))}`,
+    );
+    return this.#prefix + path + (query.length > 0 ? `?${query.join("&")}` : "");
+  }
+
+  #connectionError(cause: unknown): DomainError {
+    if (cause instanceof DomainError) return cause;
+    return new DomainError("unreachable", `${this.#address}:${this.#port} cannot be reached`, {
+      cause,
+    });
+  }
+
+  /** Ends idle connections, and those in use after their answer. */
+  close(): void {
+    this.#agent.destroy();
+  }
+}
+
+function problemError(status: number, text: string): DomainError {
+  try {
+    const problem = JSON.parse(text) as {
+      code?: string;
+      detail?: string;
+      context?: Record<string, string | number | boolean | null>;
+    };
+    if (problem.code !== undefined && problem.code in errorCodes) {
+      return new DomainError(problem.code as ErrorCode, problem.detail ?? problem.code, {
+        context: problem.context ?? {},
+      });
+    }
+  } catch {
+    // Not a problem document: told by its status below.
+  }
+  return new DomainError("internal", `the server answered with status ${status}`);
+}

@@ -1,0 +1,84 @@
+import { DomainError } from "../kit/index.ts";
+import { anchorsFor, type Envelope, type TrustDocument } from "../domain/index.ts";
+import { routes } from "../contract/index.ts";
+import { ApiCaller } from "./api-caller.ts";
+import { LoadedTrust } from "./loaded-trust.ts";
+import { fingerprintOfPem } from "./peer.ts";
+
+export interface ServerAddress {
+  readonly address: string;
+  readonly port: number;
+}
+
+/** Path prefix of the API. */
+export const apiPrefix = "/api/v1";
+
+/**
+ * Reads the trust chain above an epoch from a server that is not trusted. Nothing secret is sent,
+ * and the links prove themselves to a caller who has pinned the trust-signing key.
+ */
+export async function fetchTrustLinks(server: ServerAddress, after: number): Promise<Envelope[]> {
+  const caller = new ApiCaller({ ...server, prefix: apiPrefix }, { rejectUnauthorized: false });
+  try {
+    const { links } = (await caller.call(routes.getTrust, { query: { after } })) as {
+      links: Envelope[];
+    };
+    return links;
+  } finally {
+    caller.close();
+  }
+}
+
+/** Loads the trust of a domain whose trust-signing key is pinned, from a server not trusted yet. */
+export async function fetchPinnedTrust(
+  server: ServerAddress,
+  trustKeyId: string,
+): Promise<LoadedTrust> {
+  const trust = new LoadedTrust(trustKeyId);
+  trust.accept(await fetchTrustLinks(server, 0));
+  if (trust.epoch === 0)
+    throw new DomainError(
+      "untrusted-server",
+      `${server.address}:${server.port} has no trust document: it is not a running Admin Node Manager`,
+    );
+  return trust;
+}
+
+/** What a person may compare: the management CAs that a server claims, with their fingerprints. */
+export interface ClaimedAuthority {
+  readonly certificatePem: string;
+  /** Hex SHA-256 of the certificate. */
+  readonly fingerprint: string;
+}
+
+/** The management CAs that a server claims. Unverified: for comparison with a known fingerprint only. */
+export async function fetchClaimedAuthorities(server: ServerAddress): Promise<ClaimedAuthority[]> {
+  const links = await fetchTrustLinks(server, 0);
+  const newest = links.at(-1);
+  if (newest === undefined)
+    throw new DomainError(
+      "untrusted-server",
+      `${server.address}:${server.port} has no trust document: it is not a running Admin Node Manager`,
+    );
+  const document = JSON.parse(
+    Buffer.from(newest.payload, "base64").toString("utf8"),
+  ) as TrustDocument;
+  return anchorsFor(document, "management").map(({ certificatePem }) => ({
+    certificatePem,
+    fingerprint: fingerprintOfPem(certificatePem),
+  }));
+}
+
+/** Lower-case hexadecimal of a fingerprint as people write it: with colons, spaces, `sha256:` or not. */
+export function normalizeFingerprint(text: string): string {
+  const hex = text
+    .trim()
+    .replace(/^sha-?256[:=]?\s*/i, "")
+    .replaceAll(/[:\s]/g, "")
+    .toLowerCase();
+  if (/^[0-9a-f]{64}$/.test(hex)) return hex;
+  throw new DomainError(
+    "invalid-input",
+    "the fingerprint is not a SHA-256 one: give the 64 hexadecimal digits that `managedomain --initialize` printed",
+  );
+}

@@ -1,0 +1,39 @@
+export { ApiCaller, type CallInput } from "./api-caller.ts";
+export { ConnectionEpochs } from "./connection-epochs.ts";
+export {
+  apiPrefix,
+  fetchClaimedAuthorities,
+  fetchPinnedTrust,
+  fetchTrustLinks,
+  normalizeFingerprint,
+  type ClaimedAuthority,
+  type ServerAddress,
+} from "./first-contact.ts";
+export { contextOf, contextOptions, type Identity } from "./identity.ts";
+export { LoadedTrust, type SavedTrust } from "./loaded-trust.ts";
+export {
+  describePeer,
+  fingerprintOfPem,
+  judgePeer,
+  readPeer,
+  serialOfPeer,
+  sha256Hex,
+  type Self,
+} from "./peer.ts";
+export {
+  answerProbe,
+  judgeProbeClient,
+  probe,
+  ProbeContexts,
+  probeProtocol,
+  probeServerName,
+  type ProbeAnswer,
+} from "./probe.ts";
+export { adminServerTls, knownCaTls, mutualTls } from "./server-checks.ts";
+export {
+  guardConnections,
+  listenerOptions,
+  reloadListener,
+  type ListenerRules,
+  type ListenerState,
+} from "./tls-server.ts";
