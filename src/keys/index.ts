@@ -1,3 +1,16 @@
+export { ensureFolder, writeFileAtomic, type FileAccess } from "./atomic-file.ts";
+export { type FileSystem } from "./file-system.ts";
+export {
+  installGeneration,
+  listGenerations,
+  presentGeneration,
+  pruneGenerations,
+  readCurrent,
+  recoverGenerations,
+  type Generation,
+  type GenerationOptions,
+} from "./generation.ts";
+export { issueCertificate, issueRequest } from "./issue.ts";
 export {
   generateKeyPair,
   keyPairOf,
@@ -8,3 +21,11 @@ export {
   type KeyPair,
 } from "./key-pair.ts";
 export { nodeCryptoPort } from "./node-crypto-port.ts";
+export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
+export { fileSigner, keySigner, readPrivateKeyFile, type Signer } from "./signer.ts";
+export {
+  createSigningPool,
+  type IssuedCertificate,
+  type SigningJob,
+  type SigningPool,
+} from "./signing-pool.ts";

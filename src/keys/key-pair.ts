@@ -8,7 +8,7 @@ import {
 import { promisify } from "node:util";
 import { DomainError } from "../kit/index.ts";
 import type { SignatureAlgorithm } from "../pki/index.ts";
-import { digestOf } from "./node-crypto-port.ts";
+import { digestOf, withoutStackTraces } from "./node-crypto-port.ts";
 
 /** The kinds of key that are made here. */
 export type KeyAlgorithm =
@@ -94,5 +94,5 @@ export function signBytes(
   message: Uint8Array,
   algorithm: SignatureAlgorithm,
 ): Uint8Array {
-  return Uint8Array.from(sign(digestOf[algorithm], message, key));
+  return withoutStackTraces(() => Uint8Array.from(sign(digestOf[algorithm], message, key)));
 }

@@ -30,7 +30,7 @@ export const nodeCryptoPort: CryptoPort = {
  * Runs synchronous `work` without collecting stack traces. Node 24 collects one for each KeyObject
  * that it makes, which costs more than a third of verifying a request.
  */
-function withoutStackTraces<T>(work: () => T): T {
+export function withoutStackTraces<T>(work: () => T): T {
   const limit = Error.stackTraceLimit;
   Error.stackTraceLimit = 0;
   try {

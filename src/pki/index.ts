@@ -38,6 +38,7 @@ export {
   namesEqual,
   namesIdentical,
   nameValue,
+  parseName,
   type Name,
   type NameAttribute,
 } from "./name.ts";
