@@ -79,7 +79,7 @@ class WorkerPool implements SigningPool {
   }
 
   issue(job: SigningJob): Promise<IssuedCertificate> {
-    if (this.#isClosed) return Promise.reject(closedError());
+    if (this.#isClosed) return Promise.reject(workerEnded());
     if (this.#waiting.length >= waitingMax) {
       const message = "too many certificates are waiting to be signed; try again in a few seconds";
       return Promise.reject(new DomainError("rate-limited", message));
@@ -92,7 +92,7 @@ class WorkerPool implements SigningPool {
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    for (const { reject } of this.#waiting.splice(0)) reject(closedError());
+    for (const { reject } of this.#waiting.splice(0)) reject(workerEnded());
     await Promise.all(this.#slots.map((slot) => slot.close()));
   }
 
@@ -132,11 +132,21 @@ class WorkerSlot {
 
   run(batch: readonly WaitingJob[], authorities: Iterable<ToWorker>): void {
     this.#running = batch;
-    if (this.#worker === null) {
-      this.#worker = this.#start();
-      for (const message of authorities) this.#worker.postMessage(message);
+    try {
+      if (this.#worker === null) {
+        this.#worker = this.#start();
+        for (const message of authorities) this.tell(message);
+      }
+      this.tell({ kind: "batch", jobs: batch.map(({ job }) => job) });
+    } catch (cause) {
+      this.#failRunning(cause);
     }
-    this.tell({ kind: "batch", jobs: batch.map(({ job }) => job) });
+  }
+
+  #failRunning(cause: unknown): void {
+    const batch = this.#running ?? [];
+    this.#running = null;
+    for (const { reject } of batch) reject(workerEnded(cause));
   }
 
   async close(): Promise<void> {
@@ -157,9 +167,7 @@ class WorkerSlot {
     });
     worker.on("exit", () => {
       this.#worker = null;
-      const batch = this.#running ?? [];
-      this.#running = null;
-      for (const { reject } of batch) reject(closedError(cause));
+      this.#failRunning(cause);
       this.#onFree();
     });
     return worker;
@@ -167,7 +175,7 @@ class WorkerSlot {
 }
 
 function settle({ resolve, reject }: WaitingJob, result: WorkerResult | undefined): void {
-  if (result === undefined) reject(closedError());
+  if (result === undefined) reject(workerEnded());
   else if (result.ok) resolve({ der: result.der, serialHex: result.serialHex });
   else reject(new DomainError(result.code, result.message, { context: result.context }));
 }
@@ -187,7 +195,7 @@ function messageOf(job: SigningJob): WorkerJob {
   };
 }
 
-function closedError(cause?: unknown): DomainError {
+function workerEnded(cause?: unknown): DomainError {
   return new DomainError("authority-unavailable", "the signing worker has ended; try again", {
     cause,
   });
