@@ -197,6 +197,17 @@ describe("parseCertificate", () => {
     );
   });
 
+  test("refuses a certificate whose two signature algorithms differ", async () => {
+    const der = Buffer.from((await testRoot()).certificate.der);
+    const sha256 = Buffer.from("2a8648ce3d040302", "hex");
+    der[der.lastIndexOf(sha256) + sha256.length - 1] = 3;
+    expect(() => parseCertificate(der)).toThrow(
+      expect.objectContaining({
+        cause: expect.objectContaining({ message: expect.stringContaining("algorithms differ") }),
+      }),
+    );
+  });
+
   test("throws nothing but a DomainError when bytes of a certificate are changed or cut", async () => {
     const { der } = (await testRoot()).certificate;
     const change = fc.record({ at: fc.nat(der.length - 1), to: fc.nat(255), cut: fc.boolean() });

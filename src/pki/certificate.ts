@@ -51,8 +51,15 @@ export function parseCertificate(der: Uint8Array): Certificate {
     const reader = outer.enter(derTag.sequence);
     outer.finish();
     const tbs = parseTbs(reader.element(derTag.sequence));
-    if (algorithmOid(reader.element(derTag.sequence)) !== tbs.signatureAlgorithmOid) {
-      throw new DomainError("invalid-input", "its two signature algorithms differ");
+    const algorithm = reader.element(derTag.sequence);
+    const isSameAlgorithm =
+      algorithmOid(algorithm) === tbs.signatureAlgorithmOid &&
+      signatureAlgorithmOf(algorithm) === tbs.signatureAlgorithm;
+    if (!isSameAlgorithm) {
+      throw new DomainError(
+        "invalid-input",
+        "its two signature algorithms differ (RFC 5280 4.1.1.2)",
+      );
     }
     const signature = reader.wholeBitString();
     reader.finish();
@@ -113,7 +120,7 @@ export function parseTbs(tbs: Uint8Array): TbsCertificate {
 }
 
 /** The text form of a serial number from its INTEGER content. */
-export function serialHexOf(serial: Uint8Array): string {
+function serialHexOf(serial: Uint8Array): string {
   return toHex(serial.length > 1 && serial[0] === 0 ? serial.subarray(1) : serial);
 }
 

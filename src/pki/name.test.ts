@@ -124,6 +124,7 @@ describe("names", () => {
       expect(nameKey(name)).toBe(nameKey(parsed));
       expect(namesIdentical(name, parsed)).toBe(false);
     }
+    expect(namesEqual(parseNameText("CN=\uff21"), parseNameText("CN=a"))).toBe(true);
     expect(namesEqual(parseNameText("CN=a,OU=b"), parseNameText("OU=b,CN=a"))).toBe(false);
     expect(namesEqual(parseNameText("CN=a"), parseNameText("OU=a"))).toBe(false);
     expect(namesEqual(parseNameText("CN=a+OU=b"), parseNameText("OU=b+CN=A"))).toBe(true);

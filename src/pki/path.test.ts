@@ -58,6 +58,12 @@ beforeAll(async () => {
   leafOfNew = testCertificate(newRoot, leafSpki);
 });
 
+/** The certificate as it would be read with another path length; its signature stays good. */
+function withPathLength(certificate: Certificate, pathLength: number | null): Certificate {
+  const basicConstraints = { isAuthority: true, pathLength };
+  return { ...certificate, extensions: { ...certificate.extensions, basicConstraints } };
+}
+
 function verify(input: Partial<PathInput>): PathResult {
   const defaults: PathInput = {
     leaf,
@@ -157,8 +163,18 @@ describe("verifyPath", () => {
     const der = Uint8Array.from(leaf.der);
     der[der.length - 1] = (der[der.length - 1] as number) ^ 1;
     expect(failureOf(verify({ leaf: parseCertificate(der) }))).toBe(`signature of ${leafName}`);
-    const weak = { ...leaf, signatureAlgorithm: null };
-    expect(failureOf(verify({ leaf: weak }))).toBe(`signature of ${leafName}`);
+    // The last has the right digest and another kind of key.
+    for (const signatureAlgorithm of [null, "ecdsa-sha384", "rsa-sha256"] as const) {
+      const changed = { ...leaf, signatureAlgorithm };
+      expect(failureOf(verify({ leaf: changed }))).toBe(`signature of ${leafName}`);
+    }
+  });
+
+  test("names the leaf when its key is weak", () => {
+    const rsa = { kind: "rsa", modulusBits: 1024, exponent: 65_537 } as const;
+    for (const publicKey of [rsa, { kind: "other", oid: "1.2.3" } as const]) {
+      expect(failureOf(verify({ leaf: { ...leaf, publicKey } }))).toBe(`weak-key of ${leafName}`);
+    }
   });
 
   test("names the leaf when usage, role, host or kind are not what is asked for", () => {
@@ -193,26 +209,30 @@ describe("verifyPath", () => {
     expect(verify({ ...input, anchors }).ok).toBe(true);
   });
 
-  test("refuses more authorities below one than its path length allows", async () => {
+  test("counts the authorities below each path length, self-issued ones left out", async () => {
     const short = await testRoot({ pathLength: 1 });
     const anchors = [short.certificate];
-    const first = await authorityBelow(short, "CN=First", {
-      profile: authorityProfile("cross-certificate", 0),
-    });
-    const fine = testCertificate(first, leafSpki);
-    expect(verify({ leaf: fine, intermediates: [first.certificate], anchors }).ok).toBe(true);
-    // No tool of ours signs below a path length of 0: the issuer is made to look as if it had none.
-    const unlimited = {
-      ...first.certificate.extensions,
-      basicConstraints: { isAuthority: true, pathLength: null },
-    };
-    const loose = { ...first.certificate, extensions: unlimited };
-    const deeper = await authorityBelow({ ...first, certificate: loose }, "CN=Deeper");
-    const leafBelow = testCertificate(deeper, leafSpki);
-    const intermediates = [first.certificate, deeper.certificate];
-    expect(failureOf(verify({ leaf: leafBelow, intermediates, anchors }))).toBe(
-      "path-length of CN=Deeper",
+    const profile = authorityProfile("cross-certificate", 0);
+    const first = await authorityBelow(short, "CN=First", { profile });
+    const intermediates = [first.certificate];
+    expect(verify({ leaf: testCertificate(first, leafSpki), intermediates, anchors }).ok).toBe(
+      true,
     );
+    // Nothing of ours signs below a path length of 0: the issuer is made to look as if it had more.
+    const loose = { ...first, certificate: withPathLength(first.certificate, null) };
+    const deeper = await authorityBelow(loose, "CN=Deeper");
+    const selfIssued = await authorityBelow(loose, "CN=First");
+    const below = (issuer: TestAuthority, firstLength: number): string =>
+      failureOf(
+        verify({
+          leaf: testCertificate(issuer, leafSpki),
+          intermediates: [withPathLength(first.certificate, firstLength), issuer.certificate],
+          anchors,
+        }),
+      );
+    expect(below(deeper, 0)).toBe("path-length of CN=Deeper");
+    expect(below(deeper, 5)).toBe("path-length of CN=Deeper");
+    expect(below(selfIssued, 0)).toBe("accepted");
   });
 });
 
@@ -379,6 +399,22 @@ describe("the search", () => {
     const result = verifyPath({ ...input, purpose: "clientAuth" }, counting);
     expect(result.ok).toBe(false);
     expect(verifications).toBeLessThanOrEqual(200);
+  });
+
+  test("does not go in a circle when two untrusted authorities have signed each other", () => {
+    const { spki, subject } = oldRoot.certificate;
+    const back = testCertificate(newRoot, spki, { profile: cross, subject, subjectAltName: [] });
+    let verifications = 0;
+    const counting = {
+      verify: (...args: Parameters<typeof nodeCryptoPort.verify>): boolean => {
+        verifications++;
+        return nodeCryptoPort.verify(...args);
+      },
+    };
+    const input = { leaf, intermediates: [crossOldToNew, back], anchors: [], atMs: testNowMs };
+    const result = verifyPath({ ...input, purpose: "clientAuth" }, counting);
+    expect(failureOf(result)).toBe("issuer-unknown of CN=Domain 2");
+    expect(verifications).toBe(2);
   });
 
   test("follows seven authorities and no more", async () => {

@@ -54,7 +54,7 @@ export function publicKeyText(key: PublicKeyInfo): string {
 }
 
 /** The key itself: the content of the BIT STRING in `spki`. */
-export function publicKeyBits(spki: Uint8Array): Uint8Array {
+function publicKeyBits(spki: Uint8Array): Uint8Array {
   const reader = new DerReader(spki).enter(derTag.sequence);
   reader.element(derTag.sequence);
   return reader.wholeBitString();

@@ -190,7 +190,10 @@ describe("brokenRules", () => {
       },
     });
     const keyId = extensions.authorityKeyId?.keyId ?? null;
+    const basicConstraints = { isAuthority: false, pathLength: 1 };
+    const withLength = { ...certificate, extensions: { ...extensions, basicConstraints } };
     const cases: [string, LintInput][] = [
+      ["authority-bits", { ...leaf, certificate: withLength }],
       ["authority-key-id", withKeyId(other)],
       ["authority-key-id", withKeyId(null)],
       ["authority-key-id", withKeyId(keyId, true)],
