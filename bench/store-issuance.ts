@@ -1,6 +1,6 @@
 /**
- * Durable issuances per second through the embedded store, as the issuing use case does them: read
- * the credential, append the issuance, record the key, with an audit record.
+ * Durable issuances per second through the embedded store, as the issuing use case does them: eight
+ * statements that read, five that write, in one transaction with its audit record.
  *
  * node bench/store-issuance.ts [callers=64] [seconds=5] [folder on the disk to measure]
  */
@@ -22,6 +22,11 @@ function credentialOf(caller: number): CredentialId {
   return `instance-${caller}/management` as CredentialId;
 }
 
+/** Four credentials to a host. */
+function hostOf(caller: number): HostId {
+  return `host-${caller >> 2}` as HostId;
+}
+
 async function issue(store: Store, caller: number): Promise<void> {
   const id = credentialOf(caller);
   const serial = randomBytes(16).toString("hex");
@@ -30,6 +35,7 @@ async function issue(store: Store, caller: number): Promise<void> {
     async (tx) => {
       const credential = await tx.credentials.get(id);
       if (credential === undefined) throw new Error("the credential is missing");
+      await tx.authorities.get(authorityId);
       const sequence = credential.lastSequence + 1;
       const nowMs = Date.now();
       const spki = createHash("sha256").update(serial).digest("hex");
@@ -53,6 +59,13 @@ async function issue(store: Store, caller: number): Promise<void> {
         lastSequence: sequence,
         recorded: [...credential.recorded, key].slice(-4),
       });
+      const { hostId } = credential;
+      await tx.topology.raiseDocumentVersion(hostId);
+      await tx.topology.host(hostId);
+      await tx.topology.host(hostId);
+      await tx.topology.instances(hostId);
+      await tx.topology.domain();
+      await tx.credentials.ofHost(hostId);
     },
   );
 }
@@ -75,11 +88,31 @@ try {
   await store.write(
     { actor: "system:bench", action: "bench.prepare", subject: "credentials", detail: {} },
     async (tx) => {
+      await tx.topology.putDomain({
+        id: "4f1c",
+        name: "bench",
+        createdAtMs: 1,
+        trustSigningKey: "00",
+      });
       for (let caller = 0; caller < Number(callers); caller++) {
+        await tx.topology.putHost({
+          id: hostOf(caller),
+          name: hostOf(caller),
+          address: "10.0.0.1",
+          status: "active",
+          dial: "nm",
+          nodeManager: {
+            id: `nodemanager-${caller >> 2}` as ProcessId,
+            name: "nm",
+            port: 1,
+            isAdmin: false,
+          },
+          documentVersion: 1,
+        });
         await tx.credentials.put({
           id: credentialOf(caller),
           process: `instance-${caller}` as ProcessId,
-          hostId: "host-1" as HostId,
+          hostId: hostOf(caller),
           usage: "management",
           desired: { authorityId, minSequence: 1, maxSequence: null },
           lastSequence: 0,

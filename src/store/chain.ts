@@ -58,17 +58,20 @@ const putHead = statement((db, p: { writer: string; number: number; hash: string
 /** What `previous` of a writer's first link is. */
 export const firstPrevious = "0".repeat(64);
 
-/** Runs a query at once; the writer thread has no reason to wait for its own database. */
-export type RunNow = <Row>(query: Query<Row>) => Row[];
+/** Runs a query at once, inside the open transaction. */
+export interface RunNow {
+  rows<Row>(query: Query<Row>): Row[];
+  run(query: Query): number;
+}
 
 /**
  * Adds the link of the transaction that is about to be committed, if it wrote audit records or
  * issuances. The ranges of a writer's links follow each other without a gap.
  */
-export function seal(writer: string, run: RunNow): void {
-  const last = run(lastLink({ writer }))[0];
-  const auditTo = run(lastAudit({}))[0]?.position ?? 0;
-  const issuanceTo = run(lastIssuance({}))[0]?.position ?? 0;
+export function seal(writer: string, db: RunNow): void {
+  const last = db.rows(lastLink({ writer }))[0];
+  const auditTo = db.rows(lastAudit({}))[0]?.position ?? 0;
+  const issuanceTo = db.rows(lastIssuance({}))[0]?.position ?? 0;
   if (auditTo <= (last?.audit_to ?? 0) && issuanceTo <= (last?.issuance_to ?? 0)) return;
   const range = {
     writer,
@@ -79,10 +82,10 @@ export function seal(writer: string, run: RunNow): void {
     issuanceFrom: (last?.issuance_to ?? 0) + 1,
     issuanceTo,
   };
-  const audit = run(auditBetween({ writer, from: range.auditFrom, to: auditTo }));
-  const issuances = run(issuancesBetween({ writer, from: range.issuanceFrom, to: issuanceTo }));
+  const audit = db.rows(auditBetween({ writer, from: range.auditFrom, to: auditTo }));
+  const issuances = db.rows(issuancesBetween({ writer, from: range.issuanceFrom, to: issuanceTo }));
   const hash = linkHash(range, audit, issuances);
-  run(
+  db.run(
     putLink({
       writer,
       number: range.number,
@@ -94,7 +97,7 @@ export function seal(writer: string, run: RunNow): void {
       issuance_to: issuanceTo,
     }),
   );
-  run(putHead({ writer, number: range.number, hash }));
+  db.run(putHead({ writer, number: range.number, hash }));
 }
 
 /**

@@ -10,18 +10,17 @@ export interface Executor {
   }): Promise<{ [I in keyof Rows]: Rows[I][] }>;
 }
 
-/** One transaction at work. */
+/** One transaction at work. A statement that failed fails the transaction, even if it was caught. */
 export interface TransactionExecutor extends Executor {
   /** Name of this Admin Node Manager in the issuance log and in the audit chain. */
   readonly writer: string;
-  /**
-   * Changes rows. It may return before the change is made: a failure then fails the transaction.
-   * With `mustChange`, to have changed nothing is a failure too: `not-found` with that message.
-   */
-  run(query: Query, mustChange?: string): Promise<void>;
+  /** Whether desired state was changed. */
+  readonly raisesFeed: boolean;
+  run(query: Query): Promise<void>;
+  /** Like `run`; resolves with the number of rows that were changed. */
+  changes(query: Query): Promise<number>;
   /** Says that desired state was changed: the feed revision rises by one with this transaction. */
   raiseFeed(): void;
-  readonly raisesFeed: boolean;
 }
 
 /** The only row of `rows`, or undefined. */

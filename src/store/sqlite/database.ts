@@ -1,4 +1,4 @@
-import { closeSync, openSync } from "node:fs";
+import { closeSync, existsSync, openSync } from "node:fs";
 import Database from "better-sqlite3";
 import {
   Kysely,
@@ -10,7 +10,7 @@ import {
 import { DomainError } from "../../kit/index.ts";
 import { createMigrationsTable, migrations, type ColumnTypes } from "../migrations.ts";
 import type { Schema } from "../schema.ts";
-import type { Bound, Compiler } from "../statement.ts";
+import type { Compiler, Query } from "../statement.ts";
 
 export const sqliteTypes: ColumnTypes = { position: "integer", bytes: "blob" };
 
@@ -27,12 +27,25 @@ export const sqliteCompiler: Compiler = new Kysely<Schema>({
 /** How long a statement waits for another process's lock; only copies for backups ever hold one. */
 const busyTimeoutMs = 5_000;
 
-/** Opens the database for the one writer, creating it where it is missing, readable by its owner only. */
+/**
+ * Pages in the log at which a commit copies them into the database itself (64 MB), should the
+ * checkpoint thread not have kept up.
+ */
+const checkpointPagesMax = 16_384;
+const cacheKilobytes = 16_384;
+
+/**
+ * Opens the database for the one writer, creating it where it is missing, readable by its owner
+ * only. `synchronous = NORMAL` syncs at checkpoints, in the order that keeps the file intact; the
+ * sync that makes a commit durable is `WalSync`'s, which does not hold up the event loop.
+ */
 export function openForWriting(file: string): Database.Database {
-  closeSync(openSync(file, "a", 0o600));
+  if (!existsSync(file)) closeSync(openSync(file, "ax", 0o600));
   const db = new Database(file, { timeout: busyTimeoutMs });
   db.pragma("journal_mode = WAL");
-  db.pragma("synchronous = FULL");
+  db.pragma("synchronous = NORMAL");
+  db.pragma(`wal_autocheckpoint = ${checkpointPagesMax}`);
+  db.pragma(`cache_size = -${cacheKilobytes}`);
   db.pragma("foreign_keys = ON");
   db.pragma("trusted_schema = OFF");
   return db;
@@ -80,21 +93,38 @@ export class Connection {
     this.#db = db;
   }
 
-  rows({ sql, values }: Bound): unknown[] {
-    const prepared = this.#prepare(sql);
-    if (prepared.reader) return prepared.all(values);
-    prepared.run(values);
-    return [];
+  get file(): string {
+    return this.#db.name;
+  }
+
+  get inTransaction(): boolean {
+    return this.#db.inTransaction;
+  }
+
+  rows<Row>({ statement, values }: Query<Row>): Row[] {
+    const { sql, values: bound } = statement.bind(sqliteCompiler, values);
+    return this.#prepare(sql).all(bound) as Row[];
   }
 
   /** Runs a change; returns how many rows it changed. */
-  run({ sql, values }: Bound): number {
-    return this.#prepare(sql).run(values).changes;
+  run({ statement, values }: Query): number {
+    const { sql, values: bound } = statement.bind(sqliteCompiler, values);
+    return this.#prepare(sql).run(bound).changes;
   }
 
   /** Results of several queries from one snapshot. */
-  snapshot(queries: readonly Bound[]): unknown[][] {
+  snapshot(queries: readonly Query[]): unknown[][] {
     return this.#db.transaction(() => queries.map((query) => this.rows(query)))();
+  }
+
+  /** Runs a command of the transaction language: begin, savepoint, commit. */
+  execute(command: string): void {
+    this.#prepare(command).run();
+  }
+
+  /** Rolls back the open transaction, if there is one. */
+  rollBack(): void {
+    if (this.#db.inTransaction) this.#db.exec("rollback");
   }
 
   close(): void {

@@ -1,13 +1,5 @@
 import { DomainError, type ErrorCode } from "../../kit/index.ts";
 
-/** An error as it crosses from the writer thread: fields only. */
-export interface WireError {
-  readonly code: ErrorCode;
-  readonly message: string;
-  readonly context: Readonly<Record<string, string | number | boolean | null>>;
-  readonly cause: string | null;
-}
-
 /** What breaking a unique index means; SQLite names the columns, not the index. */
 const rules: readonly { columns: string; code: ErrorCode; message: string }[] = [
   {
@@ -55,22 +47,16 @@ export function storeError(error: unknown, file: string): DomainError {
     const rule = rules.find(({ columns }) => text.endsWith(`: ${columns}`));
     if (rule !== undefined) return make(rule.code, rule.message);
   }
+  if (/^(SQLITE_IOERR|EIO)/.test(sqlite)) {
+    return make(
+      "internal",
+      `the disk failed while ${file} was read or written: check it, then restart`,
+    );
+  }
   return make("internal", `the database ${file} refused a statement`);
 }
 
 function errorCode(error: unknown): string {
   if (!(error instanceof Error) || !("code" in error)) return "";
   return typeof error.code === "string" ? error.code : "";
-}
-
-export function toWire({ code, message, context, cause }: DomainError): WireError {
-  return { code, message, context, cause: cause instanceof Error ? cause.message : null };
-}
-
-export function fromWire({ code, message, context, cause }: WireError): DomainError {
-  return new DomainError(
-    code,
-    message,
-    cause === null ? { context } : { context, cause: new Error(cause) },
-  );
 }

@@ -1,18 +1,18 @@
 import { DomainError } from "../../kit/index.ts";
 import type { TransactionExecutor } from "../executor.ts";
-import type { Bound, Query } from "../statement.ts";
-import { sqliteCompiler } from "./database.ts";
-import type { WriterChannel } from "./writer-channel.ts";
+import type { Query } from "../statement.ts";
+import type { Connection } from "./database.ts";
+import { storeError } from "./errors.ts";
 
-/** One transaction at work in the writer thread. */
+/** One transaction at work on the writing connection. */
 export class LogicalTransaction implements TransactionExecutor {
   readonly writer: string;
-  readonly #channel: WriterChannel;
-  #over: DomainError | undefined;
+  readonly #connection: Connection;
+  #failure: DomainError | undefined;
   #raisesFeed = false;
 
-  constructor(channel: WriterChannel, writer: string) {
-    this.#channel = channel;
+  constructor(connection: Connection, writer: string) {
+    this.#connection = connection;
     this.writer = writer;
   }
 
@@ -21,8 +21,8 @@ export class LogicalTransaction implements TransactionExecutor {
   }
 
   /**
-   * Runs `work` with this transaction, which cannot be used any more afterwards. Rejects with
-   * `timeout` if it has not ended after `deadlineMs`.
+   * Runs `work` with this transaction, which cannot be used any more afterwards. Rejects with the
+   * first failure of a statement, or with `timeout` if it has not ended after `deadlineMs`.
    */
   async within<T>(
     title: string,
@@ -31,61 +31,65 @@ export class LogicalTransaction implements TransactionExecutor {
   ): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => {
-        reject(
-          new DomainError(
-            "timeout",
-            `the transaction ${title} did not end within ${deadlineMs} ms and was rolled back: try again`,
-            { context: { title } },
-          ),
-        );
-      }, deadlineMs);
+      timer = setTimeout(() => reject(tooLong(title, deadlineMs)), deadlineMs);
     });
     try {
-      return await Promise.race([work(this), deadline]);
+      const value = await Promise.race([work(this), deadline]);
+      if (this.#failure !== undefined) throw this.#failure;
+      return value;
     } finally {
       clearTimeout(timer);
-      this.#over = new DomainError(
-        "internal",
-        `the transaction ${title} is over: nothing can be read or written with it any more`,
-        { context: { title } },
-      );
+      this.#failure = over(title);
     }
   }
 
   async rows<Row>(query: Query<Row>): Promise<Row[]> {
-    const [rows] = await this.#ask([query]);
-    return rows as Row[];
+    return this.#attempt(() => this.#connection.rows(query));
   }
 
   async snapshot<Rows extends readonly unknown[]>(queries: {
     readonly [I in keyof Rows]: Query<Rows[I]>;
   }): Promise<{ [I in keyof Rows]: Rows[I][] }> {
-    return (await this.#ask(queries)) as { [I in keyof Rows]: Rows[I][] };
+    const results: unknown[][] = [];
+    for (const query of queries) results.push(await this.rows(query));
+    return results as { [I in keyof Rows]: Rows[I][] };
   }
 
-  run(query: Query, mustChange?: string): Promise<void> {
-    if (this.#over !== undefined) return Promise.reject(this.#over);
-    this.#channel.send({ do: "run", bound: bind(query), mustChange: mustChange ?? null });
-    return Promise.resolve();
+  async run(query: Query): Promise<void> {
+    await this.changes(query);
+  }
+
+  async changes(query: Query): Promise<number> {
+    return this.#attempt(() => this.#connection.run(query));
   }
 
   raiseFeed(): void {
     this.#raisesFeed = true;
   }
 
-  #ask(queries: readonly Query[]): Promise<readonly (readonly unknown[])[]> {
-    if (this.#over !== undefined) return Promise.reject(this.#over);
-    return this.#channel.rows(queries.map(bind));
+  #attempt<T>(execute: () => T): T {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return execute();
+    } catch (error) {
+      this.#failure = storeError(error, this.#connection.file);
+      throw this.#failure;
+    }
   }
 }
 
-/** Bytes are copied out of larger buffers, which would be sent to the thread whole. */
-function bind({ statement, values }: Query): Bound {
-  const bound = statement.bind(sqliteCompiler, values);
-  for (const [index, value] of bound.values.entries()) {
-    if (value instanceof Uint8Array && value.byteLength < value.buffer.byteLength)
-      bound.values[index] = new Uint8Array(value);
-  }
-  return bound;
+function tooLong(title: string, deadlineMs: number): DomainError {
+  return new DomainError(
+    "timeout",
+    `the transaction ${title} did not end within ${deadlineMs} ms and was rolled back: try again`,
+    { context: { title } },
+  );
+}
+
+function over(title: string): DomainError {
+  return new DomainError(
+    "internal",
+    `the transaction ${title} is over: nothing can be read or written with it any more`,
+    { context: { title } },
+  );
 }

@@ -1,16 +1,23 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import type Database from "better-sqlite3";
 import { assert, DomainError, type Clock } from "../../kit/index.ts";
 import type { AuditEntry, Store, StoreTransaction, StoreView } from "../../control/index.ts";
 import { RevisionFeed } from "../revision-feed.ts";
 import { appendAudit } from "../tables/audit.ts";
 import { raiseRevision, readRevision } from "../tables/revision.ts";
 import { transactionThrough, viewThrough } from "../transaction.ts";
-import { Connection, openForReading } from "./database.ts";
+import { Checkpoints } from "./checkpoints.ts";
+import { Connection, migrate, openForReading, openForWriting } from "./database.ts";
 import { storeError } from "./errors.ts";
-import { GroupCommit, type Limits } from "./group-commit.ts";
+import { GroupCommit } from "./group-commit.ts";
 import { Reader } from "./reader.ts";
-import { WriterChannel } from "./writer-channel.ts";
+import { WalSync } from "./wal-sync.ts";
+
+interface Limits {
+  /** A transaction that has not ended after this long is rolled back. */
+  readonly transactionMsMax: number;
+}
 
 export interface SqliteStoreOptions {
   /** The home folder; it holds `gatehouse.db`. */
@@ -41,53 +48,71 @@ export async function openSqliteStore({
     );
   }
   const file = join(folder, "gatehouse.db");
-  const channel = await WriterChannel.start({ file, writer, nowMs: clock.nowMs() });
+  const opened: { close(): unknown }[] = [];
+  const open = <T extends { close(): unknown }>(resource: T): T => {
+    opened.push(resource);
+    return resource;
+  };
   try {
-    return new SqliteStore(channel, new Connection(openForReading(file)), {
-      file,
-      writer,
-      clock,
-      limits,
-    });
+    const database = open(openForWriting(file));
+    migrate(database, clock.nowMs());
+    const wal = open(new WalSync(file));
+    const reading = open(openForReading(file));
+    const checkpoints = open(new Checkpoints(file));
+    return new SqliteStore({ database, wal, reading, checkpoints, writer, clock, limits });
   } catch (error) {
-    await channel.close();
+    for (const resource of opened.toReversed()) await resource.close();
     throw storeError(error, file);
   }
 }
 
+interface Parts {
+  readonly database: Database.Database;
+  readonly wal: WalSync;
+  readonly reading: Database.Database;
+  readonly checkpoints: Checkpoints;
+  readonly writer: string;
+  readonly clock: Clock;
+  readonly limits: Limits;
+}
+
 class SqliteStore implements Store {
-  readonly #channel: WriterChannel;
-  readonly #connection: Connection;
+  readonly #parts: Parts;
   readonly #reader: Reader;
   readonly #view: StoreView;
   readonly #commits: GroupCommit;
   readonly #feed = new RevisionFeed();
-  readonly #writer: string;
-  readonly #clock: Clock;
   #closed: Promise<void> | undefined;
 
-  constructor(
-    channel: WriterChannel,
-    connection: Connection,
-    { file, writer, clock, limits }: { file: string; writer: string; clock: Clock; limits: Limits },
-  ) {
-    this.#channel = channel;
-    this.#connection = connection;
-    this.#reader = new Reader(connection, file);
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.#reader = new Reader(new Connection(parts.reading));
     this.#view = viewThrough(this.#reader);
-    this.#commits = new GroupCommit(channel, writer, limits, () => this.#feed.wake());
-    this.#writer = writer;
-    this.#clock = clock;
+    this.#commits = new GroupCommit({
+      connection: new Connection(parts.database),
+      writer: parts.writer,
+      transactionMsMax: parts.limits.transactionMsMax,
+      sync: async () => {
+        await parts.wal.sync();
+        parts.checkpoints.afterCommit();
+      },
+      onRaised: () => this.#feed.wake(),
+    });
   }
 
+  /** Nothing that a power failure could still take back is answered: it waits for the running sync. */
   async read<T>(work: (view: StoreView) => Promise<T>): Promise<T> {
-    return work(this.#view);
+    try {
+      return await work(this.#view);
+    } finally {
+      await this.#commits.settled();
+    }
   }
 
   write<T>(audit: AuditEntry, work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
     return this.#commits.submit(audit.action, async (executor) => {
       const value = await work(transactionThrough(executor));
-      await executor.run(appendAudit(this.#writer, this.#clock.nowMs(), audit));
+      await executor.run(appendAudit(this.#parts.writer, this.#parts.clock.nowMs(), audit));
       if (executor.raisesFeed) await executor.run(raiseRevision({}));
       return value;
     });
@@ -102,7 +127,7 @@ class SqliteStore implements Store {
   }
 
   revision(): Promise<number> {
-    return readRevision(this.#reader);
+    return this.read(() => readRevision(this.#reader));
   }
 
   waitForRevision(after: number, timeoutMs: number): Promise<number> {
@@ -117,7 +142,10 @@ class SqliteStore implements Store {
   async #close(): Promise<void> {
     await this.#commits.close();
     this.#feed.close();
-    await this.#channel.close();
-    this.#connection.close();
+    const { checkpoints, reading, database, wal } = this.#parts;
+    await checkpoints.close();
+    reading.close();
+    database.close();
+    wal.close();
   }
 }

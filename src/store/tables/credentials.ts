@@ -1,5 +1,5 @@
 import type { AuthorityUsage, Credential } from "../../domain/index.ts";
-import type { CredentialId, HostId, ProcessId } from "../../kit/index.ts";
+import { DomainError, type CredentialId, type HostId, type ProcessId } from "../../kit/index.ts";
 import type { CredentialReader, CredentialWriter } from "../../control/index.ts";
 import { first, type Executor, type TransactionExecutor } from "../executor.ts";
 import type { Schema } from "../schema.ts";
@@ -60,7 +60,7 @@ const putRecorded = statement((db, p: { id: string; lastSequence: number; record
     .where("id", "=", p.id),
 );
 const remove = statement((db, p: { id: string }) =>
-  db.deleteFrom("credentials").where("id", "=", p.id).returning("id"),
+  db.deleteFrom("credentials").where("id", "=", p.id),
 );
 
 export class CredentialView implements CredentialReader {
@@ -108,17 +108,24 @@ export class CredentialTable extends CredentialView implements CredentialWriter 
     );
   }
 
-  putRecorded({
+  async putRecorded({
     id,
     lastSequence,
     recorded,
   }: Pick<Credential, "id" | "lastSequence" | "recorded">): Promise<void> {
     const query = putRecorded({ id, lastSequence, recorded: JSON.stringify(recorded) });
-    return this.#executor.run(query, `there is no credential ${id}: its keys cannot be recorded`);
+    if ((await this.#executor.changes(query)) > 0) return;
+    throw new DomainError(
+      "not-found",
+      `there is no credential ${id}: its keys cannot be recorded`,
+      {
+        context: { credential: id },
+      },
+    );
   }
 
   async remove(id: CredentialId): Promise<void> {
-    if ((await this.#executor.rows(remove({ id }))).length > 0) this.#executor.raiseFeed();
+    if ((await this.#executor.changes(remove({ id }))) > 0) this.#executor.raiseFeed();
   }
 }
 

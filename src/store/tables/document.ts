@@ -14,7 +14,7 @@ export interface DocumentStatements {
   readonly all: (values: Record<never, never>) => Query<{ document: string }>;
   readonly get: (values: { id: string }) => Query<{ document: string }>;
   readonly put: (values: { id: string; document: string }) => Query;
-  readonly remove: (values: { id: string }) => Query<{ id: string }>;
+  readonly remove: (values: { id: string }) => Query;
 }
 
 /** The statements for a table of documents; `all` puts host-2 before host-10. */
@@ -37,9 +37,7 @@ export function documentStatements(table: DocumentTable): DocumentStatements {
         .values({ id: p.id, document: p.document })
         .onConflict((oc) => oc.column("id").doUpdateSet({ document: p.document })),
     ),
-    remove: statement((db, p: { id: string }) =>
-      db.deleteFrom(name).where("id", "=", p.id).returning("id"),
-    ),
+    remove: statement((db, p: { id: string }) => db.deleteFrom(name).where("id", "=", p.id)),
   };
 }
 

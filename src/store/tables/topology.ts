@@ -37,7 +37,7 @@ const putHost = statement((db, p: { id: string; document: string; version: numbe
     ),
 );
 const removeHost = statement((db, p: { id: string }) =>
-  db.deleteFrom("hosts").where("id", "=", p.id).returning("id"),
+  db.deleteFrom("hosts").where("id", "=", p.id),
 );
 const raiseHostVersion = statement((db, p: { id: string }) =>
   db
@@ -69,7 +69,7 @@ const putInstance = statement((db, p: { id: string; hostId: string; document: st
     .onConflict((oc) => oc.column("id").doUpdateSet({ host_id: p.hostId, document: p.document })),
 );
 const removeInstance = statement((db, p: { id: string }) =>
-  db.deleteFrom("instances").where("id", "=", p.id).returning("id"),
+  db.deleteFrom("instances").where("id", "=", p.id),
 );
 
 const takeNumber = statement((db, p: { name: string; first: number }) =>
@@ -218,8 +218,8 @@ export class TopologyTables extends TopologyView implements TopologyWriter {
     return this.#executor.run(query);
   }
 
-  async #remove(query: Query<{ id: string }>): Promise<void> {
-    if ((await this.#executor.rows(query)).length > 0) this.#executor.raiseFeed();
+  async #remove(query: Query): Promise<void> {
+    if ((await this.#executor.changes(query)) > 0) this.#executor.raiseFeed();
   }
 }
 
