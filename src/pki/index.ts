@@ -20,6 +20,7 @@ export {
   type Issuer,
   type SigningTicket,
 } from "./certificate-build.ts";
+export { crossCertificateTemplate } from "./cross-certificate.ts";
 export type { CryptoPort } from "./crypto-port.ts";
 export type {
   AuthorityKeyId,

@@ -24,7 +24,8 @@ const leafConstraints: BasicConstraints = { isAuthority: false, pathLength: null
 
 /**
  * A new root, self-signed, or the cross-certificate that says the same about its key and is signed
- * by another authority. `pathLength`: how many authorities may follow below; 0 is leaves only.
+ * by another authority. `pathLength`: how many authorities may follow below. 0 is leaves only, so
+ * that such a root can never sign the cross-certificate of its successor: use 1 or null for a root.
  */
 export function authorityProfile(
   name: "root" | "cross-certificate",
