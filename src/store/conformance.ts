@@ -9,7 +9,7 @@ import { rolloutTests } from "./conformance/rollouts.ts";
 import { topologyTests } from "./conformance/topology.ts";
 import { transactionTests } from "./conformance/transactions.ts";
 
-export type { OpenOptions, StoreHarness } from "./conformance/harness.ts";
+export type { StoreHarness } from "./conformance/harness.ts";
 
 /** Everything that a store must do, whatever database is under it. */
 export function describeStore(name: string, harness: StoreHarness): void {

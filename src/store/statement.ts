@@ -2,7 +2,7 @@ import type { Compilable, Kysely } from "kysely";
 import { assert } from "../kit/index.ts";
 import type { Schema } from "./schema.ts";
 
-export type SqlValue = string | number | null | Uint8Array;
+type SqlValue = string | number | null | Uint8Array;
 
 type Values = Readonly<Record<string, SqlValue>>;
 

@@ -12,7 +12,7 @@ import { createMigrationsTable, migrations, type ColumnTypes } from "../migratio
 import type { Schema } from "../schema.ts";
 import type { Compiler, Query } from "../statement.ts";
 
-export const sqliteTypes: ColumnTypes = { position: "integer", bytes: "blob" };
+const sqliteTypes: ColumnTypes = { position: "integer", bytes: "blob" };
 
 /** Kysely as a compiler only: the driver of this dialect runs nothing. */
 export const sqliteCompiler: Compiler = new Kysely<Schema>({

@@ -102,6 +102,7 @@ class SqliteStore implements Store {
 
   /** Nothing that a power failure could still take back is answered: it waits for the running sync. */
   async read<T>(work: (view: StoreView) => Promise<T>): Promise<T> {
+    if (this.#closed !== undefined) throw new DomainError("not-running", "the store is closed");
     try {
       return await work(this.#view);
     } finally {
@@ -135,13 +136,13 @@ class SqliteStore implements Store {
   }
 
   close(): Promise<void> {
+    this.#feed.close();
     this.#closed ??= this.#close();
     return this.#closed;
   }
 
   async #close(): Promise<void> {
     await this.#commits.close();
-    this.#feed.close();
     const { checkpoints, reading, database, wal } = this.#parts;
     await checkpoints.close();
     reading.close();
