@@ -36,7 +36,6 @@ export interface LeafJob {
   readonly uris: readonly string[];
   readonly dnsNames: readonly string[];
   readonly ipAddresses: readonly string[];
-  readonly serial: Uint8Array;
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly isProbe: boolean;
@@ -44,6 +43,8 @@ export interface LeafJob {
 
 export interface IssuedLeaf {
   readonly der: Uint8Array;
+  /** Lower-case hexadecimal. */
+  readonly serial: string;
   /** Hex SHA-256 of the certificate and of its SubjectPublicKeyInfo. */
   readonly fingerprint: string;
   readonly spki: string;

@@ -80,6 +80,7 @@ export {
   decodeTrust,
   knownCallers,
   knownNodeManager,
+  publishTrustRefresh,
   requireHost,
 } from "./publish-trust.ts";
 export { revoke, type RevokeRequest } from "./revoke.ts";

@@ -1,10 +1,4 @@
-import {
-  DomainError,
-  toHex,
-  type AuthorityId,
-  type CredentialId,
-  type HostId,
-} from "../kit/index.ts";
+import { DomainError, type AuthorityId, type CredentialId, type HostId } from "../kit/index.ts";
 import {
   credentialId,
   fits,
@@ -21,7 +15,7 @@ import {
   type Instance,
   type RecordedKey,
 } from "../domain/index.ts";
-import { leafValidity, randomSerial } from "../pki/index.ts";
+import { leafValidity } from "../pki/index.ts";
 import type { ControlEnvironment, LeafJob } from "./environment.ts";
 import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
 import { publishTrust, requireHost, signHostDocument } from "./publish-trust.ts";
@@ -59,7 +53,7 @@ export async function issueCredential(
     return { authority, job: await leafJob(view, env, credential, authority, request.requestPem) };
   });
   const leaf = await env.authorityKeys.issueLeaf(job);
-  const serial = toHex(job.serial);
+  const { serial } = leaf;
   const entry = {
     actor: request.actor,
     action: "certificate.issue",
@@ -167,7 +161,7 @@ export async function issueProbe(
     };
   });
   const leaf = await env.authorityKeys.issueLeaf(job);
-  const serial = toHex(job.serial);
+  const { serial } = leaf;
   const entry = {
     actor: `host:${request.hostId}`,
     action: "certificate.probe",
@@ -228,7 +222,6 @@ async function leafJob(
     authorityId: authority.id,
     issuerPem: authority.certificatePem,
     requestPem,
-    serial: randomSerial(env.rng),
     notBeforeMs: validity.notBeforeMs,
     notAfterMs: validity.notAfterMs,
     isProbe: false,

@@ -16,6 +16,13 @@ export {
   type RecordedKey,
 } from "./credential.ts";
 export { edgeKey, edgesOf, type Edge, type VerifierId } from "./edges.ts";
+export {
+  homeLayout,
+  instanceLayout,
+  type HomeLayout,
+  type InstanceLayout,
+  type NodeSettings,
+} from "./home-layout.ts";
 export { collectFindings, type Finding } from "./finding.ts";
 export { checkAddress, checkName, checkPort, isDnsName, isIpAddress } from "./names.ts";
 export type {

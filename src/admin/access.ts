@@ -1,0 +1,127 @@
+import type { FastifyRequest } from "fastify";
+import type { TLSSocket } from "node:tls";
+import { DomainError, type HostId, type ProcessId, type RelyingPartyId } from "../kit/index.ts";
+import { parseSpiffeId, type PeerCertificate } from "../domain/index.ts";
+import type { Access } from "../contract/index.ts";
+import { findSession, knownNodeManager, type UserRole } from "../control/index.ts";
+import { judgePeer, readPeer, serialOfPeer } from "../transport/index.ts";
+import type { AdminState } from "./admin-state.ts";
+
+/** Who calls, as far as the route asks for it. */
+export type Caller =
+  | { readonly kind: "anonymous" }
+  | {
+      readonly kind: "user";
+      readonly name: string;
+      readonly role: UserRole;
+      readonly token: string;
+    }
+  | { readonly kind: "relying-party"; readonly id: RelyingPartyId }
+  | {
+      readonly kind: "agent";
+      readonly hostId: HostId;
+      readonly process: ProcessId;
+      readonly serial: string;
+      readonly socket: TLSSocket;
+    };
+
+/** Finds out who calls a route, and refuses who may not. Runs for every request, not once per connection. */
+export async function admitCaller(
+  state: AdminState,
+  access: Access,
+  request: FastifyRequest,
+): Promise<Caller> {
+  switch (access) {
+    case "public":
+      return { kind: "anonymous" };
+    case "agent":
+      return admitAgent(state, request.raw.socket as TLSSocket);
+    case "relying-party":
+    case "operator":
+    case "administrator":
+      return admitBearer(state, access, request);
+  }
+}
+
+async function admitBearer(
+  state: AdminState,
+  access: "relying-party" | "operator" | "administrator",
+  request: FastifyRequest,
+): Promise<Caller> {
+  const [, token] = /^Bearer ([0-9a-f]{64})$/.exec(request.headers.authorization ?? "") ?? [];
+  const session = token === undefined ? undefined : await findSession(state.env, token);
+  if (token === undefined || session === undefined)
+    throw new DomainError(
+      "unauthenticated",
+      "this needs a login: send the token of a session as `Authorization: Bearer`",
+    );
+  const { holder } = session;
+  if (holder.kind === "relying-party") {
+    const parties = await state.env.store.read((view) => view.topology.relyingParties());
+    if (access === "relying-party" && parties.some((party) => party.id === holder.id))
+      return holder;
+    throw new DomainError(
+      "forbidden",
+      "a relying party may read and report its own trust, and nothing else",
+    );
+  }
+  if (
+    access === "relying-party" ||
+    (access === "administrator" && holder.role !== "administrator")
+  ) {
+    throw new DomainError(
+      "forbidden",
+      `user ${holder.name} has the role ${holder.role}, and this needs ${access}`,
+    );
+  }
+  return { ...holder, token };
+}
+
+const readPeers = new WeakMap<TLSSocket, PeerCertificate | null>();
+
+/** What a connection's peer showed in its handshake; read once, judged again at every request. */
+function peerOf(socket: TLSSocket): PeerCertificate | null {
+  const known = readPeers.get(socket);
+  if (known !== undefined) return known;
+  const peer = readPeer(socket);
+  readPeers.set(socket, peer);
+  return peer;
+}
+
+async function admitAgent(state: AdminState, socket: TLSSocket): Promise<Caller> {
+  const peer = peerOf(socket);
+  if (peer === null)
+    throw new DomainError("unauthenticated", "this needs the client certificate of a Node Manager");
+  const hostId = peer.uris.map(parseSpiffeId).find((id) => id !== undefined)?.subject as
+    | HostId
+    | undefined;
+  const known = await state.env.store.read(async (view) => {
+    const host = hostId === undefined ? undefined : await view.topology.host(hostId);
+    if (host?.status === "quarantined")
+      throw new DomainError(
+        "quarantined",
+        `host ${host.name} waits for an administrator's approval`,
+      );
+    return host === undefined ? [] : [await knownNodeManager(view, host)];
+  });
+  const verdict = judgePeer(peer, state.trust, {
+    known,
+    nowMs: state.env.clock.nowMs(),
+    self: { role: "anm", hostId: state.hostId },
+    peerIs: "client",
+    expected: null,
+    probe: false,
+  });
+  if (verdict.ok)
+    return {
+      kind: "agent",
+      hostId: verdict.process.hostId,
+      process: verdict.process.id,
+      serial: serialOfPeer(socket) ?? "",
+      socket,
+    };
+  const code = verdict.refusal === "denied" ? "denied" : "forbidden";
+  throw new DomainError(code, `the Node Manager is refused: ${verdict.text}`, {
+    context: { refusal: verdict.refusal },
+  });
+}

@@ -1,0 +1,129 @@
+import type { Logger } from "pino";
+import { DomainError, type CredentialId, type HostId, type ProcessId } from "../kit/index.ts";
+import {
+  adminProcessOf,
+  credentialId,
+  edgeKey,
+  type EdgeProof,
+  type HomeLayout,
+  type NodeSettings,
+  type PeerVerdict,
+  type ProcessObservation,
+} from "../domain/index.ts";
+import type { ControlEnvironment, Leadership } from "../control/index.ts";
+import { readCurrent } from "../keys/index.ts";
+import {
+  ConnectionEpochs,
+  LoadedTrust,
+  ProbeContexts,
+  type Identity,
+  type ListenerState,
+} from "../transport/index.ts";
+import { Presence } from "./presence.ts";
+
+/** Everything that a running Admin Node Manager holds in memory. */
+export class AdminState implements ListenerState {
+  readonly env: ControlEnvironment;
+  readonly layout: HomeLayout;
+  readonly settings: NodeSettings;
+  readonly leadership: Leadership;
+  readonly log: Logger;
+  readonly trust: LoadedTrust;
+  readonly probes = new ProbeContexts();
+  readonly presence = new Presence();
+  readonly epochs: ConnectionEpochs;
+  readonly #proofs = new Map<string, EdgeProof>();
+  #identity: Identity | null = null;
+
+  constructor(of: {
+    env: ControlEnvironment;
+    layout: HomeLayout;
+    settings: NodeSettings;
+    leadership: Leadership;
+    log: Logger;
+  }) {
+    this.env = of.env;
+    this.layout = of.layout;
+    this.settings = of.settings;
+    this.leadership = of.leadership;
+    this.log = of.log;
+    this.trust = new LoadedTrust(of.settings.trustKeyId);
+    this.epochs = new ConnectionEpochs(() => of.env.clock.monotonicMs());
+  }
+
+  get hostId(): HostId {
+    return this.settings.hostId as HostId;
+  }
+
+  get nodeManagerId(): ProcessId {
+    return this.settings.nodeManagerId as ProcessId;
+  }
+
+  /** This server process, as gates count it. */
+  get processId(): ProcessId {
+    return adminProcessOf(this.nodeManagerId);
+  }
+
+  get credentialId(): CredentialId {
+    return credentialId(this.nodeManagerId, "management");
+  }
+
+  get identity(): Identity {
+    if (this.#identity === null)
+      throw new DomainError(
+        "home-missing",
+        `${this.layout.nodeCredential} holds no certificate: initialize the domain first`,
+      );
+    return this.#identity;
+  }
+
+  /** Loads new trust links from the store. True if there were any. */
+  async loadTrust(): Promise<boolean> {
+    const links = await this.env.store.read((view) => view.trust.after(this.trust.epoch, 100_000));
+    const changed = this.trust.accept(links.map((link) => link.envelope));
+    if (changed) this.epochs.closeBefore(this.trust.closeBefore);
+    return changed;
+  }
+
+  /** Loads the certificate that the host's Node Manager presents. True if it is another one. */
+  async loadIdentity(): Promise<boolean> {
+    const generation = await readCurrent(this.layout.nodeCredential);
+    if (generation === null || generation.meta["serial"] === this.#identity?.serial) return false;
+    this.#identity = {
+      keyPem: generation.keyPem,
+      certificatePem: generation.certificatePem,
+      authorityId: String(generation.meta["authorityId"]),
+      serial: String(generation.meta["serial"]),
+    };
+    return true;
+  }
+
+  /** Keeps the verdict on a probe of this process's loaded trust, if it accepted. */
+  recordProof(verdict: PeerVerdict | null, authorityId: string): void {
+    if (verdict?.ok !== true) return;
+    const proof: EdgeProof = {
+      verifier: this.processId,
+      presenter: verdict.process.id,
+      authorityId: authorityId as EdgeProof["authorityId"],
+      verifierEpoch: this.trust.epoch,
+      atMs: this.env.clock.nowMs(),
+    };
+    this.#proofs.set(edgeKey({ ...proof, usage: "management" }, authorityId), proof);
+  }
+
+  proofs(): EdgeProof[] {
+    return [...this.#proofs.values()];
+  }
+
+  /** What this process would say of itself to its Node Manager. */
+  observation(): ProcessObservation {
+    return {
+      id: this.processId,
+      state: "running",
+      pid: process.pid,
+      loadedEpoch: this.trust.epoch,
+      filesEpoch: this.trust.epoch,
+      oldestConnectionEpoch: this.epochs.oldest(),
+    };
+  }
+}

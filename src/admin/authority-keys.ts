@@ -1,0 +1,124 @@
+import type { KeyObject } from "node:crypto";
+import { access } from "node:fs/promises";
+import { cpus } from "node:os";
+import { DomainError, type AuthorityId } from "../kit/index.ts";
+import type { HomeLayout } from "../domain/index.ts";
+import {
+  certificateFingerprint,
+  parseCertificate,
+  parseCertificatesPem,
+  parseNameText,
+  parseRequestPem,
+  processProfile,
+  spkiFingerprint,
+  trafficProfile,
+  type GeneralName,
+} from "../pki/index.ts";
+import type { AuthorityKeys, IssuedLeaf, LeafJob } from "../control/index.ts";
+import {
+  ensureFolder,
+  generateKeyPair,
+  keyPairOf,
+  keySigner,
+  nodeCryptoPort,
+  privateKeyToPem,
+  readPrivateKeyFile,
+  writeFileAtomic,
+} from "../keys/index.ts";
+import { createSigningPool, type SigningPool } from "../keys/signing.ts";
+
+/** The authority keys in the home folder, and the worker threads that sign leaves with them. */
+export class FileAuthorityKeys implements AuthorityKeys {
+  readonly #layout: HomeLayout;
+  readonly #keys = new Map<AuthorityId, KeyObject>();
+  #pool: SigningPool | null = null;
+  readonly #poolHas = new Set<AuthorityId>();
+
+  constructor(layout: HomeLayout) {
+    this.#layout = layout;
+  }
+
+  async create(id: AuthorityId): Promise<Uint8Array> {
+    await ensureFolder(this.#layout.authorityKeys, 0o700);
+    const path = this.#layout.authorityKey(id);
+    if (!(await exists(path))) {
+      const { privateKey } = await generateKeyPair("ecdsa-p256");
+      await writeFileAtomic(path, privateKeyToPem(privateKey), { mode: 0o600 });
+    }
+    return keyPairOf(await this.#key(id)).spki;
+  }
+
+  async sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array> {
+    return keySigner(await this.#key(id)).sign(tbs);
+  }
+
+  async issueLeaf(job: LeafJob): Promise<IssuedLeaf> {
+    const pool = await this.#poolFor(job);
+    const request = parseRequestPem(job.requestPem);
+    const names: GeneralName[] = [
+      ...job.uris.map((value) => ({ type: "uri", value }) as const),
+      ...job.dnsNames.map((value) => ({ type: "dns", value }) as const),
+      ...job.ipAddresses.map((value) => ({ type: "ip", value }) as const),
+    ];
+    const { der, serialHex } = await pool.issue({
+      authorityId: job.authorityId,
+      requestDer: request.der,
+      subject: parseNameText(job.subject),
+      subjectAltName: names,
+      profile: job.profile === "traffic" ? trafficProfile : processProfile(job.profile),
+      notBeforeMs: job.notBeforeMs,
+      notAfterMs: job.notAfterMs,
+      isProbe: job.isProbe,
+    });
+    return {
+      der,
+      serial: serialHex,
+      fingerprint: certificateFingerprint(parseCertificate(der), nodeCryptoPort),
+      spki: spkiFingerprint(request.spki, nodeCryptoPort),
+    };
+  }
+
+  async #poolFor(job: LeafJob): Promise<SigningPool> {
+    this.#pool ??= createSigningPool({ size: Math.max(1, Math.min(4, cpus().length - 1)) });
+    if (!this.#poolHas.has(job.authorityId)) {
+      const [certificate] = parseCertificatesPem(job.issuerPem);
+      if (certificate === undefined)
+        throw new DomainError(
+          "state-corrupt",
+          `the store holds the authority ${job.authorityId} without a certificate`,
+        );
+      this.#pool.addAuthority(job.authorityId, {
+        privateKey: await this.#key(job.authorityId),
+        certificate,
+      });
+      this.#poolHas.add(job.authorityId);
+    }
+    return this.#pool;
+  }
+
+  async #key(id: AuthorityId): Promise<KeyObject> {
+    const known = this.#keys.get(id);
+    if (known !== undefined) return known;
+    const path = this.#layout.authorityKey(id);
+    if (!(await exists(path))) {
+      throw new DomainError(
+        "authority-unavailable",
+        `the key of the authority ${id} is not on this host: no Admin Node Manager that is reached can sign with it`,
+      );
+    }
+    const key = await readPrivateKeyFile(path);
+    this.#keys.set(id, key);
+    return key;
+  }
+
+  async close(): Promise<void> {
+    await this.#pool?.close();
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

@@ -1,0 +1,59 @@
+import { assert } from "../kit/index.ts";
+import { encodePem } from "../pki/index.ts";
+import {
+  desiredStateOf,
+  issueCredential,
+  issueProbe,
+  recordObservation,
+} from "../control/index.ts";
+import type { Caller } from "./access.ts";
+import type { Handlers } from "./handlers.ts";
+
+type Names = "getDesiredState" | "reportObservedState" | "issueCredential" | "issueProbe";
+
+function agentOf(caller: Caller): Extract<Caller, { kind: "agent" }> {
+  assert(caller.kind === "agent", "the route admits Node Managers only");
+  return caller;
+}
+
+export const agentHandlers: Handlers<Names> = {
+  async getDesiredState(state, { query, caller }) {
+    const { hostId, socket } = agentOf(caller);
+    state.presence.claim(hostId, query.bootId, socket);
+    // At least once in a wait, so that document versions that do not raise the feed get through.
+    const revision = await state.env.store.waitForRevision(query.revision, query.waitMs);
+    return state.env.store.read((view) =>
+      desiredStateOf(view, state.env, { hostId, epoch: query.epoch, revision }),
+    );
+  },
+  async reportObservedState(state, { body, caller }) {
+    const { hostId, serial, socket } = agentOf(caller);
+    state.presence.claim(hostId, body.bootId, socket);
+    const isOwnHost = hostId === state.hostId;
+    await recordObservation(state.env, hostId, body, {
+      seenSerial: serial,
+      seenBy: state.processId,
+      adminProcess: isOwnHost ? state.observation() : null,
+      proofs: isOwnHost ? state.proofs() : [],
+    });
+    return { seenSerial: serial };
+  },
+  async issueCredential(state, { body, caller, actor }) {
+    const { hostId } = agentOf(caller);
+    const { der, ...issued } = await issueCredential(state.env, {
+      hostId,
+      credentialId: body.credentialId,
+      requestPem: body.requestPem,
+      actor,
+    });
+    return { ...issued, certificatePem: encodePem("CERTIFICATE", der) };
+  },
+  async issueProbe(state, { body, caller }) {
+    const { hostId } = agentOf(caller);
+    const { der, authority } = await issueProbe(state.env, { hostId, ...body });
+    return {
+      certificatePem: encodePem("CERTIFICATE", der),
+      chainPem: authority.crossCertificatePem ?? "",
+    };
+  },
+};

@@ -1,0 +1,129 @@
+import { arrangeEvidence, nextMove, phaseOf, type Rollout } from "../planning/index.ts";
+import type { RolloutView } from "../contract/index.ts";
+import {
+  createPlan,
+  pauseRollout,
+  readSnapshot,
+  requireRollout,
+  resumeRollout,
+  revoke,
+  rollBack,
+  startRollout,
+  waiveGate,
+  type StoreView,
+} from "../control/index.ts";
+import { DomainError } from "../kit/index.ts";
+import type { AdminState } from "./admin-state.ts";
+import type { Handlers } from "./handlers.ts";
+
+type Names =
+  | "createPlan"
+  | "getPlan"
+  | "startRollout"
+  | "listRollouts"
+  | "getRollout"
+  | "pauseRollout"
+  | "resumeRollout"
+  | "rollBackRollout"
+  | "waiveGate"
+  | "revoke"
+  | "listAudit"
+  | "verifyAudit";
+
+const rolloutsShownMax = 100;
+
+export const changeHandlers: Handlers<Names> = {
+  createPlan: ({ env }, { body, actor }) => createPlan(env, body, actor),
+  async getPlan({ env }, { params }) {
+    const plan = await env.store.read((view) => view.rollouts.plan(params.id));
+    if (plan === undefined) throw new DomainError("not-found", `there is no plan ${params.id}`);
+    return plan;
+  },
+  startRollout: async (state, { body, actor }) =>
+    viewOf(state, await startRollout(state.env, body.planId, actor)),
+  async listRollouts(state) {
+    return state.env.store.read(async (view) => {
+      const all = await view.rollouts.all(rolloutsShownMax);
+      return {
+        rollouts: await Promise.all(all.map((rollout) => describeRollout(state, view, rollout))),
+      };
+    });
+  },
+  getRollout: (state, { params }) =>
+    state.env.store.read(async (view) =>
+      describeRollout(state, view, await requireRollout(view, params.id)),
+    ),
+  pauseRollout: async (state, { params, actor }) =>
+    viewOf(state, await pauseRollout(state.env, params.id, actor)),
+  resumeRollout: async (state, { params, actor }) =>
+    viewOf(state, await resumeRollout(state.env, params.id, actor)),
+  rollBackRollout: async (state, { params, actor }) =>
+    viewOf(state, await rollBack(state.env, params.id, actor)),
+  waiveGate: async (state, { params, body, actor }) =>
+    viewOf(state, await waiveGate(state.env, params.id, body, actor)),
+  async revoke(state, { body, actor }) {
+    const { epoch, denied } = await revoke(state.env, { ...body, actor });
+    return { epoch, denied, acknowledged: await acknowledged(state, epoch) };
+  },
+  async listAudit({ env }, { query }) {
+    const records = await env.store.read((view) => view.audit.page(query.after, query.limit));
+    return { records: records.map((record) => ({ ...record, detail: { ...record.detail } })) };
+  },
+  async verifyAudit({ env }) {
+    const verdict = await env.store.read((view) => view.audit.verify());
+    if (!verdict.ok)
+      return {
+        ok: false,
+        text: `link ${verdict.link} of ${verdict.writer}: ${verdict.text}`,
+        links: 0,
+        records: 0,
+        issuances: 0,
+      };
+    const { links, records, issuances } = verdict;
+    return { ok: true, text: "every link verifies", links, records, issuances };
+  },
+};
+
+function viewOf(state: AdminState, rollout: Rollout): Promise<RolloutView> {
+  return state.env.store.read((view) => describeRollout(state, view, rollout));
+}
+
+async function describeRollout(
+  state: AdminState,
+  view: StoreView,
+  rollout: Rollout,
+): Promise<RolloutView> {
+  const move = nextMove(rollout, arrangeEvidence(await readSnapshot(view, state.env, 0)), null);
+  return {
+    rollout,
+    phase: phaseOf(rollout),
+    blockers: move.do === "wait" ? [...move.blockers] : [],
+  };
+}
+
+const acknowledgeMsMax = 5_000;
+const acknowledgePollMs = 50;
+
+/** Waits until another host has loaded the epoch, where there is another host that is connected. */
+async function acknowledged(state: AdminState, epoch: number): Promise<boolean> {
+  const deadlineMs = state.env.clock.monotonicMs() + acknowledgeMsMax;
+  for (;;) {
+    const { others, loaded } = await state.env.store.read(async (view) => {
+      const others = (await view.topology.hosts()).filter(
+        (host) => host.id !== state.hostId && state.presence.isConnected(host.id),
+      );
+      const seen = await view.observations.hosts();
+      return {
+        others,
+        loaded: seen.some(
+          (host) =>
+            host.hostId !== state.hostId &&
+            host.processes.some((process) => (process.loadedEpoch ?? 0) >= epoch),
+        ),
+      };
+    });
+    if (others.length === 0 || loaded) return others.length > 0;
+    if (state.env.clock.monotonicMs() > deadlineMs) return false;
+    await new Promise((resolve) => setTimeout(resolve, acknowledgePollMs));
+  }
+}

@@ -1,0 +1,192 @@
+import {
+  approveHost,
+  configureGroup,
+  createInstance,
+  deleteGroup,
+  deleteHost,
+  deleteInstance,
+  setInstanceEnabled,
+} from "../control/index.ts";
+import type { AdminState } from "./admin-state.ts";
+import { currentFindings } from "./findings.ts";
+import type { Handlers } from "./handlers.ts";
+import { productVersion } from "./product.ts";
+
+type Names =
+  | "getTopology"
+  | "deleteHost"
+  | "approveHost"
+  | "createInstance"
+  | "setInstanceEnabled"
+  | "deleteInstance"
+  | "configureGroup"
+  | "deleteGroup"
+  | "listCredentials"
+  | "listAuthorities"
+  | "listIssuances"
+  | "listFindings"
+  | "watchChanges";
+
+export const topologyHandlers: Handlers<Names> = {
+  getTopology: (state) => topologyView(state),
+  async deleteHost(state, { params, actor }) {
+    await deleteHost(state.env, { id: params.id, actor });
+    state.presence.disconnect(params.id);
+    return null;
+  },
+  async approveHost({ env }, { params, actor }) {
+    await approveHost(env, params.id, actor);
+    return null;
+  },
+  async createInstance({ env }, { body, actor }) {
+    const { instance, group } = await createInstance(env, { ...body, actor } as Parameters<
+      typeof createInstance
+    >[1]);
+    const { id, name, groupId, hostId, managementPort, servicesPort } = instance;
+    return { id, name, groupId, groupName: group.name, hostId, managementPort, servicesPort };
+  },
+  async setInstanceEnabled({ env }, { params, body, actor }) {
+    await setInstanceEnabled(env, { id: params.id, enabled: body.enabled, actor });
+    return null;
+  },
+  async deleteInstance({ env }, { params, actor }) {
+    await deleteInstance(env, { id: params.id, actor });
+    return null;
+  },
+  async configureGroup({ env }, { params, body, actor }) {
+    await configureGroup(env, { id: params.id, configuration: body, actor });
+    return null;
+  },
+  async deleteGroup({ env }, { params, actor }) {
+    await deleteGroup(env, { id: params.id, actor });
+    return null;
+  },
+  async listCredentials({ env }) {
+    return env.store.read(async (view) => {
+      const seen = new Map(
+        (await view.observations.hosts()).flatMap((host) =>
+          host.credentials.map((credential) => [credential.id, credential]),
+        ),
+      );
+      const credentials = (await view.credentials.all()).map(
+        ({ id, process, hostId, usage, desired }) => {
+          const observed = seen.get(id);
+          const installed = observed?.installed ?? null;
+          return {
+            id,
+            process,
+            hostId,
+            usage,
+            authorityId: desired.authorityId,
+            installedSequence: installed?.sequence ?? null,
+            installedSerial: installed?.serial ?? null,
+            notAfterMs: installed?.notAfterMs ?? null,
+            onWire: installed !== null && observed?.seenOnWire?.serial === installed.serial,
+            failedRenewals: observed?.failedRenewals ?? 0,
+            lastError: observed?.lastError ?? null,
+          };
+        },
+      );
+      return { credentials };
+    });
+  },
+  async listAuthorities({ env }) {
+    const all = await env.store.read((view) => view.authorities.all());
+    return {
+      authorities: all.map(
+        ({ id, usage, subject, fingerprint, certificatePem, notAfterMs, status }) => ({
+          id,
+          usage,
+          subject,
+          fingerprint,
+          certificatePem,
+          notAfterMs,
+          status,
+        }),
+      ),
+    };
+  },
+  async listIssuances({ env }, { query }) {
+    const page = await env.store.read((view) => view.issuances.page(query.after, query.limit));
+    return {
+      issuances: page.map(({ position, issuance }) => {
+        const {
+          authorityId,
+          serial,
+          kind,
+          credentialId,
+          subject,
+          fingerprint,
+          notBeforeMs,
+          notAfterMs,
+          issuedAtMs,
+        } = issuance;
+        return {
+          position,
+          authorityId,
+          serial,
+          kind,
+          credentialId,
+          subject,
+          fingerprint,
+          notBeforeMs,
+          notAfterMs,
+          issuedAtMs,
+        };
+      }),
+    };
+  },
+  async listFindings(state) {
+    return { findings: await currentFindings(state) };
+  },
+  async watchChanges({ env }, { query }) {
+    return { revision: await env.store.waitForRevision(query.revision, query.waitMs) };
+  },
+};
+
+async function topologyView(state: AdminState) {
+  return state.env.store.read(async (view) => {
+    const { domain, hosts, groups, instances, relyingParties } = await view.topology.whole();
+    const states = new Map(
+      (await view.observations.hosts()).flatMap((host) =>
+        host.processes.map((process) => [process.id, process.state]),
+      ),
+    );
+    const epochs = new Map(
+      (await view.observations.relyingParties()).map((party) => [party.id, party.loadedEpoch]),
+    );
+    return {
+      id: domain.id,
+      name: domain.name,
+      version: await state.env.store.revision(),
+      trustEpoch: state.trust.epoch,
+      productVersion,
+      hosts: hosts.map(({ id, name, address, status, nodeManager }) => ({
+        id,
+        name,
+        address,
+        status,
+        nodeManager,
+        connected: state.presence.isConnected(id),
+      })),
+      groups: groups.map((group) => ({
+        id: group.id,
+        name: group.name,
+        configuration: group.configuration as never,
+        instances: instances
+          .filter((instance) => instance.groupId === group.id)
+          .map(({ groupId: _group, ...instance }) => ({
+            ...instance,
+            state: state.presence.isConnected(instance.hostId)
+              ? (states.get(instance.id) ?? ("stopped" as const))
+              : ("unknown" as const),
+          })),
+      })),
+      relyingParties: relyingParties.map(({ id, name }) => ({
+        id,
+        name,
+        loadedEpoch: epochs.get(id) ?? null,
+      })),
+    };
+  });
+}

@@ -1,0 +1,37 @@
+import type {
+  RouteBody,
+  RouteName,
+  RouteParams,
+  RouteQuery,
+  RouteResponse,
+} from "../contract/index.ts";
+import type { Caller } from "./access.ts";
+import type { AdminState } from "./admin-state.ts";
+import { accessHandlers } from "./handlers-access.ts";
+import { agentHandlers } from "./handlers-agent.ts";
+import { changeHandlers } from "./handlers-change.ts";
+import { topologyHandlers } from "./handlers-topology.ts";
+
+/** One validated call of a route by an admitted caller. */
+export interface Call<Name extends RouteName> {
+  readonly body: RouteBody<Name>;
+  readonly params: RouteParams<Name>;
+  readonly query: RouteQuery<Name>;
+  readonly caller: Caller;
+  /** The caller's name in the audit log. */
+  readonly actor: string;
+}
+
+export type Handler<Name extends RouteName> = (
+  state: AdminState,
+  call: Call<Name>,
+) => Promise<RouteResponse<Name>>;
+export type Handlers<Name extends RouteName> = { readonly [N in Name]: Handler<N> };
+
+/** The handler of every route. */
+export const handlers: Handlers<RouteName> = {
+  ...accessHandlers,
+  ...agentHandlers,
+  ...topologyHandlers,
+  ...changeHandlers,
+};

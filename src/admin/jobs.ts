@@ -1,0 +1,117 @@
+import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
+import { credentialId } from "../domain/index.ts";
+import {
+  advanceRollout,
+  knownNodeManager,
+  publishTrustRefresh,
+  requireHost,
+} from "../control/index.ts";
+import type { AdminState } from "./admin-state.ts";
+import { writeProjections } from "./projections.ts";
+import { prepareOwnProbes } from "./own-probes.ts";
+
+/** Gates look at observations, which raise no revision: so the leader looks this often too. */
+const leaderTickMs = 50;
+const sweepEveryMs = 1000;
+const idlePollMs = 250;
+
+/** A loop of the Admin Node Manager; ends soon after `signal` is aborted. */
+type Job = (state: AdminState, signal: AbortSignal) => Promise<void>;
+
+/** Starts every loop. The promise resolves when all have ended. */
+export async function runJobs(
+  state: AdminState,
+  onTrustChange: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  const jobs: Job[] = [leadRollouts, sweep, (s, end) => followStore(s, onTrustChange, end)];
+  await Promise.all(jobs.map((job) => job(state, signal)));
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Advances every open rollout, as long as there is a move to make. */
+async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<void> {
+  const heldSince = new Map<string, number>();
+  while (!signal.aborted) {
+    const open = await state.env.store.read((view) => view.rollouts.open());
+    for (const rollout of open) {
+      try {
+        await advanceWhilePossible(state, rollout.id, heldSince);
+      } catch (error) {
+        // Repeated at the next tick; a conflict means that a person changed the rollout meanwhile.
+        if (!isDomainError(error, "conflict"))
+          state.log.warn(
+            { rollout: rollout.id, error: describeError(error) },
+            "the rollout could not advance",
+          );
+      }
+    }
+    await pause(open.length > 0 ? leaderTickMs : idlePollMs);
+  }
+}
+
+async function advanceWhilePossible(
+  state: AdminState,
+  id: RolloutId,
+  heldSince: Map<string, number>,
+): Promise<void> {
+  for (;;) {
+    const move = await advanceRollout(state.env, state.leadership, id, heldSince.get(id) ?? null);
+    if (move.do === "hold") heldSince.set(id, heldSince.get(id) ?? state.env.clock.nowMs());
+    else heldSince.delete(id);
+    if (move.do === "apply")
+      state.log.info({ rollout: id, step: move.step.id, phase: move.step.phase }, move.step.title);
+    if (move.do !== "apply") return;
+  }
+}
+
+/** Loads trust as it changes in the store, the identity as the Node Manager changes it on disk. */
+async function followStore(
+  state: AdminState,
+  onTrustChange: () => void,
+  signal: AbortSignal,
+): Promise<void> {
+  let revision = -1;
+  while (!signal.aborted) {
+    try {
+      const trustChanged = await state.loadTrust();
+      const identityChanged = await state.loadIdentity();
+      if (trustChanged || identityChanged) onTrustChange();
+      await prepareOwnProbes(state);
+      await refreshAdmins(state);
+      const seen = await state.env.store.waitForRevision(revision, idlePollMs);
+      if (seen !== revision) await writeProjections(state);
+      revision = seen;
+    } catch (error) {
+      state.log.warn({ error: describeError(error) }, "the store could not be followed");
+      await pause(idlePollMs);
+    }
+  }
+}
+
+/** The trust document names each Admin Node Manager's keys: a key that was forgotten leaves it too. */
+async function refreshAdmins(state: AdminState): Promise<void> {
+  const recorded = await state.env.store.read(async (view) =>
+    knownNodeManager(view, await requireHost(view, state.hostId)),
+  );
+  const named =
+    state.trust.document.admins.find((admin) => admin.id === state.nodeManagerId)?.keys ?? [];
+  if (named.length <= recorded.keys.length) return;
+  const entry = {
+    actor: "system:leader",
+    action: "trust.refresh",
+    subject: credentialId(state.nodeManagerId, "management"),
+    detail: {},
+  };
+  await state.env.store.write(entry, (tx) => publishTrustRefresh(tx, state.env));
+}
+
+async function sweep(state: AdminState, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    state.epochs.sweep();
+    await pause(sweepEveryMs);
+  }
+}

@@ -1,0 +1,91 @@
+import { readFile } from "node:fs/promises";
+import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
+import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
+import type { Leadership, Store } from "../control/index.ts";
+import { lockHome } from "../store/index.ts";
+import { reloadListener } from "../transport/index.ts";
+import { AdminState } from "./admin-state.ts";
+import { openEnvironment } from "./environment.ts";
+import { runJobs } from "./jobs.ts";
+import { createLogger } from "./log.ts";
+import { registerOperations } from "./operations.ts";
+import { createServer } from "./server.ts";
+import { readTrustKey } from "./trust-key.ts";
+
+const leaderLease = "leader";
+
+/** On the embedded store the home's lock is the lease: whoever holds it claims the next token. */
+async function claimLeadership(store: Store, holder: string): Promise<Leadership> {
+  const lease = await store.note(async (tx) =>
+    tx.leases.claim(leaderLease, holder, await tx.leases.get(leaderLease)),
+  );
+  return { lease: leaderLease, fencingToken: lease.fencingToken };
+}
+
+async function readSettings(layout: HomeLayout): Promise<NodeSettings> {
+  try {
+    return JSON.parse(await readFile(layout.nodeSettings, "utf8")) as NodeSettings;
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new DomainError(
+      isMissing ? "home-missing" : "state-corrupt",
+      `${layout.nodeSettings} ${isMissing ? "is not there: run `managedomain --initialize` first" : "cannot be read as JSON: restore it from a backup"}`,
+      { cause },
+    );
+  }
+}
+
+async function run(home: string): Promise<void> {
+  const layout = homeLayout(home);
+  const settings = await readSettings(layout);
+  const log = createLogger("admin-node-manager", settings.hostId);
+  const lock = await lockHome(layout.store);
+  const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
+  const leadership = await claimLeadership(env.store, settings.nodeManagerId);
+  const state = new AdminState({ env, layout, settings, leadership, log });
+  await state.loadTrust();
+  await state.loadIdentity();
+  const app = await createServer(state);
+  registerOperations(app, state);
+  await listen(app, settings.port);
+  log.info(
+    { port: settings.port, epoch: state.trust.epoch, fencingToken: leadership.fencingToken },
+    "the Admin Node Manager serves",
+  );
+  const ending = new AbortController();
+  const stop = (): void => ending.abort();
+  process.once("SIGTERM", stop);
+  process.once("SIGINT", stop);
+  await runJobs(
+    state,
+    () => reloadListener(app.server, state, { verify: "management" }),
+    ending.signal,
+  );
+  await app.close();
+  await env.close();
+  lock.release();
+}
+
+async function listen(app: Awaited<ReturnType<typeof createServer>>, port: number): Promise<void> {
+  try {
+    await app.listen({ port, host: "0.0.0.0" });
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== "EADDRINUSE") throw cause;
+    throw new DomainError(
+      "port-in-use",
+      `port ${port} is taken by another process: stop that, or choose another port`,
+      { cause },
+    );
+  }
+}
+
+const homeAt = process.argv.indexOf("--home");
+const home = homeAt < 0 ? undefined : process.argv[homeAt + 1];
+try {
+  if (home === undefined)
+    throw new DomainError("usage", "the Admin Node Manager needs --home FOLDER");
+  await run(home);
+} catch (error) {
+  process.stderr.write(`${describeError(error)}\n`);
+  process.exit(isDomainError(error) ? errorCodes[error.code].exit : errorCodes.internal.exit);
+}

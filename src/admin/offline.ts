@@ -1,0 +1,161 @@
+import { randomUUID } from "node:crypto";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, rm } from "node:fs/promises";
+import { DomainError, type CredentialId } from "../kit/index.ts";
+import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
+import { encodePem, parseNameText } from "../pki/index.ts";
+import { initializeDomain, issueCredential, nodeManagerNames } from "../control/index.ts";
+import {
+  ensureFolder,
+  generateKeyPair,
+  installGeneration,
+  issueRequest,
+  keySigner,
+  presentGeneration,
+  privateKeyToPem,
+  writeFileAtomic,
+} from "../keys/index.ts";
+import { lockHome } from "../store/index.ts";
+import { fingerprintOfPem, LoadedTrust } from "../transport/index.ts";
+import { openEnvironment } from "./environment.ts";
+import { writeProjections } from "./projections.ts";
+import { createTrustKey } from "./trust-key.ts";
+
+export interface InitializeHomeRequest {
+  readonly domainName: string;
+  readonly hostName: string;
+  readonly address: string;
+  readonly nodeManagerName: string;
+  readonly port: number;
+  readonly administrator: { readonly name: string; readonly password: string };
+}
+
+export interface InitializedHome {
+  readonly settings: NodeSettings;
+  /** Hex SHA-256 of the domain's management CA: what people compare at the first contact. */
+  readonly authorityFingerprint: string;
+  readonly authorityKeyFile: string;
+}
+
+/**
+ * `managedomain --initialize`: makes a domain in an empty home folder, offline. The settings file
+ * is written last and marks the home as done; what an interrupted or failed try left is removed.
+ * Throws `home-exists`, `home-locked`, `disk-full`, `read-only`, `invalid-name`.
+ */
+export async function initializeHome(
+  home: string,
+  request: InitializeHomeRequest,
+): Promise<InitializedHome> {
+  const layout = homeLayout(home);
+  if (existsSync(layout.nodeSettings)) {
+    throw new DomainError(
+      "home-exists",
+      `${home} is part of a domain already: choose another folder with --home, or remove this one first`,
+    );
+  }
+  await ensureHome(layout);
+  const lock = await lockHome(layout.store);
+  try {
+    await removeLeftovers(layout);
+    return await makeDomain(layout, request);
+  } catch (error) {
+    await removeLeftovers(layout);
+    throw error;
+  } finally {
+    lock.release();
+  }
+}
+
+async function ensureHome(layout: HomeLayout): Promise<void> {
+  try {
+    await mkdir(layout.home, { recursive: true });
+    await ensureFolder(layout.store, 0o700);
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
+    const code = (cause as NodeJS.ErrnoException).code;
+    throw new DomainError(
+      code === "ENOSPC" ? "disk-full" : "read-only",
+      `the home folder ${layout.home} cannot be made: choose a folder that you can write`,
+      { cause },
+    );
+  }
+}
+
+/** Everything below the home but the lock of this very command and files of the operator's own. */
+async function removeLeftovers(layout: HomeLayout): Promise<void> {
+  for (const name of await readdir(layout.store)) {
+    if (name.startsWith("gatehouse.db")) await rm(`${layout.store}/${name}`, { force: true });
+  }
+  for (const made of [
+    layout.authorityKeys,
+    layout.nodeCredential,
+    layout.trust,
+    layout.topologyJson,
+    layout.domainCertificate,
+  ]) {
+    await rm(made, { recursive: true, force: true });
+  }
+}
+
+async function makeDomain(
+  layout: HomeLayout,
+  request: InitializeHomeRequest,
+): Promise<InitializedHome> {
+  const trustKey = await createTrustKey(layout);
+  const env = await openEnvironment(layout, "nodemanager-1", trustKey);
+  try {
+    const domainId = randomUUID();
+    const host = await initializeDomain(env, { ...request, domainId });
+    const { privateKey } = await generateKeyPair("ecdsa-p256");
+    const { subject } = nodeManagerNames(host, domainId);
+    const pkcs10 = await issueRequest(
+      { subject: parseNameText(subject), subjectAltName: [], profile: null },
+      keySigner(privateKey),
+    );
+    const issued = await issueCredential(env, {
+      hostId: host.id,
+      credentialId: `${host.nodeManager.id}/management` as CredentialId,
+      actor: "system:initialize",
+      requestPem: encodePem("CERTIFICATE REQUEST", pkcs10.der),
+    });
+    const { der, hostDocument, ...meta } = issued;
+    await installGeneration(layout.nodeCredential, {
+      sequence: issued.sequence,
+      keyPem: privateKeyToPem(privateKey),
+      certificatePem: encodePem("CERTIFICATE", der),
+      chainPem: "",
+      meta,
+    });
+    await presentGeneration(layout.nodeCredential, issued.sequence);
+    const { links, authority } = await env.store.read(async (view) => ({
+      links: await view.trust.after(0, 100),
+      authority: await view.authorities.current("management"),
+    }));
+    const trust = new LoadedTrust(trustKey.keyId);
+    trust.accept(links.map((link) => link.envelope));
+    trust.acceptHost(hostDocument);
+    await writeFileAtomic(layout.trust, JSON.stringify(trust.save()), { mode: 0o600 });
+    await writeProjections({ env, layout });
+    const settings: NodeSettings = {
+      domain: domainId,
+      hostId: host.id,
+      nodeManagerId: host.nodeManager.id,
+      name: host.nodeManager.name,
+      port: host.nodeManager.port,
+      isAdmin: true,
+      trustKeyId: trustKey.keyId,
+      adminAddress: host.address,
+      adminPort: host.nodeManager.port,
+    };
+    await writeFileAtomic(layout.nodeSettings, `${JSON.stringify(settings, null, 2)}\n`, {
+      mode: 0o600,
+    });
+    return {
+      settings,
+      authorityFingerprint: fingerprintOfPem(authority.certificatePem),
+      authorityKeyFile: layout.authorityKey(authority.id),
+    };
+  } finally {
+    await env.close();
+  }
+}

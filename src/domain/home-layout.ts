@@ -1,0 +1,86 @@
+import type { AuthorityId, GroupId, ProcessId } from "../kit/index.ts";
+import type { AuthorityUsage } from "./authority.ts";
+
+/** Where everything of a host is, below its home folder; the documented names where there are some. */
+export interface HomeLayout {
+  readonly home: string;
+  /** What the host is in its domain: `NodeSettings` as JSON. */
+  readonly nodeSettings: string;
+  readonly trust: string;
+  /** Credential folder of the Node Manager. */
+  readonly nodeCredential: string;
+  readonly managedomainProps: string;
+  readonly topologyJson: string;
+  readonly domainCertificate: string;
+  readonly certificateIndex: string;
+  readonly certificateSerial: string;
+  readonly authorityKeys: string;
+  readonly trustKey: string;
+  readonly store: string;
+  readonly run: string;
+  readonly logs: string;
+  /** Newest desired state, for a start without an Admin Node Manager. */
+  readonly desiredState: string;
+  authorityKey(id: AuthorityId): string;
+  instance(group: GroupId, id: ProcessId): InstanceLayout;
+}
+
+export interface InstanceLayout {
+  readonly folder: string;
+  readonly settings: string;
+  readonly trust: string;
+  readonly runFile: string;
+  readonly logs: string;
+  credential(usage: AuthorityUsage): string;
+}
+
+/** The layout of a home folder, given without a slash at the end. */
+export function homeLayout(home: string): HomeLayout {
+  const certs = `${home}/groups/certs`;
+  return {
+    home,
+    nodeSettings: `${home}/conf/node.json`,
+    trust: `${home}/conf/trust.json`,
+    nodeCredential: `${home}/conf/fed/credential`,
+    managedomainProps: `${home}/conf/managedomain.props`,
+    topologyJson: `${home}/groups/topology.json`,
+    domainCertificate: `${certs}/domaincert.pem`,
+    certificateIndex: `${certs}/index.txt`,
+    certificateSerial: `${certs}/serial`,
+    authorityKeys: `${certs}/private`,
+    trustKey: `${certs}/private/trust-signing.key.pem`,
+    store: `${home}/store`,
+    run: `${home}/run`,
+    logs: `${home}/logs`,
+    desiredState: `${home}/conf/desired-state.json`,
+    authorityKey: (id) => `${certs}/private/${id}.key.pem`,
+    instance: (group, id) => instanceLayout(`${home}/groups/${group}/${id}`),
+  };
+}
+
+/** The layout of an instance's own folder. */
+export function instanceLayout(folder: string): InstanceLayout {
+  return {
+    folder,
+    settings: `${folder}/conf/instance.json`,
+    trust: `${folder}/conf/trust.json`,
+    runFile: `${folder}/run/instance.json`,
+    logs: `${folder}/logs`,
+    credential: (usage) => `${folder}/credentials/${usage}`,
+  };
+}
+
+/** What a host knows of itself from the day it joined. */
+export interface NodeSettings {
+  readonly domain: string;
+  readonly hostId: string;
+  readonly nodeManagerId: string;
+  readonly name: string;
+  readonly port: number;
+  readonly isAdmin: boolean;
+  /** The key that signs the first trust document, hex SHA-256 of its SPKI. */
+  readonly trustKeyId: string;
+  /** Where the Admin Node Manager was at the time of joining; the trust document is newer. */
+  readonly adminAddress: string;
+  readonly adminPort: number;
+}

@@ -1,0 +1,6 @@
+export {
+  createSigningPool,
+  type IssuedCertificate,
+  type SigningJob,
+  type SigningPool,
+} from "./signing-pool.ts";
