@@ -136,6 +136,7 @@ try {
     }),
   );
   const used = process.cpuUsage(cpu);
+  const residentMb = Math.round(process.memoryUsage.rss() / 1e6);
   const mainThread = performance.eventLoopUtilization(eventLoop).utilization;
   latenciesMs.sort((a, b) => a - b);
   const [link] = (
@@ -156,7 +157,7 @@ try {
         mainThreadBusy: Number(mainThread.toFixed(2)),
         p50Ms: latenciesMs[Math.floor(latenciesMs.length / 2)],
         p99Ms: latenciesMs[Math.floor(latenciesMs.length * 0.99)],
-        residentMb: Math.round(process.memoryUsage.rss() / 1e6),
+        residentMb,
         verifyMs: Math.round(performance.now() - start),
         verdict,
       },

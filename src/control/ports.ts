@@ -121,7 +121,10 @@ export interface AuthorityReader {
 }
 
 export interface AuthorityWriter extends AuthorityReader {
-  /** Inserts or replaces. A second `current` of one usage makes the whole transaction fail. */
+  /**
+   * Inserts or replaces. A second `current` of one usage makes the whole transaction fail, also for
+   * a moment: take the status from the present one first.
+   */
   put(authority: Authority): Promise<void>;
 }
 
@@ -283,7 +286,7 @@ export interface AccountWriter extends AccountReader {
 export interface Lease {
   readonly name: string;
   readonly holder: string;
-  /** Rises by one with every change of holder. */
+  /** Rises by one with every claim, also one by the last holder. */
   readonly fencingToken: number;
   /** Rises with every renewal; candidates watch it with their own monotonic clock. */
   readonly renewals: number;
