@@ -1,6 +1,6 @@
 /**
- * Durable issuances per second through the embedded store, as the issuing use case does them: eight
- * statements that read, five that write, in one transaction with its audit record.
+ * Durable issuances per second through the embedded store, as the issuing use case does them: seven
+ * statements that read, four that write, in one transaction with its audit record.
  *
  * node bench/store-issuance.ts [callers=64] [seconds=5] [folder on the disk to measure]
  */
