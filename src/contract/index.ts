@@ -29,3 +29,4 @@ export {
   type InstanceSettings,
   type InstanceStatus,
 } from "./instance.ts";
+export { checkValue } from "./validate.ts";
