@@ -2,8 +2,9 @@ import { readFile } from "node:fs/promises";
 import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
 import type { Leadership, Store } from "../control/index.ts";
+import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import { lockHome } from "../store/index.ts";
-import { reloadListener } from "../transport/index.ts";
+import { markOf, reloadListener } from "../transport/index.ts";
 import { AdminState } from "./admin-state.ts";
 import { openEnvironment } from "./environment.ts";
 import { runJobs } from "./jobs.ts";
@@ -39,6 +40,7 @@ async function run(home: string): Promise<void> {
   const layout = homeLayout(home);
   const settings = await readSettings(layout);
   const log = createLogger("admin-node-manager", settings.hostId);
+  await ensureFolder(layout.run, 0o700);
   const lock = await lockHome(layout.store);
   const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
   const leadership = await claimLeadership(env.store, settings.nodeManagerId);
@@ -48,6 +50,10 @@ async function run(home: string): Promise<void> {
   const app = await createServer(state);
   registerOperations(app, state);
   await listen(app, settings.port);
+  // By this an adopted process is told from another that was given the same pid.
+  await writeFileAtomic(`${layout.run}/admin.json`, JSON.stringify(await markOf(process.pid)), {
+    mode: 0o600,
+  });
   log.info(
     { port: settings.port, epoch: state.trust.epoch, fencingToken: leadership.fencingToken },
     "the Admin Node Manager serves",

@@ -182,10 +182,11 @@ async function currentSequence(dir: string, files: FileSystem): Promise<number |
   throw corrupt(link, "is not a link to a generation");
 }
 
-async function readGeneration(
+/** A complete generation by its sequence, or null. */
+export async function readGeneration(
   dir: string,
   sequence: number,
-  files: FileSystem,
+  files: FileSystem = nodeFileSystem,
 ): Promise<Generation | null> {
   const path = generationPath(dir, sequence);
   if (!(await listGenerations(dir, files)).includes(sequence)) return null;

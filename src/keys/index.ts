@@ -6,6 +6,7 @@ export {
   presentGeneration,
   pruneGenerations,
   readCurrent,
+  readGeneration,
   recoverGenerations,
   type Generation,
   type GenerationOptions,
@@ -23,9 +24,3 @@ export {
 export { nodeCryptoPort } from "./node-crypto-port.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { fileSigner, keySigner, readPrivateKeyFile, type Signer } from "./signer.ts";
-export {
-  createSigningPool,
-  type IssuedCertificate,
-  type SigningJob,
-  type SigningPool,
-} from "./signing-pool.ts";

@@ -1,6 +1,14 @@
 import { Agent, request as httpsRequest, type AgentOptions } from "node:https";
 import { DomainError, errorCodes, type ErrorCode } from "../kit/index.ts";
-import type { RouteDefinition } from "../contract/index.ts";
+import {
+  routes,
+  type RouteBody,
+  type RouteDefinition,
+  type RouteName,
+  type RouteParams,
+  type RouteQuery,
+  type RouteResponse,
+} from "../contract/index.ts";
 
 /** An answer larger than this is not one of ours. */
 const answerBytesMax = 64 * 1024 * 1024;
@@ -141,4 +149,20 @@ function problemError(status: number, text: string): DomainError {
     // Not a problem document: told by its status below.
   }
   return new DomainError("internal", `the server answered with status ${status}`);
+}
+
+/** What a named route of the API takes and gives. */
+export type ApiInput<Name extends RouteName> = Omit<CallInput, "params" | "query" | "body"> & {
+  readonly params?: RouteParams<Name>;
+  readonly query?: RouteQuery<Name>;
+  readonly body?: RouteBody<Name>;
+};
+
+/** Calls a route of the API by its operation id. */
+export async function callApi<Name extends RouteName>(
+  caller: ApiCaller,
+  name: Name,
+  input: ApiInput<Name> = {},
+): Promise<RouteResponse<Name>> {
+  return (await caller.call(routes[name], input as CallInput)) as RouteResponse<Name>;
 }

@@ -1,4 +1,4 @@
-export { ApiCaller, type CallInput } from "./api-caller.ts";
+export { ApiCaller, callApi, type ApiInput, type CallInput } from "./api-caller.ts";
 export { ConnectionEpochs } from "./connection-epochs.ts";
 export {
   apiPrefix,
@@ -37,3 +37,4 @@ export {
   type ListenerRules,
   type ListenerState,
 } from "./tls-server.ts";
+export { isAlive, markOf, readMark, type ProcessMark } from "./process-mark.ts";

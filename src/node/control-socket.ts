@@ -1,0 +1,103 @@
+import { chmod, rm } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect } from "node:net";
+import { DomainError } from "../kit/index.ts";
+import type { Instances } from "./instances.ts";
+import type { NodeState } from "./node-state.ts";
+import { nodeMetrics } from "./metrics.ts";
+
+/** Path of the socket by which the host's own command line talks to its Node Manager. */
+export function controlSocketPath(state: NodeState): string {
+  return `${state.layout.run}/node.sock`;
+}
+
+/**
+ * Serves status, health and metrics on a Unix socket that only the owner can open; it is also the
+ * lock on the home folder, since two processes cannot listen on it. Throws `home-locked`.
+ */
+export async function openControlSocket(
+  state: NodeState,
+  instances: Instances,
+  stop: () => void,
+): Promise<Server> {
+  const path = controlSocketPath(state);
+  if (await answers(path))
+    throw new DomainError(
+      "home-locked",
+      `a Node Manager is running on ${state.layout.home} already: stop it with \`gatehouse node stop\``,
+    );
+  await rm(path, { force: true });
+  const server = createServer(
+    (request, response) => void answer(state, instances, stop, request, response),
+  );
+  await new Promise<void>((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(path, resolve);
+  });
+  await chmod(path, 0o600);
+  return server;
+}
+
+/** True if somebody listens. A socket file whose process was killed refuses. */
+function answers(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", () => resolve(false));
+  });
+}
+
+async function answer(
+  state: NodeState,
+  instances: Instances,
+  stop: () => void,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const json = (body: unknown, status = 200): void =>
+    void response
+      .writeHead(status, { "content-type": "application/json" })
+      .end(JSON.stringify(body));
+  switch (`${request.method} ${request.url}`) {
+    case "GET /status":
+      return json(await statusOf(state, instances));
+    case "GET /health":
+      return json({ status: "ok" });
+    case "GET /ready":
+      return json(
+        { status: state.isConnected ? "ready" : "waiting for an Admin Node Manager" },
+        state.isConnected ? 200 : 503,
+      );
+    case "GET /metrics": {
+      const { contentType, text } = await nodeMetrics(state);
+      return void response.writeHead(200, { "content-type": contentType }).end(text);
+    }
+    case "POST /stop":
+      json({ stopping: true });
+      return stop();
+    default:
+      return json({ error: "there is no such path" }, 404);
+  }
+}
+
+async function statusOf(state: NodeState, instances: Instances): Promise<unknown> {
+  const wanted = state.desired?.instances ?? [];
+  return {
+    host: state.hostId,
+    process: state.processId,
+    pid: process.pid,
+    connected: state.isConnected,
+    epoch: state.trust.epoch,
+    instances: await Promise.all(
+      wanted.map(async ({ id, name, enabled }) => ({
+        id,
+        name,
+        enabled,
+        ...(await instances.stateOf(id)),
+      })),
+    ),
+  };
+}

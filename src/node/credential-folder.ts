@@ -1,0 +1,108 @@
+import type { KeyObject } from "node:crypto";
+import { assert, type AuthorityId } from "../kit/index.ts";
+import { encodePem, parseCertificatesPem, parseNameText } from "../pki/index.ts";
+import {
+  installGeneration,
+  issueRequest,
+  keySigner,
+  listGenerations,
+  presentGeneration,
+  privateKeyToPem,
+  pruneGenerations,
+  readCurrent,
+  readGeneration,
+  type Generation,
+} from "../keys/index.ts";
+import type { GenerationFacts } from "./converge.ts";
+
+/** What the answer to a request says beside the certificate itself. */
+export interface IssuedMeta {
+  readonly authorityId: string;
+  readonly sequence: number;
+  readonly renewFromMs: number;
+  readonly renewUntilMs: number;
+}
+
+/** Kept for a rollback: the generation before, and one that was installed but never presented. */
+const generationsKept = 3;
+
+/** A request (PKCS#10, PEM) for a key of this host. Names come from the topology, not from here. */
+export async function makeRequest(privateKey: KeyObject, subject: string): Promise<string> {
+  const request = await issueRequest(
+    { subject: parseNameText(subject), subjectAltName: [], profile: null },
+    keySigner(privateKey),
+  );
+  return encodePem("CERTIFICATE REQUEST", request.der);
+}
+
+/** Installs an issued certificate with its key as a generation; it is not presented yet. */
+export async function installIssued(
+  folder: string,
+  privateKey: KeyObject,
+  certificatePem: string,
+  issued: IssuedMeta,
+): Promise<void> {
+  const [certificate] = parseCertificatesPem(certificatePem);
+  assert(certificate !== undefined, "an issued certificate is there");
+  const { serialHex, notBeforeMs, notAfterMs } = certificate;
+  const { authorityId, sequence, renewFromMs, renewUntilMs } = issued;
+  const meta = {
+    serial: serialHex,
+    authorityId,
+    sequence,
+    notBeforeMs,
+    notAfterMs,
+    renewFromMs,
+    renewUntilMs,
+  };
+  await installGeneration(folder, {
+    sequence,
+    keyPem: privateKeyToPem(privateKey),
+    certificatePem,
+    chainPem: "",
+    meta,
+  });
+}
+
+/** Presents a generation and removes those that are older than any rollback needs. */
+export async function presentAndPrune(folder: string, sequence: number): Promise<void> {
+  await presentGeneration(folder, sequence);
+  await pruneGenerations(folder, generationsKept);
+}
+
+/** What a credential folder holds: the presented generation and all that are kept. */
+export interface FolderFacts {
+  readonly current: (GenerationFacts & { readonly serial: string }) | null;
+  readonly kept: readonly GenerationFacts[];
+}
+
+/** Generations never change once installed: each is read once. */
+const factsRead = new Map<string, GenerationFacts & { readonly serial: string }>();
+
+export async function readFolder(folder: string): Promise<FolderFacts> {
+  const current = await readCurrent(folder);
+  const kept = [];
+  for (const sequence of await listGenerations(folder)) {
+    const key = `${folder}#${sequence}`;
+    let facts = factsRead.get(key);
+    if (facts === undefined) {
+      const generation = await readGeneration(folder, sequence);
+      if (generation === null) continue;
+      facts = factsOf(generation);
+      factsRead.set(key, facts);
+    }
+    kept.push(facts);
+  }
+  return { current: current === null ? null : factsOf(current), kept };
+}
+
+function factsOf({ sequence, meta }: Generation): GenerationFacts & { readonly serial: string } {
+  return {
+    sequence,
+    serial: String(meta["serial"]),
+    authorityId: String(meta["authorityId"]) as AuthorityId,
+    notAfterMs: Number(meta["notAfterMs"]),
+    renewFromMs: Number(meta["renewFromMs"]),
+    renewUntilMs: Number(meta["renewUntilMs"]),
+  };
+}

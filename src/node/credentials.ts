@@ -1,0 +1,128 @@
+import { createHash } from "node:crypto";
+import { describeError, type CredentialId } from "../kit/index.ts";
+import type { DesiredState } from "../contract/index.ts";
+import { generateKeyPair } from "../keys/index.ts";
+import type { AdminLink } from "./admin-link.ts";
+import { nextCredentialMove } from "./converge.ts";
+import { installIssued, makeRequest, presentAndPrune, readFolder } from "./credential-folder.ts";
+import { instanceFolder, type Instances } from "./instances.ts";
+import type { NodeState } from "./node-state.ts";
+
+type WantedCredential = DesiredState["credentials"][number];
+
+const retryMsMin = 1_000;
+const retryMsMax = 60_000;
+
+/** Brings every credential of the host to what is desired of it. True if any of them changed. */
+export async function convergeCredentials(
+  state: NodeState,
+  link: AdminLink,
+  instances: Instances,
+): Promise<boolean> {
+  let changed = false;
+  for (const wanted of state.desired?.credentials ?? []) {
+    const health = state.health(wanted.id);
+    if (performance.now() < health.retryAtMs) continue;
+    try {
+      changed = (await convergeOne(state, link, instances, wanted)) || changed;
+    } catch (error) {
+      health.failedRenewals += 1;
+      health.lastError = describeError(error);
+      health.retryAtMs =
+        performance.now() +
+        Math.min(retryMsMax, retryMsMin * 2 ** (health.failedRenewals - 1)) *
+          (0.5 + Math.random() / 2);
+      state.log.warn(
+        { credential: wanted.id, error: health.lastError, failures: health.failedRenewals },
+        "the credential could not be renewed",
+      );
+    }
+  }
+  return changed;
+}
+
+async function convergeOne(
+  state: NodeState,
+  link: AdminLink,
+  instances: Instances,
+  wanted: WantedCredential,
+): Promise<boolean> {
+  const folder = folderOf(state, wanted);
+  const facts = await readFolder(folder);
+  const move = nextCredentialMove({
+    desired: wanted,
+    ...facts,
+    nowMs: Date.now(),
+    jitter: jitterOf(`${state.hostId} ${wanted.id} ${facts.current?.serial}`),
+  });
+  if (move.do === "nothing" || move.do === "wait") return false;
+  if (move.do === "request") {
+    await requestCertificate(state, link, wanted, folder);
+    return true;
+  }
+  await present(state, instances, wanted, move.sequence);
+  const health = state.health(wanted.id);
+  health.failedRenewals = 0;
+  health.lastError = null;
+  return true;
+}
+
+async function requestCertificate(
+  state: NodeState,
+  link: AdminLink,
+  wanted: WantedCredential,
+  folder: string,
+): Promise<void> {
+  const { privateKey } = await generateKeyPair("ecdsa-p256");
+  const issued = await link.call("issueCredential", {
+    body: { credentialId: wanted.id, requestPem: await makeRequest(privateKey, wanted.subject) },
+  });
+  // On disk before anybody is told of it: a key that is recorded must never be lost.
+  await installIssued(folder, privateKey, issued.certificatePem, issued);
+  if (state.trust.acceptHost(issued.hostDocument)) await state.save();
+  if (wanted.id !== state.credentialId || !state.settings.isAdmin)
+    raisePresentable(state, wanted.id, issued.sequence);
+}
+
+/** What was just issued may be presented without asking again; only an Admin Node Manager waits. */
+function raisePresentable(state: NodeState, id: CredentialId, sequence: number): void {
+  const wanted = state.desired?.credentials.find((credential) => credential.id === id);
+  if (wanted !== undefined)
+    wanted.presentableSequence = Math.max(wanted.presentableSequence, sequence);
+}
+
+/**
+ * Presents a generation. Whoever verifies it on this host loads the new key first: the instances
+ * that of their Node Manager; this process that of its instances with the host document.
+ */
+async function present(
+  state: NodeState,
+  instances: Instances,
+  wanted: WantedCredential,
+  sequence: number,
+): Promise<void> {
+  const folder = folderOf(state, wanted);
+  if (wanted.process === state.processId) {
+    await instances.reloadAll();
+    await presentAndPrune(folder, sequence);
+    await state.loadIdentity();
+  } else {
+    await presentAndPrune(folder, sequence);
+    await instances.reload(wanted.process);
+  }
+  state.log.info({ credential: wanted.id, sequence }, "presenting another certificate");
+}
+
+/** The folder of a credential: the Node Manager's own, or in its instance's. */
+export function folderOf(
+  state: NodeState,
+  wanted: Pick<WantedCredential, "process" | "usage">,
+): string {
+  if (wanted.process === state.processId) return state.layout.nodeCredential;
+  return instanceFolder(state, wanted.process).credential(wanted.usage);
+}
+
+/** Between 0 and 1, always the same for the same text. */
+function jitterOf(text: string): number {
+  return createHash("sha256").update(text).digest().readUInt32BE(0) / 2 ** 32;
+}

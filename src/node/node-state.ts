@@ -1,0 +1,200 @@
+import { randomBytes } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { Logger } from "pino";
+import { DomainError, type CredentialId, type HostId, type ProcessId } from "../kit/index.ts";
+import {
+  credentialId,
+  edgeKey,
+  homeLayout,
+  type EdgeProof,
+  type HomeLayout,
+  type NodeSettings,
+  type Role,
+} from "../domain/index.ts";
+import type { DesiredState } from "../contract/index.ts";
+import { ensureFolder, readCurrent, writeFileAtomic } from "../keys/index.ts";
+import {
+  LoadedTrust,
+  ProbeContexts,
+  type Identity,
+  type SavedTrust,
+  type Self,
+} from "../transport/index.ts";
+
+/** How one credential is doing, for the report. */
+export interface CredentialHealth {
+  failedRenewals: number;
+  lastError: string | null;
+  /** Not before this (monotonic) is the next try after a failure. */
+  retryAtMs: number;
+  seenOnWire: { serial: string; by: ProcessId; atMs: number } | null;
+}
+
+/** Everything that a running Node Manager holds in memory. */
+export class NodeState {
+  readonly layout: HomeLayout;
+  readonly settings: NodeSettings;
+  readonly log: Logger;
+  readonly trust: LoadedTrust;
+  readonly probes = new ProbeContexts();
+  /** Random per start: tells a restart from a copy of the home folder. */
+  readonly bootId = randomBytes(12).toString("hex");
+  readonly proofs = new Map<string, EdgeProof>();
+  desired: DesiredState | null = null;
+  /** True while the newest answer of an Admin Node Manager is not older than its last failure. */
+  isConnected = false;
+  readonly #health = new Map<CredentialId, CredentialHealth>();
+  #identity: Identity | null = null;
+  #wake: () => void = () => {};
+
+  constructor(of: { layout: HomeLayout; settings: NodeSettings; log: Logger; trust: LoadedTrust }) {
+    this.layout = of.layout;
+    this.settings = of.settings;
+    this.log = of.log;
+    this.trust = of.trust;
+  }
+
+  get hostId(): HostId {
+    return this.settings.hostId as HostId;
+  }
+
+  get processId(): ProcessId {
+    return this.settings.nodeManagerId as ProcessId;
+  }
+
+  get credentialId(): CredentialId {
+    return credentialId(this.processId, "management");
+  }
+
+  get self(): Self & { readonly role: Role } {
+    return { role: this.settings.isAdmin ? "anm" : "nm", hostId: this.hostId };
+  }
+
+  get identity(): Identity {
+    if (this.#identity === null)
+      throw new DomainError(
+        "state-corrupt",
+        `${this.layout.nodeCredential} holds no certificate: restore it from a backup, or join the host again`,
+      );
+    return this.#identity;
+  }
+
+  /** Loads the certificate that this process presents from now on. */
+  async loadIdentity(): Promise<void> {
+    this.#identity = await readIdentity(this.layout.nodeCredential);
+  }
+
+  health(id: CredentialId): CredentialHealth {
+    const known = this.#health.get(id);
+    if (known !== undefined) return known;
+    const fresh: CredentialHealth = {
+      failedRenewals: 0,
+      lastError: null,
+      retryAtMs: 0,
+      seenOnWire: null,
+    };
+    this.#health.set(id, fresh);
+    return fresh;
+  }
+
+  addProof(proof: EdgeProof): void {
+    this.proofs.set(edgeKey({ ...proof, usage: "management" }, proof.authorityId), proof);
+  }
+
+  /** Epoch at which an edge under an authority was last proven; 0 if never. */
+  provenEpoch(verifier: string, presenter: ProcessId, authorityId: string): number {
+    return (
+      this.proofs.get(`${verifier}<-${presenter}:management:${authorityId}`)?.verifierEpoch ?? 0
+    );
+  }
+
+  /** Ends the pause of the reconciler: there is something to do. */
+  wake(): void {
+    this.#wake();
+  }
+
+  /** Resolves when woken, or after `ms`. */
+  async pause(ms: number): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  /** Keeps trust and desired state for a start without an Admin Node Manager. */
+  async save(): Promise<void> {
+    await writeFileAtomic(this.layout.trust, JSON.stringify(this.trust.save()), { mode: 0o600 });
+    if (this.desired === null) return;
+    const { trust: _links, ...kept } = this.desired;
+    await writeFileAtomic(this.layout.desiredState, JSON.stringify({ ...kept, trust: [] }), {
+      mode: 0o600,
+    });
+  }
+}
+
+/** The identity in a credential folder, or null before its first generation. */
+export async function readIdentity(folder: string): Promise<Identity | null> {
+  const generation = await readCurrent(folder);
+  if (generation === null) return null;
+  const { keyPem, certificatePem, meta } = generation;
+  return {
+    keyPem,
+    certificatePem,
+    authorityId: String(meta["authorityId"]),
+    serial: String(meta["serial"]),
+  };
+}
+
+/** What the host was told when it joined, and what it last knew. Throws `home-missing`, `state-corrupt`. */
+export async function openNodeState(
+  home: string,
+  log: (settings: NodeSettings) => Logger,
+): Promise<NodeState> {
+  const layout = homeLayout(home);
+  const settings = await readJson<NodeSettings>(layout.nodeSettings);
+  if (settings === null)
+    throw new DomainError(
+      "home-missing",
+      `${home} is not part of a domain: run \`managedomain --initialize\` or \`managedomain --add\` first`,
+    );
+  const saved = await readJson<SavedTrust>(layout.trust);
+  if (saved === null)
+    throw new DomainError(
+      "state-corrupt",
+      `${layout.trust} is missing: restore it from a backup, or join the host again`,
+    );
+  const state = new NodeState({
+    layout,
+    settings,
+    log: log(settings),
+    trust: LoadedTrust.restore(saved),
+  });
+  state.desired = await readJson<DesiredState>(layout.desiredState);
+  await state.loadIdentity();
+  await ensureFolder(layout.run, 0o700);
+  await ensureFolder(dirname(`${layout.logs}/.`), 0o700);
+  return state;
+}
+
+async function readJson<T>(path: string): Promise<T | null> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new DomainError("read-only", `${path} cannot be read: check its owner and mode`, {
+      cause,
+    });
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new DomainError("state-corrupt", `${path} is not JSON: restore it from a backup`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,200 @@
+import { describeError, type AuthorityId, type ProcessId } from "../kit/index.ts";
+import { adminProcessOf, type KnownProcess } from "../domain/index.ts";
+import { generateKeyPair, privateKeyToPem } from "../keys/index.ts";
+import { judgePeer, probe, type Identity } from "../transport/index.ts";
+import type { AdminLink } from "./admin-link.ts";
+import { makeRequest } from "./credential-folder.ts";
+import type { InstanceLinks } from "./instance-link.ts";
+import type { Instances } from "./instances.ts";
+import type { NodeState } from "./node-state.ts";
+
+const probeTimeoutMs = 5_000;
+/** Probe certificates live for ten minutes: used anew well before. */
+const probeLifeMs = 8 * 60_000;
+
+/**
+ * Proves the edges of this host under every authority that is being introduced: with the Admin Node
+ * Manager, and with each running instance, in both directions in one handshake.
+ */
+export async function proveEdges(
+  state: NodeState,
+  link: AdminLink,
+  links: InstanceLinks,
+  instances: Instances,
+): Promise<void> {
+  for (const authorityId of state.desired?.prove ?? []) {
+    const anchor = state.trust.document.anchors.find(
+      (candidate) => candidate.authorityId === authorityId,
+    );
+    if (anchor === undefined) continue;
+    try {
+      if (anchor.usage === "management")
+        await proveManagement(state, link, links, instances, authorityId);
+      else await prepareTraffic(state, link, links, instances, authorityId);
+    } catch (error) {
+      state.log.info(
+        { authority: authorityId, error: describeError(error) },
+        "an edge is not proven yet",
+      );
+    }
+  }
+}
+
+async function proveManagement(
+  state: NodeState,
+  link: AdminLink,
+  links: InstanceLinks,
+  instances: Instances,
+  authorityId: AuthorityId,
+): Promise<void> {
+  const failures: unknown[] = [];
+  const attempt = async (peer: KnownProcess, presenter: ProcessId, port: number): Promise<void> => {
+    if (isProven(state, presenter, authorityId)) return;
+    await proveEdge(state, link, { peer, presenter, port, authorityId }).catch((error: unknown) =>
+      failures.push(error),
+    );
+  };
+  await attempt(link.admin, adminProcessOf(link.admin.id), link.admin.port);
+  for (const { id, managementPort } of state.desired?.instances ?? []) {
+    const status = instances.statusOf(id);
+    if (
+      status === null ||
+      status.loadedEpoch < state.trust.epoch ||
+      isProven(state, id, authorityId)
+    )
+      continue;
+    try {
+      await prepareInstance(state, link, links, id, authorityId, ["management"]);
+      await attempt(links.target(id), id, managementPort);
+    } catch (error) {
+      failures.push(error);
+    }
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+function isProven(state: NodeState, presenter: ProcessId, authorityId: AuthorityId): boolean {
+  return state.provenEpoch(state.processId, presenter, authorityId) >= state.trust.epoch;
+}
+
+interface EdgeToProve {
+  readonly peer: KnownProcess;
+  /** The peer as gates count it. */
+  readonly presenter: ProcessId;
+  readonly port: number;
+  readonly authorityId: AuthorityId;
+}
+
+async function proveEdge(
+  state: NodeState,
+  link: AdminLink,
+  { peer, presenter, port, authorityId }: EdgeToProve,
+): Promise<void> {
+  const { trust, self } = state;
+  const verifierEpoch = trust.epoch;
+  const answer = await probe({
+    address: peer.hostId === state.hostId ? "127.0.0.1" : peer.address,
+    port,
+    authorityId,
+    trust,
+    usage: "management",
+    timeoutMs: probeTimeoutMs,
+    identity: await ownProbeIdentity(state, link, authorityId),
+    checkServer(certificate) {
+      const verdict = judgePeer(certificate, trust, {
+        self,
+        known: [peer],
+        nowMs: Date.now(),
+        peerIs: "server",
+        expected: peer.id,
+        probe: true,
+      });
+      return verdict.ok ? undefined : new Error(verdict.text);
+    },
+  });
+  const atMs = Date.now();
+  state.addProof({ verifier: state.processId, presenter, authorityId, verifierEpoch, atMs });
+  // The other side's own word, given with its own loaded trust. An Admin Node Manager keeps it itself.
+  if (peer.role === "gateway")
+    state.addProof({
+      verifier: peer.id,
+      presenter: state.processId,
+      authorityId,
+      verifierEpoch: answer.epoch,
+      atMs,
+    });
+}
+
+/** A probe certificate of this Node Manager, with a key that never touches the disk. */
+async function ownProbeIdentity(
+  state: NodeState,
+  link: AdminLink,
+  authorityId: AuthorityId,
+): Promise<Identity> {
+  const ready = state.probes.has(authorityId, Date.now())
+    ? state.probes.identity(authorityId)
+    : undefined;
+  if (ready !== undefined) return ready;
+  const { privateKey } = await generateKeyPair("ecdsa-p256");
+  const { certificatePem } = await link.call("issueProbe", {
+    body: {
+      credentialId: state.credentialId,
+      authorityId,
+      requestPem: await makeRequest(privateKey, "CN=probe"),
+    },
+  });
+  const identity: Identity = {
+    keyPem: privateKeyToPem(privateKey),
+    certificatePem,
+    authorityId,
+    serial: "",
+  };
+  state.probes.set(authorityId, identity, Date.now() + probeLifeMs);
+  return identity;
+}
+
+/** When each instance's probe certificates were last installed, so that they are not made at every look. */
+const prepared = new Map<string, number>();
+
+async function prepareInstance(
+  state: NodeState,
+  link: AdminLink,
+  links: InstanceLinks,
+  id: ProcessId,
+  authorityId: AuthorityId,
+  usages: readonly ("management" | "traffic")[],
+): Promise<void> {
+  const key = `${id} ${authorityId} ${state.trust.epoch} ${links.target(id).keys.join()}`;
+  if ((prepared.get(key) ?? 0) > Date.now()) return;
+  const { requests } = (await links.call(id, "requestProbes", {
+    body: { authorityId, usages },
+  })) as { requests: { usage: "management" | "traffic"; requestPem: string }[] };
+  const certificates = await Promise.all(
+    requests.map(async ({ usage, requestPem }) => {
+      const { certificatePem } = await link.call("issueProbe", {
+        body: {
+          credentialId: `${id}/${usage}` as typeof state.credentialId,
+          authorityId,
+          requestPem,
+        },
+      });
+      return { usage, certificatePem };
+    }),
+  );
+  await links.call(id, "installProbes", { body: { authorityId, certificates } });
+  prepared.set(key, Date.now() + probeLifeMs);
+}
+
+/** Traffic edges are proven by the relying parties: here the listeners are made ready to be probed. */
+async function prepareTraffic(
+  state: NodeState,
+  link: AdminLink,
+  links: InstanceLinks,
+  instances: Instances,
+  authorityId: AuthorityId,
+): Promise<void> {
+  for (const { id } of state.desired?.instances ?? []) {
+    if (instances.statusOf(id) !== null)
+      await prepareInstance(state, link, links, id, authorityId, ["traffic"]);
+  }
+}

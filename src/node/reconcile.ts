@@ -1,0 +1,75 @@
+import { fileURLToPath } from "node:url";
+import { describeError } from "../kit/index.ts";
+import type { AdminLink } from "./admin-link.ts";
+import { convergeCredentials } from "./credentials.ts";
+import type { InstanceLinks } from "./instance-link.ts";
+import type { Instances } from "./instances.ts";
+import type { NodeState } from "./node-state.ts";
+import { proveEdges } from "./proving.ts";
+import { observeHost } from "./report.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** Looked at again this often without any news: a process may have died, a renewal be due. */
+const lookEveryMs = 1_000;
+/** While something was just changed, its effect is looked for sooner. */
+const lookSoonMs = 50;
+/** An unchanged report is sent this often, to say that the host is there. */
+const heartbeatMs = 5_000;
+
+const adminProgram = fileURLToPath(import.meta.resolve("../admin/main.js"));
+
+interface Parts {
+  readonly link: AdminLink;
+  readonly links: InstanceLinks;
+  readonly instances: Instances;
+  /** Epoch of the oldest connection that this process serves. */
+  readonly oldestEpoch: () => number | null;
+}
+
+/**
+ * Brings the host to its desired state, again and again (level-triggered: no single event is relied
+ * on), and reports what it proved. Works from the last desired state while nobody can be asked.
+ */
+export async function reconcile(
+  state: NodeState,
+  parts: Parts,
+  signal: AbortSignal,
+): Promise<void> {
+  const admin = state.settings.isAdmin ? adminSupervisor(state) : null;
+  let sent = "";
+  let sentAtMs = -Infinity;
+  while (!signal.aborted) {
+    await admin?.keepRunning(performance.now());
+    await parts.instances.converge();
+    let isBusy = false;
+    if (state.isConnected) {
+      isBusy = await convergeCredentials(state, parts.link, parts.instances);
+      await proveEdges(state, parts.link, parts.links, parts.instances);
+    }
+    const report = await observeHost(state, parts.instances, parts.oldestEpoch());
+    const text = JSON.stringify(report);
+    if (state.isConnected && (text !== sent || performance.now() - sentAtMs > heartbeatMs)) {
+      try {
+        await parts.link.call("reportObservedState", { body: report });
+        isBusy ||= text !== sent;
+        sent = text;
+        sentAtMs = performance.now();
+      } catch (error) {
+        state.log.debug({ error: describeError(error) }, "the report was not taken");
+      }
+    }
+    await state.pause(isBusy ? lookSoonMs : lookEveryMs);
+  }
+}
+
+/** The Admin Node Manager of this host is a process of its own, kept running like an instance. */
+function adminSupervisor(state: NodeState): Supervisor {
+  const { layout } = state;
+  return new Supervisor(state, {
+    name: "admin-node-manager",
+    path: adminProgram,
+    args: ["--home", layout.home],
+    logFile: `${layout.logs}/admin.log`,
+    runFile: `${layout.run}/admin.json`,
+  });
+}

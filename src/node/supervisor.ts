@@ -1,0 +1,93 @@
+import { isAlive, readMark, type ProcessMark } from "../transport/index.ts";
+import { signalProcess, startDetached } from "./processes.ts";
+import type { NodeState } from "./node-state.ts";
+
+const backOffMsMin = 250;
+const backOffMsMax = 30_000;
+/** A process that ran for this long has started well: the next failure begins with a short pause. */
+const startedWellMs = 10_000;
+const stopMsMax = 15_000;
+
+export interface Program {
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly logFile: string;
+  /** Where the process, or an earlier Node Manager, left its mark. */
+  readonly runFile: string;
+}
+
+/**
+ * Keeps one process running, or stopped. A process that was started before this Node Manager is
+ * adopted by pid and start time; one that dies is started again after a pause that doubles.
+ */
+export class Supervisor {
+  readonly #state: NodeState;
+  readonly #program: Program;
+  #mark: ProcessMark | null = null;
+  #startedAtMs = 0;
+  #failures = 0;
+  #retryAtMs = 0;
+  #stoppingSinceMs: number | null = null;
+
+  constructor(state: NodeState, program: Program) {
+    this.#state = state;
+    this.#program = program;
+  }
+
+  get pid(): number | null {
+    return this.#mark?.pid ?? null;
+  }
+
+  get hasFailed(): boolean {
+    return this.#mark === null && this.#failures > 0;
+  }
+
+  /** True if the process lives; adopts one that an earlier Node Manager started. */
+  async isRunning(): Promise<boolean> {
+    this.#mark ??= await readMark(this.#program.runFile);
+    if (this.#mark !== null && !(await isAlive(this.#mark))) this.#mark = null;
+    return this.#mark !== null;
+  }
+
+  /** Starts the process if it does not run and its pause is over. */
+  async keepRunning(nowMs: number): Promise<void> {
+    this.#stoppingSinceMs = null;
+    const wasRunning = this.#mark !== null;
+    if (await this.isRunning()) {
+      if (nowMs - this.#startedAtMs > startedWellMs) this.#failures = 0;
+      return;
+    }
+    if (wasRunning) {
+      this.#retryAtMs = nowMs + Math.min(backOffMsMax, backOffMsMin * 2 ** this.#failures);
+      this.#failures += 1;
+      this.#state.log.warn(
+        { process: this.#program.name, failures: this.#failures },
+        "the process ended and will be started again",
+      );
+    }
+    if (nowMs < this.#retryAtMs) return;
+    this.#mark = await startDetached(this.#program.path, this.#program.args, this.#program.logFile);
+    this.#startedAtMs = nowMs;
+    if (this.#mark === null) {
+      this.#failures += 1;
+      this.#retryAtMs = nowMs + Math.min(backOffMsMax, backOffMsMin * 2 ** this.#failures);
+    }
+    this.#state.log.info({ process: this.#program.name, pid: this.pid }, "started");
+  }
+
+  /** Asks the process to drain and end; after a while it is killed. */
+  async keepStopped(nowMs: number): Promise<void> {
+    this.#failures = 0;
+    this.#retryAtMs = 0;
+    if (!(await this.isRunning()) || this.#mark === null) {
+      this.#stoppingSinceMs = null;
+      return;
+    }
+    if (this.#stoppingSinceMs === null) {
+      this.#stoppingSinceMs = nowMs;
+      await signalProcess(this.#mark, "SIGTERM");
+    } else if (nowMs - this.#stoppingSinceMs > stopMsMax)
+      await signalProcess(this.#mark, "SIGKILL");
+  }
+}

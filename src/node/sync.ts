@@ -1,0 +1,75 @@
+import { describeError, isDomainError } from "../kit/index.ts";
+import type { AdminLink } from "./admin-link.ts";
+import type { NodeState } from "./node-state.ts";
+
+const waitMs = 20_000;
+const retryMsMin = 200;
+const retryMsMax = 10_000;
+/** An answer without news may still bring a newer host document; more often than this it is a loop. */
+const emptyAnswerPauseMs = 20;
+
+/**
+ * Follows the host's desired state: one long question at a time. While no Admin Node Manager
+ * answers, the last desired state stays in force; tries are spread with jitter.
+ */
+export async function followDesiredState(
+  state: NodeState,
+  link: AdminLink,
+  signal: AbortSignal,
+): Promise<void> {
+  let failures = 0;
+  while (!signal.aborted) {
+    try {
+      await askOnce(state, link);
+      failures = 0;
+    } catch (error) {
+      state.isConnected = false;
+      const better = await link.recover(error).catch((reason: unknown) => {
+        state.log.warn({ error: describeError(reason) }, "the host could not come back");
+        return false;
+      });
+      failures += 1;
+      if (failures === 1 || !isDomainError(error, "unreachable"))
+        state.log.warn({ error: describeError(error), failures }, "no desired state");
+      if (!better || failures > 3)
+        await pauseUnlessEnded(
+          Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 10)) *
+            (0.5 + Math.random() / 2),
+          signal,
+        );
+    }
+  }
+}
+
+async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
+  const known = state.desired?.revision ?? 0;
+  const query = {
+    revision: state.isConnected ? known : 0,
+    epoch: state.trust.epoch,
+    waitMs: state.isConnected ? waitMs : 0,
+    bootId: state.bootId,
+  };
+  const desired = await link.call("getDesiredState", { query, timeoutMs: waitMs * 2 });
+  const trustChanged = state.trust.accept(desired.trust);
+  const hostChanged = state.trust.acceptHost(desired.hostDocument);
+  const isNews = trustChanged || hostChanged || !state.isConnected || desired.revision !== known;
+  state.desired = desired;
+  state.isConnected = true;
+  if (!isNews) return pauseUnlessEnded(emptyAnswerPauseMs, null);
+  await state.save();
+  state.wake();
+}
+
+function pauseUnlessEnded(ms: number, signal: AbortSignal | null): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal?.addEventListener(
+      "abort",
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
