@@ -35,17 +35,18 @@ function createLog(debug: boolean): Logger {
 
 async function main(): Promise<void> {
   const { home, debug } = readArguments();
+  // The terminal of whoever started it may go away.
+  process.on("SIGHUP", () => undefined);
+  const asked = new Promise<void>((resolve) => {
+    for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
+  });
   const gateway = await Gateway.start({
     home,
     log: createLog(debug),
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
   });
-  for (const signal of ["SIGTERM", "SIGINT"] as const) {
-    process.on(signal, () => void gateway.stop());
-  }
-  // The terminal of whoever started it may go away.
-  process.on("SIGHUP", () => undefined);
+  void asked.then(() => gateway.stop());
   await gateway.ended;
   process.exit(0);
 }

@@ -1,6 +1,5 @@
 import { ServerResponse, type IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import { pipeline } from "node:stream";
 import type { Exchange, Switched } from "./forward.ts";
 import { responseHeaders } from "./forwarded-headers.ts";
 
@@ -47,8 +46,15 @@ export function joinSockets({ response, upgrade }: Exchange, upstream: Switched)
   if (upstream.head.length > 0) socket.write(upstream.head);
   if (head.length > 0) upstream.socket.write(head);
   for (const each of [socket, upstream.socket]) each.setKeepAlive(true, keepAliveProbeMs);
-  pipeline(socket, upstream.socket, () => undefined);
-  pipeline(upstream.socket, socket, () => undefined);
+  passOn(socket, upstream.socket);
+  passOn(upstream.socket, socket);
+}
+
+/** Passes bytes on until `from` is closed; then `to` is closed too, after what was written to it. */
+function passOn(from: Socket, to: Socket): void {
+  from.pipe(to);
+  from.on("error", () => from.destroy());
+  from.once("close", () => to.destroySoon());
 }
 
 function headText(reason: string, headers: readonly string[]): string {
