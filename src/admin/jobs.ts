@@ -4,6 +4,7 @@ import {
   advanceRollout,
   knownNodeManager,
   publishTrustRefresh,
+  recordOwnProcess,
   requireHost,
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -75,12 +76,14 @@ async function followStore(
   signal: AbortSignal,
 ): Promise<void> {
   let revision = -1;
+  let said = "";
   while (!signal.aborted) {
     try {
       const trustChanged = await state.loadTrust();
       const identityChanged = await state.loadIdentity();
       if (trustChanged || identityChanged) onTrustChange();
       await prepareOwnProbes(state);
+      said = await sayOwnState(state, said);
       await refreshAdmins(state);
       const seen = await state.env.store.waitForRevision(revision, idlePollMs);
       if (seen !== revision) await writeProjections(state);
@@ -90,6 +93,14 @@ async function followStore(
       await pause(idlePollMs);
     }
   }
+}
+
+/** Its Node Manager reports for this host too, but only now and then: gates wait for this. */
+async function sayOwnState(state: AdminState, said: string): Promise<string> {
+  const own = { adminProcess: state.observation(), proofs: state.proofs() };
+  const text = JSON.stringify(own);
+  if (text !== said) await recordOwnProcess(state.env, state.hostId, own);
+  return text;
 }
 
 /** The trust document names each Admin Node Manager's keys: a key that was forgotten leaves it too. */

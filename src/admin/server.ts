@@ -1,6 +1,7 @@
 import rateLimit from "@fastify/rate-limit";
 import swagger from "@fastify/swagger";
 import Fastify, {
+  LogController,
   type FastifyBaseLogger,
   type FastifyInstance,
   type FastifyRequest,
@@ -42,7 +43,7 @@ export async function createServer(state: AdminState): Promise<ApiServer> {
     https: listenerOptions(() => state, rules),
     bodyLimit: bodyBytesMax,
     loggerInstance: state.log as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     forceCloseConnections: true,
   });
   guardConnections(app.server, () => state, rules, state.epochs);
@@ -66,6 +67,12 @@ export async function createServer(state: AdminState): Promise<ApiServer> {
       openapi: "3.1.0",
       info: { title: "Gatehouse", version: "v1", description: "Admin Node Manager API" },
       servers: [{ url: apiPrefix }],
+      components: {
+        securitySchemes: {
+          bearer: { type: "http", scheme: "bearer" },
+          mutualTLS: { type: "mutualTLS" } as never,
+        },
+      },
     },
   });
   await app.register(rateLimit, {

@@ -38,7 +38,12 @@ export {
   type Admission,
   type JoinTokenText,
 } from "./join-host.ts";
-export { recordObservation, recordRelyingParty, type OwnEvidence } from "./observe.ts";
+export {
+  recordObservation,
+  recordOwnProcess,
+  recordRelyingParty,
+  type OwnEvidence,
+} from "./observe.ts";
 export { defaultPolicy, type Policy } from "./policy.ts";
 export type {
   AccountReader,

@@ -112,6 +112,24 @@ function confirmed(
   return isNews ? kept : undefined;
 }
 
+/** Replaces what an Admin Node Manager says of its own server process and has proven as a verifier. */
+export async function recordOwnProcess(
+  env: ControlEnvironment,
+  hostId: HostId,
+  own: Pick<OwnEvidence, "proofs"> & { readonly adminProcess: ProcessObservation },
+): Promise<void> {
+  await env.store.note(async (tx) => {
+    const observation = await tx.observations.host(hostId);
+    if (observation === undefined) return;
+    const processes = observation.processes.filter((process) => process.id !== own.adminProcess.id);
+    await tx.observations.putHost({
+      ...observation,
+      processes: [...processes, own.adminProcess],
+      proofs: newestProofs([...observation.proofs, ...own.proofs]),
+    });
+  });
+}
+
 /** Replaces what is known of a managed relying party by its report. */
 export async function recordRelyingParty(
   env: ControlEnvironment,

@@ -74,6 +74,7 @@ async function requestCertificate(
   folder: string,
 ): Promise<void> {
   const { privateKey } = await generateKeyPair("ecdsa-p256");
+  if (wanted.id === state.credentialId) state.awaitsPresentation = state.settings.isAdmin;
   const issued = await link.call("issueCredential", {
     body: { credentialId: wanted.id, requestPem: await makeRequest(privateKey, wanted.subject) },
   });
@@ -106,6 +107,7 @@ async function present(
     await instances.reloadAll();
     await presentAndPrune(folder, sequence);
     await state.loadIdentity();
+    state.awaitsPresentation = false;
   } else {
     await presentAndPrune(folder, sequence);
     await instances.reload(wanted.process);

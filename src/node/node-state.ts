@@ -42,6 +42,8 @@ export class NodeState {
   readonly bootId = randomBytes(12).toString("hex");
   readonly proofs = new Map<string, EdgeProof>();
   desired: DesiredState | null = null;
+  /** True while a new key of this Admin Node Manager waits to be known to its peers. */
+  awaitsPresentation = false;
   /** True while the newest answer of an Admin Node Manager is not older than its last failure. */
   isConnected = false;
   readonly #health = new Map<CredentialId, CredentialHealth>();

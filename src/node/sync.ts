@@ -3,6 +3,8 @@ import type { AdminLink } from "./admin-link.ts";
 import type { NodeState } from "./node-state.ts";
 
 const waitMs = 20_000;
+/** What peers have loaded raises no revision: so this is how often it is asked for. */
+const presentationPollMs = 200;
 const retryMsMin = 200;
 const retryMsMax = 10_000;
 /** An answer without news may still bring a newer host document; more often than this it is a loop. */
@@ -43,10 +45,11 @@ export async function followDesiredState(
 
 async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
   const known = state.desired?.revision ?? 0;
+  const connectedWaitMs = state.awaitsPresentation ? presentationPollMs : waitMs;
   const query = {
     revision: state.isConnected ? known : 0,
     epoch: state.trust.epoch,
-    waitMs: state.isConnected ? waitMs : 0,
+    waitMs: state.isConnected ? connectedWaitMs : 0,
     bootId: state.bootId,
   };
   const desired = await link.call("getDesiredState", { query, timeoutMs: waitMs * 2 });
@@ -55,7 +58,7 @@ async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
   const isNews = trustChanged || hostChanged || !state.isConnected || desired.revision !== known;
   state.desired = desired;
   state.isConnected = true;
-  if (!isNews) return pauseUnlessEnded(emptyAnswerPauseMs, null);
+  if (!isNews && !state.awaitsPresentation) return pauseUnlessEnded(emptyAnswerPauseMs, null);
   await state.save();
   state.wake();
 }

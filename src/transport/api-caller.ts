@@ -122,6 +122,13 @@ export class ApiCaller {
 
   #connectionError(cause: unknown): DomainError {
     if (cause instanceof DomainError) return cause;
+    if (isChainFailure(cause)) {
+      return new DomainError(
+        "untrusted-server",
+        `the certificate of ${this.#address}:${this.#port} does not verify under the trust that is loaded here`,
+        { cause },
+      );
+    }
     return new DomainError("unreachable", `${this.#address}:${this.#port} cannot be reached`, {
       cause,
     });
@@ -131,6 +138,14 @@ export class ApiCaller {
   close(): void {
     this.#agent.destroy();
   }
+}
+
+/** The error codes by which OpenSSL says that a chain does not verify (openssl-verify(1)). */
+const chainFailures =
+  /^(UNABLE_TO_|CERT_|CRL_|SELF_SIGNED|DEPTH_ZERO|INVALID_|PATH_LENGTH|ERROR_IN_CERT|ERR_TLS_CERT)/;
+
+function isChainFailure(cause: unknown): boolean {
+  return chainFailures.test((cause as NodeJS.ErrnoException).code ?? "");
 }
 
 function problemError(status: number, text: string): DomainError {

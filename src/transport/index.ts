@@ -38,3 +38,4 @@ export {
   type ListenerState,
 } from "./tls-server.ts";
 export { isAlive, markOf, readMark, type ProcessMark } from "./process-mark.ts";
+export { ManagedRelyingParty } from "./relying-party.ts";

@@ -1,0 +1,22 @@
+import { DomainError } from "../kit/index.ts";
+
+const deadlineMs = 90_000;
+const pollMs = 150;
+
+/** Tries until `work` does not throw, and returns its answer. Throws `timeout` with the last reason. */
+export async function until<T>(
+  what: string,
+  work: () => Promise<T>,
+  limitMs = deadlineMs,
+): Promise<T> {
+  const endMs = performance.now() + limitMs;
+  for (;;) {
+    try {
+      return await work();
+    } catch (cause) {
+      if (performance.now() > endMs)
+        throw new DomainError("timeout", `waited in vain until ${what}`, { cause });
+      await new Promise((resolve) => setTimeout(resolve, pollMs));
+    }
+  }
+}

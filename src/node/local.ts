@@ -1,0 +1,342 @@
+import { existsSync } from "node:fs";
+import { mkdir, open, readFile, rm, rmdir } from "node:fs/promises";
+import type { KeyObject } from "node:crypto";
+import { dirname } from "node:path";
+import { DomainError, isDomainError } from "../kit/index.ts";
+import {
+  anchorsFor,
+  formatSpiffeId,
+  homeLayout,
+  type HomeLayout,
+  type NodeSettings,
+} from "../domain/index.ts";
+import {
+  bytesEqual,
+  oid,
+  parseCertificatesPem,
+  verifyPath,
+  type Certificate,
+} from "../pki/index.ts";
+import type { RouteResponse } from "../contract/index.ts";
+import {
+  ensureFolder,
+  generateKeyPair,
+  nodeCryptoPort,
+  presentGeneration,
+  writeFileAtomic,
+  type KeyPair,
+} from "../keys/index.ts";
+import {
+  adminServerTls,
+  ApiCaller,
+  apiPrefix,
+  callApi,
+  fetchPinnedTrust,
+  LoadedTrust,
+  type SavedTrust,
+  type ServerAddress,
+} from "../transport/index.ts";
+import { installIssued, makeRequest } from "./credential-folder.ts";
+import { isAlive, markOf, readMark } from "./processes.ts";
+
+export { isAlive, markOf, readMark, signalProcess, type ProcessMark } from "./processes.ts";
+
+/** What a home folder says of its host; null where the host is in no domain yet. */
+export interface LocalHome {
+  readonly layout: HomeLayout;
+  readonly joined: { readonly settings: NodeSettings; readonly trust: LoadedTrust } | null;
+}
+
+/** Reads what a host knows of itself and whom it trusts. Throws `state-corrupt`, `read-only`. */
+export async function openLocalHome(home: string): Promise<LocalHome> {
+  const layout = homeLayout(home);
+  const settings = await readState<NodeSettings>(layout.nodeSettings);
+  if (settings === null) return { layout, joined: null };
+  const saved = await readState<SavedTrust>(layout.trust);
+  if (saved === null)
+    throw new DomainError(
+      "state-corrupt",
+      `${layout.trust} is missing: restore it from a backup, or join the host again`,
+    );
+  return { layout, joined: { settings, trust: LoadedTrust.restore(saved) } };
+}
+
+async function readState<T>(path: string): Promise<T | null> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new DomainError("read-only", `${path} cannot be read: check its owner and mode`, {
+      cause,
+    });
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new DomainError("state-corrupt", `${path} is not JSON: restore it from a backup`, {
+      cause,
+    });
+  }
+}
+
+export interface JoinDomainRequest {
+  /** The Admin Node Manager to join at. */
+  readonly server: ServerAddress;
+  /** As `gatehouse token create` printed it; it pins the trust-signing key. */
+  readonly token: string;
+  readonly hostName: string;
+  /** At which other hosts reach this one. */
+  readonly address: string;
+  readonly nodeManagerName: string;
+  readonly port: number;
+}
+
+export interface JoinedHost {
+  readonly settings: NodeSettings;
+  /** Serial of the Node Manager's certificate, hexadecimal, and its end. */
+  readonly serial: string;
+  readonly notAfterMs: number;
+}
+
+type Admission = RouteResponse<"joinHost">;
+
+/**
+ * `managedomain --add`: joins an empty home folder to a domain. The key is made here and stays
+ * here. Room on the disk is made sure of before the token is spent; the settings file is written
+ * last and marks the home as joined; what a failed try made is removed. Throws `home-exists`,
+ * `home-locked`, `disk-full`, `read-only`, and what the Admin Node Manager refuses with.
+ */
+export async function joinDomain(home: string, request: JoinDomainRequest): Promise<JoinedHost> {
+  const layout = homeLayout(home);
+  refuseJoined(layout);
+  const unlock = await lockForJoining(layout);
+  try {
+    refuseJoined(layout);
+    await removeLeftovers(layout);
+    return await join(layout, request);
+  } catch (error) {
+    await removeLeftovers(layout);
+    throw error;
+  } finally {
+    await unlock();
+  }
+}
+
+function refuseJoined(layout: HomeLayout): void {
+  if (existsSync(layout.nodeSettings))
+    throw new DomainError(
+      "home-exists",
+      `${layout.home} is part of a domain already: choose another folder with --home, or remove this one first`,
+    );
+}
+
+async function join(layout: HomeLayout, request: JoinDomainRequest): Promise<JoinedHost> {
+  const keys = await generateKeyPair("ecdsa-p256");
+  const releaseRoom = await reserveRoom(layout);
+  const trust = await fetchPinnedTrust(request.server, pinnedKeyOf(request.token));
+  const admission = await admit(trust, request, keys.privateKey);
+  try {
+    trust.accept(admission.trust);
+    trust.acceptHost(admission.hostDocument);
+    const certificate = checkedCertificate(admission, trust, keys);
+    await releaseRoom();
+    await installIssued(
+      layout.nodeCredential,
+      keys.privateKey,
+      admission.certificatePem,
+      admission,
+    );
+    await presentGeneration(layout.nodeCredential, admission.sequence);
+    await writeFileAtomic(layout.trust, JSON.stringify(trust.save()), { mode: 0o600 });
+    const settings = settingsOf(request, admission, trust);
+    await writeFileAtomic(layout.nodeSettings, `${JSON.stringify(settings, null, 2)}\n`, {
+      mode: 0o600,
+    });
+    return { settings, serial: certificate.serialHex, notAfterMs: certificate.notAfterMs };
+  } catch (error) {
+    if (!isDomainError(error)) throw error;
+    const { hostId } = admission;
+    throw new DomainError(
+      error.code,
+      `${error.message}; the domain knows ${request.hostName} by now: run \`gatehouse host delete ${hostId}\`, then join again with a new token`,
+      { context: error.context, cause: error },
+    );
+  }
+}
+
+async function admit(
+  trust: LoadedTrust,
+  request: JoinDomainRequest,
+  privateKey: KeyObject,
+): Promise<Admission> {
+  const { server, token, hostName, address, nodeManagerName, port } = request;
+  const tls = adminServerTls({ trust, caller: "joiner", nowMs: () => Date.now() });
+  const caller = new ApiCaller({ ...server, prefix: apiPrefix }, tls);
+  try {
+    const requestPem = await makeRequest(privateKey, "CN=Node Manager");
+    const body = { token, hostName, address, nodeManagerName, port, requestPem };
+    return await callApi(caller, "joinHost", { body });
+  } finally {
+    caller.close();
+  }
+}
+
+function settingsOf(
+  request: JoinDomainRequest,
+  admission: Admission,
+  trust: LoadedTrust,
+): NodeSettings {
+  return {
+    domain: trust.document.domain,
+    hostId: admission.hostId,
+    nodeManagerId: admission.nodeManagerId,
+    name: request.nodeManagerName,
+    port: request.port,
+    isAdmin: false,
+    trustKeyId: pinnedKeyOf(request.token),
+    adminAddress: request.server.address,
+    adminPort: request.server.port,
+  };
+}
+
+/** Hex SHA-256 of the trust-signing key that a join token pins. */
+function pinnedKeyOf(token: string): string {
+  const [, keyId] =
+    /^gatehouse-join\.[0-9a-f]{16}\.[0-9a-f]{64}\.([0-9a-f]{64})$/.exec(token) ?? [];
+  if (keyId !== undefined) return keyId;
+  throw new DomainError(
+    "invalid-input",
+    "the join token is not whole: copy the line that `gatehouse token create` printed, or make a new token",
+  );
+}
+
+/** The issued certificate, if it is for our key, our identity, and from an authority we trust. */
+function checkedCertificate(admission: Admission, trust: LoadedTrust, keys: KeyPair): Certificate {
+  const refuse = (why: string): never => {
+    throw new DomainError("certificate-rejected", `the certificate that was issued ${why}`);
+  };
+  const [leaf] = parseCertificatesPem(admission.certificatePem);
+  if (leaf === undefined) return refuse("is not there");
+  if (!bytesEqual(leaf.spki, keys.spki)) return refuse("is for another key than this host's");
+  const anchors = anchorsFor(trust.document, "management");
+  const verdict = verifyPath(
+    {
+      leaf,
+      anchors: anchors.flatMap((anchor) => parseCertificatesPem(anchor.certificatePem)),
+      intermediates: anchors.flatMap((anchor) =>
+        parseCertificatesPem(anchor.crossCertificatePem ?? ""),
+      ),
+      atMs: Date.now(),
+      purpose: "clientAuth",
+      requireUsages: [oid.nodeManager],
+    },
+    nodeCryptoPort,
+  );
+  if (!verdict.ok) return refuse(`does not verify: ${verdict.failure.message}`);
+  const uri = formatSpiffeId({
+    trustDomain: trust.document.domain,
+    role: "nm",
+    subject: admission.hostId,
+  });
+  const names = leaf.extensions.subjectAltName ?? [];
+  return names.some((name) => name.type === "uri" && name.value === uri)
+    ? leaf
+    : refuse(`does not name ${uri}`);
+}
+
+const lockFile = (layout: HomeLayout): string => `${layout.home}/conf/joining.json`;
+const roomFile = (layout: HomeLayout): string => `${layout.home}/conf/joining.room`;
+
+/** More than credential, trust and settings take together. */
+const roomBytes = 512 * 1024;
+
+/** Takes the room that the answer will need, so that a full disk is found before the token is spent. */
+async function reserveRoom(layout: HomeLayout): Promise<() => Promise<void>> {
+  await writeFileAtomic(roomFile(layout), Buffer.alloc(roomBytes, 1), { mode: 0o600 });
+  return () => rm(roomFile(layout), { force: true });
+}
+
+/** Everything below the home that an interrupted or failed try made; the operator's own files stay. */
+async function removeLeftovers(layout: HomeLayout): Promise<void> {
+  if (existsSync(layout.nodeSettings)) return;
+  for (const made of [roomFile(layout), layout.nodeCredential, layout.trust])
+    await rm(made, { recursive: true, force: true });
+  await rmdir(dirname(layout.nodeCredential)).catch(() => undefined);
+}
+
+/**
+ * Takes the home for one joining process. The lock names its process by pid and start time, so
+ * that what a killed one left holds nobody back.
+ */
+async function lockForJoining(layout: HomeLayout): Promise<() => Promise<void>> {
+  const file = lockFile(layout);
+  const made = await makeFolders(layout);
+  const mark = JSON.stringify(await markOf(process.pid));
+  try {
+    if (!(await createExclusively(file, mark))) {
+      const holder = await readMark(file);
+      if (holder !== null && (await isAlive(holder)))
+        throw new DomainError(
+          "home-locked",
+          `the process ${holder.pid} is joining ${layout.home} at this moment: wait until it ends`,
+        );
+      await rm(file, { force: true });
+      await createExclusively(file, mark);
+    }
+  } catch (error) {
+    await removeIfEmpty(made);
+    throw error;
+  }
+  return async () => {
+    await rm(file, { force: true });
+    if (!existsSync(layout.nodeSettings)) await removeIfEmpty(made);
+  };
+}
+
+/** Makes the folders, and returns those that were not there, innermost first. */
+async function makeFolders(layout: HomeLayout): Promise<string[]> {
+  const made: string[] = [];
+  try {
+    const first = await mkdir(layout.home, { recursive: true, mode: 0o700 });
+    if (first !== undefined)
+      for (let at = layout.home; at.length >= first.length; at = dirname(at)) made.push(at);
+  } catch (cause) {
+    const isFull = (cause as NodeJS.ErrnoException).code === "ENOSPC";
+    throw new DomainError(
+      isFull ? "disk-full" : "read-only",
+      `the home folder ${layout.home} cannot be made: choose a folder that you can write`,
+      { cause },
+    );
+  }
+  const conf = dirname(layout.nodeSettings);
+  if (!existsSync(conf)) made.unshift(conf);
+  try {
+    await ensureFolder(conf, 0o700);
+  } catch (error) {
+    await removeIfEmpty(made);
+    throw error;
+  }
+  return made;
+}
+
+async function removeIfEmpty(folders: readonly string[]): Promise<void> {
+  for (const folder of folders) await rmdir(folder).catch(() => undefined);
+}
+
+/** True if the file is new and holds `text`; false if it was there. */
+async function createExclusively(path: string, text: string): Promise<boolean> {
+  try {
+    const handle = await open(path, "wx", 0o600);
+    await handle.writeFile(text).finally(() => handle.close());
+    return true;
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "EEXIST") return false;
+    throw new DomainError(
+      code === "ENOSPC" ? "disk-full" : "read-only",
+      `${path} cannot be written: make room, or check the owner and mode of its folder`,
+      { cause },
+    );
+  }
+}

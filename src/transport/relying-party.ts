@@ -1,0 +1,104 @@
+import type { RelyingPartyId } from "../kit/index.ts";
+import type { EdgeProof } from "../domain/index.ts";
+import { edgeKey } from "../domain/index.ts";
+import type { RouteResponse } from "../contract/index.ts";
+import { ApiCaller, callApi } from "./api-caller.ts";
+import { apiPrefix, fetchTrustLinks, type ServerAddress } from "./first-contact.ts";
+import type { LoadedTrust } from "./loaded-trust.ts";
+import { probe } from "./probe.ts";
+import { adminServerTls } from "./server-checks.ts";
+
+type Targets = RouteResponse<"getVerificationTargets">;
+
+const probeTimeoutMs = 5_000;
+
+/**
+ * A managed relying party: a caller of the gateways that loads the domain's trust, proves that it
+ * accepts what they are about to show, and reports both, so that no CA is retired under its feet.
+ */
+export class ManagedRelyingParty {
+  readonly trust: LoadedTrust;
+  readonly #server: ServerAddress;
+  readonly #token: string;
+  readonly #proofs = new Map<
+    string,
+    Pick<EdgeProof, "presenter" | "authorityId" | "verifierEpoch">
+  >();
+  #caller: { caller: ApiCaller; epoch: number } | null = null;
+
+  constructor(of: { server: ServerAddress; trust: LoadedTrust; token: string }) {
+    this.trust = of.trust;
+    this.#server = of.server;
+    this.#token = of.token;
+  }
+
+  /**
+   * Loads new trust, proves what is to be proven and reports. `loaded` runs between loading and
+   * reporting: it must make the new trust the one that connections are made with. `oldest` gives the
+   * lowest epoch among the caller's open connections, null if it has none.
+   */
+  async step(loaded: () => void, oldest: () => number | null): Promise<void> {
+    if (this.trust.accept(await fetchTrustLinks(this.#server, this.trust.epoch))) loaded();
+    const headers = { authorization: `Bearer ${this.#token}` };
+    const targets = await callApi(this.#api(), "getVerificationTargets", { headers });
+    const failures = await this.#prove(targets);
+    const body = {
+      loadedEpoch: this.trust.epoch,
+      oldestConnectionEpoch: oldest(),
+      proofs: [...this.#proofs.values()],
+    };
+    await callApi(this.#api(), "reportRelyingParty", { headers, body });
+    if (failures.length > 0) throw failures[0];
+  }
+
+  async #prove({ id, prove, listeners }: Targets): Promise<unknown[]> {
+    const failures: unknown[] = [];
+    for (const authorityId of prove) {
+      for (const { process, address, port } of listeners) {
+        const key = edgeKey(
+          { verifier: id as RelyingPartyId, presenter: process, usage: "traffic" },
+          authorityId,
+        );
+        if ((this.#proofs.get(key)?.verifierEpoch ?? 0) >= this.trust.epoch) continue;
+        const verifierEpoch = this.trust.epoch;
+        try {
+          await probe({
+            address,
+            port,
+            authorityId,
+            identity: null,
+            trust: this.trust,
+            usage: "traffic",
+            timeoutMs: probeTimeoutMs,
+            checkServer: (peer) =>
+              peer.isProbe ? undefined : new Error("the listener did not show a probe certificate"),
+          });
+          this.#proofs.set(key, { presenter: process, authorityId, verifierEpoch });
+        } catch (error) {
+          failures.push(error);
+        }
+      }
+    }
+    return failures;
+  }
+
+  #api(): ApiCaller {
+    if (this.#caller?.epoch !== this.trust.epoch) {
+      this.#caller?.caller.close();
+      const tls = adminServerTls({
+        trust: this.trust,
+        caller: "relying-party",
+        nowMs: () => Date.now(),
+      });
+      this.#caller = {
+        caller: new ApiCaller({ ...this.#server, prefix: apiPrefix }, tls),
+        epoch: this.trust.epoch,
+      };
+    }
+    return this.#caller.caller;
+  }
+
+  close(): void {
+    this.#caller?.caller.close();
+  }
+}
