@@ -32,14 +32,16 @@ import {
   apiPrefix,
   callApi,
   fetchPinnedTrust,
+  isAlive,
   LoadedTrust,
+  markOf,
+  readMark,
   type SavedTrust,
-  type ServerAddress,
 } from "../transport/index.ts";
 import { installIssued, makeRequest } from "./credential-folder.ts";
-import { isAlive, markOf, readMark } from "./processes.ts";
+import { isAlive, markOf, readMark } from "../transport/index.ts";
 
-export { isAlive, markOf, readMark, signalProcess, type ProcessMark } from "./processes.ts";
+export { isAlive, markOf, readMark, signalProcess, type ProcessMark } from "../transport/index.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */
 export interface LocalHome {
@@ -82,7 +84,8 @@ async function readState<T>(path: string): Promise<T | null> {
 
 export interface JoinDomainRequest {
   /** The Admin Node Manager to join at. */
-  readonly server: ServerAddress;
+  readonly anmHost: string;
+  readonly anmPort: number;
   /** As `gatehouse token create` printed it; it pins the trust-signing key. */
   readonly token: string;
   readonly hostName: string;
@@ -134,7 +137,8 @@ function refuseJoined(layout: HomeLayout): void {
 async function join(layout: HomeLayout, request: JoinDomainRequest): Promise<JoinedHost> {
   const keys = await generateKeyPair("ecdsa-p256");
   const releaseRoom = await reserveRoom(layout);
-  const trust = await fetchPinnedTrust(request.server, pinnedKeyOf(request.token));
+  const server = { address: request.anmHost, port: request.anmPort };
+  const trust = await fetchPinnedTrust(server, pinnedKeyOf(request.token));
   const admission = await admit(trust, request, keys.privateKey);
   try {
     trust.accept(admission.trust);
@@ -170,9 +174,9 @@ async function admit(
   request: JoinDomainRequest,
   privateKey: KeyObject,
 ): Promise<Admission> {
-  const { server, token, hostName, address, nodeManagerName, port } = request;
+  const { anmHost, anmPort, token, hostName, address, nodeManagerName, port } = request;
   const tls = adminServerTls({ trust, caller: "joiner", nowMs: () => Date.now() });
-  const caller = new ApiCaller({ ...server, prefix: apiPrefix }, tls);
+  const caller = new ApiCaller({ address: anmHost, port: anmPort, prefix: apiPrefix }, tls);
   try {
     const requestPem = await makeRequest(privateKey, "CN=Node Manager");
     const body = { token, hostName, address, nodeManagerName, port, requestPem };
@@ -195,8 +199,8 @@ function settingsOf(
     port: request.port,
     isAdmin: false,
     trustKeyId: pinnedKeyOf(request.token),
-    adminAddress: request.server.address,
-    adminPort: request.server.port,
+    adminAddress: request.anmHost,
+    adminPort: request.anmPort,
   };
 }
 

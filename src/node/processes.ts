@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
-import { isAlive, markOf, type ProcessMark } from "../transport/index.ts";
+import { markOf, type ProcessMark } from "../transport/index.ts";
 
 /**
  * Starts a program of ours in a session of its own, so that it outlives this process. Its output
@@ -23,9 +23,4 @@ export async function startDetached(
   } finally {
     closeSync(log);
   }
-}
-
-/** Sends a signal to exactly the marked process. */
-export async function signalProcess(mark: ProcessMark, signal: NodeJS.Signals): Promise<void> {
-  if (await isAlive(mark)) process.kill(mark.pid, signal);
 }

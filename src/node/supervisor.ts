@@ -1,5 +1,5 @@
-import { isAlive, readMark, type ProcessMark } from "../transport/index.ts";
-import { signalProcess, startDetached } from "./processes.ts";
+import { isAlive, readMark, signalProcess, type ProcessMark } from "../transport/index.ts";
+import { startDetached } from "./processes.ts";
 import type { NodeState } from "./node-state.ts";
 
 const backOffMsMin = 250;

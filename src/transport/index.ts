@@ -37,5 +37,5 @@ export {
   type ListenerRules,
   type ListenerState,
 } from "./tls-server.ts";
-export { isAlive, markOf, readMark, type ProcessMark } from "./process-mark.ts";
+export { isAlive, markOf, readMark, signalProcess, type ProcessMark } from "./process-mark.ts";
 export { ManagedRelyingParty } from "./relying-party.ts";

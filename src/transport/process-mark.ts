@@ -39,3 +39,8 @@ export async function readMark(path: string): Promise<ProcessMark | null> {
     return null;
   }
 }
+
+/** Sends a signal to exactly the marked process. */
+export async function signalProcess(mark: ProcessMark, signal: NodeJS.Signals): Promise<void> {
+  if (await isAlive(mark)) process.kill(mark.pid, signal);
+}
