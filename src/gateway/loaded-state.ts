@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
 import { checkValue, instanceSettings, type InstanceSettings } from "../contract/index.ts";
+import { instanceLayout } from "../domain/index.ts";
 import { readCurrent } from "../keys/index.ts";
 import { DomainError } from "../kit/index.ts";
 import { isProbeCertificate, parseCertificatesPem, type Certificate } from "../pki/index.ts";
@@ -28,9 +28,10 @@ export interface LoadedState {
  * `home-missing`, `state-corrupt`, `invalid-input`, `stale-epoch` or `not-supported`.
  */
 export async function loadState(home: string, previous: LoadedState | null): Promise<LoadedState> {
-  const settingsPath = join(home, "conf", "instance.json");
+  const layout = instanceLayout(home);
+  const settingsPath = layout.settings;
   const settings = checkValue(instanceSettings, await readJson(settingsPath), settingsPath);
-  const trustPath = join(home, "conf", "trust.json");
+  const trustPath = layout.trust;
   const trust = LoadedTrust.restore((await readJson(trustPath)) as SavedTrust);
   if (trust.host?.hostId !== settings.hostId) {
     throw new DomainError(
@@ -39,8 +40,8 @@ export async function loadState(home: string, previous: LoadedState | null): Pro
     );
   }
   if (previous !== null) checkNotBehind(previous, { settings, trust });
-  const management = await loadCredential(join(home, "credentials", "management"));
-  const traffic = await loadCredential(join(home, "credentials", "traffic"));
+  const management = await loadCredential(layout.credential("management"));
+  const traffic = await loadCredential(layout.credential("traffic"));
   if (management === null) {
     throw new DomainError(
       "home-missing",

@@ -156,7 +156,7 @@ test("the program serves, says where it runs, and ends with status 0 at SIGTERM"
   const stat = readFileSync(`/proc/${started.process.pid}/stat`, "latin1");
   expect(recordOf(site)).toEqual({
     pid: started.process.pid,
-    startTimeTicks: Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19]),
+    startTimeTicks: stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19],
     managementPort: site.settings.managementPort,
   });
   expect(await programClient(site).get("/")).toMatchObject({ status: 200, body: "ok" });
@@ -258,7 +258,7 @@ test("the program explains itself when its arguments are wrong", async () => {
 test("what a killed process left in run is passed over when its number is another process's now", async () => {
   const site = await makeSite();
   await mkdir(join(site.folder.home, "run"));
-  const record: RunRecord = { pid: 1, startTimeTicks: -1, managementPort: 1 };
+  const record: RunRecord = { pid: 1, startTimeTicks: "-1", managementPort: 1 };
   await writeFile(join(site.folder.home, "run/instance.json"), JSON.stringify(record));
   await Running.start(site);
   expect(recordOf(site).pid).toBe(process.pid);
