@@ -39,9 +39,6 @@ import {
   type SavedTrust,
 } from "../transport/index.ts";
 import { installIssued, makeRequest } from "./credential-folder.ts";
-import { isAlive, markOf, readMark } from "../transport/index.ts";
-
-export { isAlive, markOf, readMark, signalProcess, type ProcessMark } from "../transport/index.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */
 export interface LocalHome {
@@ -332,7 +329,11 @@ async function removeIfEmpty(folders: readonly string[]): Promise<void> {
 async function createExclusively(path: string, text: string): Promise<boolean> {
   try {
     const handle = await open(path, "wx", 0o600);
-    await handle.writeFile(text).finally(() => handle.close());
+    try {
+      await handle.writeFile(text);
+    } finally {
+      await handle.close();
+    }
     return true;
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;

@@ -1,0 +1,39 @@
+import { DomainError } from "../kit/index.ts";
+
+const secondsOf: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3600, d: 86_400 };
+
+/** Seconds of a duration as people write it: `90s`, `15m`, `1h`, `7d`. Throws `invalid-input`. */
+export function parseDuration(text: string): number {
+  const [, digits, unit = ""] = /^([0-9]{1,6})([smhd])$/.exec(text.trim()) ?? [];
+  const seconds = Number(digits) * (secondsOf[unit] ?? Number.NaN);
+  if (seconds > 0) return seconds;
+  throw new DomainError(
+    "invalid-input",
+    `${JSON.stringify(text)} is not a duration: write a number with s, m, h or d, as in 90s, 15m, 1h or 7d`,
+  );
+}
+
+/** A duration in seconds, in its largest whole unit. */
+export function formatDuration(seconds: number): string {
+  const [unit, size] = Object.entries(secondsOf)
+    .toReversed()
+    .find(([, size]) => seconds >= size && seconds % size === 0) ?? ["s", 1];
+  return `${seconds / size}${unit}`;
+}
+
+/** A whole number of an option. Throws `invalid-input`. */
+export function parseWhole(text: string, option: string, max = Number.MAX_SAFE_INTEGER): number {
+  const number = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;
+  if (number <= max) return number;
+  throw new DomainError(
+    "invalid-input",
+    `${option} takes a whole number, not ${JSON.stringify(text)}`,
+  );
+}
+
+/** A TCP port of an option. Throws `invalid-input`. */
+export function parsePort(text: string, option: string): number {
+  const port = parseWhole(text, option);
+  if (port >= 1 && port <= 65_535) return port;
+  throw new DomainError("invalid-input", `${option} takes a port from 1 to 65535, not ${text}`);
+}

@@ -1,0 +1,127 @@
+import { DomainError, type ProcessId } from "../../kit/index.ts";
+import type { RouteBody } from "../../contract/index.ts";
+import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
+import { parseDuration } from "../duration.ts";
+import { findGroup, findHost } from "../lookup.ts";
+import { count, timeText } from "../render/table.ts";
+import { readTextFile } from "../text-file.ts";
+
+/** `gatehouse login`: keeps a session for the next commands. */
+export function logIn(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { username, expiresAtMs } = await admin.keepSession();
+    context.terminal.out(`Logged in as ${username} until ${timeText(expiresAtMs)}.`);
+  });
+}
+
+/** `gatehouse logout`. */
+export function logOut(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    await admin.endSession();
+    context.terminal.out("Logged out.");
+  });
+}
+
+/** `gatehouse token create`: the token alone on stdout. */
+export function createToken(
+  context: CommandContext,
+  wish: { host: string | undefined; lifetime: string },
+): Promise<void> {
+  const lifetimeSeconds = parseDuration(wish.lifetime);
+  return asAdmin(context, async (admin) => {
+    const made = await admin.call("createJoinToken", {
+      body: { hostName: wish.host ?? null, lifetimeSeconds },
+    });
+    printResult(context, made, ({ token }) => token);
+    context.terminal.err(
+      `It admits ${wish.host ?? "one host"} once, until ${timeText(made.expiresAtMs)}: managedomain --add --anm_host HOST --token_file FILE`,
+    );
+  });
+}
+
+/** `gatehouse revoke`. */
+export function revoke(
+  context: CommandContext,
+  wish: { process: string | undefined; serial: string | undefined; reason: string },
+): Promise<void> {
+  const { process: id, serial, reason } = wish;
+  if ((id === undefined) === (serial === undefined))
+    throw new DomainError(
+      "usage",
+      "give the process whose keys are denied, or --serial of one certificate: one of the two",
+    );
+  const body: RouteBody<"revoke"> =
+    id === undefined
+      ? { serial: normalSerial(serial ?? ""), reason }
+      : { process: id as ProcessId, reason };
+  return asAdmin(context, async (admin) => {
+    const done = await admin.call("revoke", { body });
+    printResult(
+      context,
+      done,
+      ({ denied, epoch, acknowledged }) =>
+        `${count(denied, "entry").replace("entrys", "entries")} denied from trust epoch ${epoch} on; ${acknowledged ? "another host has loaded it" : "no other host has confirmed it yet"}.`,
+    );
+  });
+}
+
+/** Serials as openssl prints them: with colons, in upper case, with leading zeros. */
+function normalSerial(text: string): string {
+  return text
+    .replaceAll(":", "")
+    .toLowerCase()
+    .replace(/^0+(?=.)/, "");
+}
+
+/** `gatehouse host approve`. */
+export function approveHost(context: CommandContext, name: string): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { id } = findHost(await admin.call("getTopology"), name);
+    await admin.call("approveHost", { params: { id } });
+    context.terminal.out(`Host ${name} [${id}] may take part again.`);
+  });
+}
+
+/** `gatehouse relying-party create`: its token alone on stdout. */
+export function createRelyingParty(context: CommandContext, name: string): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const made = await admin.call("createRelyingParty", { body: { name } });
+    printResult(context, made, ({ token }) => token);
+    context.terminal.err(`${name} is ${made.id}; the token is shown this once.`);
+  });
+}
+
+/** `gatehouse relying-party delete`, by name or id. */
+export function deleteRelyingParty(context: CommandContext, nameOrId: string): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { relyingParties } = await admin.call("getTopology");
+    const found = relyingParties.find(({ id, name }) => id === nameOrId || name === nameOrId);
+    if (found === undefined)
+      throw new DomainError(
+        "not-found",
+        `there is no relying party ${nameOrId} in this domain: \`gatehouse status\` lists them`,
+      );
+    await admin.call("deleteRelyingParty", { params: { id: found.id } });
+    context.terminal.out(`Relying party ${found.name} [${found.id}] is removed.`);
+  });
+}
+
+/** `gatehouse group configure`: replaces what every instance of a group serves by a JSON file. */
+export function configureGroup(context: CommandContext, name: string, file: string): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const body = await readConfiguration(file);
+    const { id } = findGroup(await admin.call("getTopology"), name);
+    await admin.call("configureGroup", { params: { id }, body });
+    context.terminal.out(`Group ${name} [${id}] serves what ${file} says.`);
+  });
+}
+
+async function readConfiguration(file: string): Promise<RouteBody<"configureGroup">> {
+  const text = await readTextFile(file, "the configuration file");
+  try {
+    // Its form is checked by the server, as that of every caller.
+    return JSON.parse(text) as RouteBody<"configureGroup">;
+  } catch (cause) {
+    throw new DomainError("invalid-input", `${file} is not JSON: correct it`, { cause });
+  }
+}

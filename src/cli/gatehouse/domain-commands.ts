@@ -1,0 +1,174 @@
+import type { Command } from "commander";
+import { parseDuration, parseWhole } from "../duration.ts";
+import type { Page } from "./lists.ts";
+import type { ContextOf } from "./program.ts";
+
+/** What the domain consists of: sessions, hosts, groups, instances, and lists of all kinds. */
+export function addDomainCommands(program: Command, contextOf: ContextOf): void {
+  addSessionCommands(program, contextOf);
+  addInstanceCommands(program, contextOf);
+  addHostCommands(program, contextOf);
+  addLists(program, contextOf);
+}
+
+function addSessionCommands(program: Command, contextOf: ContextOf): void {
+  const changes = () => import("./changes.ts");
+  program
+    .command("login")
+    .description(
+      "log in and keep the session for the next commands, in run/session of the home folder",
+    )
+    .action(async (_options, command: Command) => (await changes()).logIn(contextOf(command)));
+  program
+    .command("logout")
+    .description("end the kept session")
+    .action(async (_options, command: Command) => (await changes()).logOut(contextOf(command)));
+  const token = program.command("token").description("join tokens");
+  token
+    .command("create")
+    .description("print a token that admits one host once")
+    .option("--host <name>", "only the host of this name")
+    .option("--lifetime <duration>", "how long it is valid, as 30m or 1h", "1h")
+    .action(async (options: { host?: string; lifetime: string }, command: Command) =>
+      (await changes()).createToken(contextOf(command), {
+        host: options.host,
+        lifetime: options.lifetime,
+      }),
+    );
+}
+
+function addInstanceCommands(program: Command, contextOf: ContextOf): void {
+  const instance = program.command("instance").description("gateway instances");
+  for (const [verb, enabled] of [
+    ["start", true],
+    ["stop", false],
+  ] as const) {
+    instance
+      .command(verb)
+      .description(`${verb} an instance, and wait until it is so`)
+      .argument("<instance>", "its name or id")
+      .option("--group <name>", "the group, where several have an instance of that name")
+      .option("--timeout <duration>", "how long to wait", "1m")
+      .action(
+        async (name: string, options: { group?: string; timeout: string }, command: Command) => {
+          const wish = {
+            instance: name,
+            group: options.group,
+            timeoutSeconds: parseDuration(options.timeout),
+          };
+          return (await import("./instance.ts")).setEnabled(contextOf(command), wish, enabled);
+        },
+      );
+  }
+  instance
+    .command("status")
+    .description("show an instance; exit status 31 where it does not run")
+    .argument("<instance>", "its name or id")
+    .option("--group <name>", "the group, where several have an instance of that name")
+    .action(async (name: string, options: { group?: string }, command: Command) =>
+      (await import("./instance.ts")).showInstance(contextOf(command), {
+        instance: name,
+        group: options.group,
+      }),
+    );
+  const group = program.command("group").description("groups of instances");
+  group
+    .command("configure")
+    .description("replace what every instance of a group serves")
+    .argument("<group>", "its name or id")
+    .requiredOption("-f, --file <file>", 'JSON: {"routes": [...], "dnsNames": [...]}')
+    .action(async (name: string, options: { file: string }, command: Command) =>
+      (await import("./changes.ts")).configureGroup(contextOf(command), name, options.file),
+    );
+}
+
+function addHostCommands(program: Command, contextOf: ContextOf): void {
+  const host = program.command("host").description("hosts");
+  host
+    .command("list")
+    .description("hosts and whether they are connected")
+    .action(async (_options, command: Command) =>
+      (await import("./lists.ts")).listHosts(contextOf(command)),
+    );
+  host
+    .command("approve")
+    .description("let a quarantined host take part again")
+    .argument("<host>", "its name or id")
+    .action(async (name: string, _options, command: Command) =>
+      (await import("./changes.ts")).approveHost(contextOf(command), name),
+    );
+  host
+    .command("delete")
+    .description("remove a host that has no instances; its keys are denied")
+    .argument("<host>", "its name or id")
+    .action(async (name: string, _options, command: Command) =>
+      (await import("../managedomain/topology.ts")).deleteHost(contextOf(command), name),
+    );
+  const party = program
+    .command("relying-party")
+    .description("callers outside the domain that report the trust they have loaded");
+  party
+    .command("create")
+    .description("register one and print its token")
+    .argument("<name>")
+    .action(async (name: string, _options, command: Command) =>
+      (await import("./changes.ts")).createRelyingParty(contextOf(command), name),
+    );
+  party
+    .command("delete")
+    .description("remove one; gates no longer count it")
+    .argument("<party>", "its name or id")
+    .action(async (name: string, _options, command: Command) =>
+      (await import("./changes.ts")).deleteRelyingParty(contextOf(command), name),
+    );
+}
+
+function addLists(program: Command, contextOf: ContextOf): void {
+  const lists = () => import("./lists.ts");
+  const plain = {
+    status: { help: "the domain at a glance", run: "showStatus" },
+    credentials: {
+      help: "every credential, and whether it was seen on the wire",
+      run: "listCredentials",
+    },
+    authorities: {
+      help: "every CA the domain ever had, with fingerprints",
+      run: "listAuthorities",
+    },
+    findings: { help: "what is not as it should be", run: "listFindings" },
+    errors: { help: "error codes and exit statuses", run: "listErrors" },
+  } as const;
+  for (const [name, { help, run }] of Object.entries(plain))
+    program
+      .command(name)
+      .description(help)
+      .action(async (_options, command: Command) => (await lists())[run](contextOf(command)));
+  const paged = (parent: Command, name: string, help: string): Command =>
+    parent
+      .command(name)
+      .description(help)
+      .option("--after <position>", "only those after this position", "0")
+      .option("--limit <number>", "at most so many, up to 1000", "100");
+  paged(program, "issuances", "every certificate that was issued, oldest first").action(
+    async (options: PageOptions, command: Command) =>
+      (await lists()).listIssuances(contextOf(command), pageOf(options)),
+  );
+  const audit = program.command("audit").description("the audit log");
+  audit
+    .command("verify")
+    .description("recompute every link; exit status 50 where one is broken")
+    .action(async (_options, command: Command) => (await lists()).verifyAudit(contextOf(command)));
+  paged(audit, "list", "audit records, oldest first").action(
+    async (options: PageOptions, command: Command) =>
+      (await lists()).listAudit(contextOf(command), pageOf(options)),
+  );
+}
+
+interface PageOptions {
+  readonly after: string;
+  readonly limit: string;
+}
+
+function pageOf({ after, limit }: PageOptions): Page {
+  return { after: parseWhole(after, "--after"), limit: parseWhole(limit, "--limit", 1000) };
+}

@@ -1,0 +1,77 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { DomainError, type ProcessId } from "../../kit/index.ts";
+import type { Admin } from "../admin-session.ts";
+import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
+import { findInstance } from "../lookup.ts";
+
+const pollMs = 250;
+
+export interface InstanceWish {
+  /** Name or id. */
+  readonly instance: string;
+  readonly group: string | undefined;
+  readonly timeoutSeconds: number;
+}
+
+/** `gatehouse instance start|stop`: sets what is wanted, and waits until it is so. */
+export function setEnabled(
+  context: CommandContext,
+  wish: InstanceWish,
+  enabled: boolean,
+): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { id, name } = findInstance(await admin.call("getTopology"), wish.instance, wish.group);
+    await admin.call("setInstanceEnabled", { params: { id }, body: { enabled } });
+    await waitFor(admin, id, enabled ? "running" : "stopped", wish.timeoutSeconds);
+    context.terminal.out(`Instance ${name} [${id}] is ${enabled ? "running" : "stopped"}.`);
+  });
+}
+
+async function waitFor(
+  admin: Admin,
+  id: ProcessId,
+  wanted: "running" | "stopped",
+  seconds: number,
+): Promise<void> {
+  const endMs = performance.now() + seconds * 1000;
+  for (;;) {
+    const topology = await admin.call("getTopology");
+    const { state, hostId } = findInstance(topology, id, undefined);
+    if (state === wanted) return;
+    if (performance.now() > endMs) {
+      const host = topology.hosts.find((candidate) => candidate.id === hostId);
+      const why =
+        host?.connected === false
+          ? `its host ${host.name} is not connected; it follows when it comes back`
+          : `it is ${state}; its log is in the instance's logs folder on ${host?.name ?? hostId}`;
+      throw new DomainError(
+        "timeout",
+        `instance ${id} is not ${wanted} after ${seconds} s: ${why}`,
+      );
+    }
+    await sleep(pollMs);
+  }
+}
+
+/** `gatehouse instance status`. Throws `not-running` where it does not run. */
+export function showInstance(
+  context: CommandContext,
+  wish: Omit<InstanceWish, "timeoutSeconds">,
+): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { group, ...instance } = findInstance(
+      await admin.call("getTopology"),
+      wish.instance,
+      wish.group,
+    );
+    const { id, name, hostId, state, managementPort, servicesPort } = instance;
+    printResult(
+      context,
+      { ...instance, group: group.name },
+      () =>
+        `Instance ${name} [${id}] of group ${group.name} on ${hostId} is ${state}; management port ${managementPort}, services port ${servicesPort}.`,
+    );
+    if (state !== "running")
+      throw new DomainError("not-running", `instance ${name} [${id}] is ${state}`);
+  });
+}

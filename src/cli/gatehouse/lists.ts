@@ -1,0 +1,211 @@
+import { DomainError, errorCodes } from "../../kit/index.ts";
+import type { RouteResponse, TopologyView } from "../../contract/index.ts";
+import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
+import { count, table, timeText } from "../render/table.ts";
+
+type Credentials = RouteResponse<"listCredentials">["credentials"];
+type Findings = RouteResponse<"listFindings">["findings"];
+
+/** `gatehouse credentials`. */
+export function listCredentials(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { credentials } = await admin.call("listCredentials");
+    printResult(context, credentials, credentialTable);
+  });
+}
+
+function credentialTable(credentials: Credentials): string {
+  return table(
+    ["CREDENTIAL", "HOST", "AUTHORITY", "SERIAL", "UNTIL", "ON WIRE", "PROBLEM"],
+    credentials.map((c) => [
+      c.id,
+      c.hostId,
+      c.authorityId,
+      c.installedSerial ?? "-",
+      timeText(c.notAfterMs),
+      c.onWire ? "yes" : "no",
+      c.lastError ?? "",
+    ]),
+  );
+}
+
+/** `gatehouse authorities`. */
+export function listAuthorities(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { authorities } = await admin.call("listAuthorities");
+    printResult(context, authorities, (all) =>
+      table(
+        ["AUTHORITY", "STATUS", "UNTIL", "SUBJECT", "SHA-256 FINGERPRINT"],
+        all.map((a) => [a.id, a.status, timeText(a.notAfterMs), a.subject, a.fingerprint]),
+      ),
+    );
+  });
+}
+
+/** A part of a long list: the records after a position. */
+export interface Page {
+  readonly after: number;
+  readonly limit: number;
+}
+
+/** `gatehouse issuances`. */
+export function listIssuances(context: CommandContext, query: Page): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { issuances } = await admin.call("listIssuances", { query });
+    printResult(context, issuances, (all) =>
+      table(
+        ["POSITION", "ISSUED", "KIND", "AUTHORITY", "SERIAL", "UNTIL", "SUBJECT"],
+        all.map((i) => [
+          String(i.position),
+          timeText(i.issuedAtMs),
+          i.kind,
+          i.authorityId,
+          i.serial,
+          timeText(i.notAfterMs),
+          i.subject,
+        ]),
+      ),
+    );
+  });
+}
+
+/** `gatehouse audit list`. */
+export function listAudit(context: CommandContext, query: Page): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { records } = await admin.call("listAudit", { query });
+    printResult(context, records, (all) =>
+      table(
+        ["POSITION", "TIME", "ACTOR", "ACTION", "SUBJECT", "DETAIL"],
+        all.map((r) => [
+          String(r.position),
+          timeText(r.atMs),
+          r.actor,
+          r.action,
+          r.subject,
+          JSON.stringify(r.detail),
+        ]),
+      ),
+    );
+  });
+}
+
+/** `gatehouse audit verify`. Throws `audit-broken`. */
+export function verifyAudit(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const verdict = await admin.call("verifyAudit");
+    if (!verdict.ok)
+      throw new DomainError("audit-broken", `the audit chain does not verify: ${verdict.text}`);
+    printResult(
+      context,
+      verdict,
+      ({ text, links, records, issuances }) =>
+        `${text}: ${count(links, "link")}, ${count(records, "audit record")}, ${count(issuances, "issuance")}.`,
+    );
+  });
+}
+
+/** `gatehouse findings`. */
+export function listFindings(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { findings } = await admin.call("listFindings");
+    printResult(context, findings, findingTable);
+  });
+}
+
+function findingTable(findings: Findings): string {
+  if (findings.length === 0) return "Everything is as it should be.";
+  return table(
+    ["SEVERITY", "CODE", "SUBJECT", "TEXT"],
+    findings.map((f) => [f.severity, f.code, f.subject, f.text]),
+  );
+}
+
+/** `gatehouse host list`. */
+export function listHosts(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { hosts } = await admin.call("getTopology");
+    printResult(context, hosts, hostTable);
+  });
+}
+
+function hostTable(hosts: TopologyView["hosts"]): string {
+  return table(
+    ["HOST", "NAME", "ADDRESS", "NODE MANAGER", "STATUS", "CONNECTED"],
+    hosts.map(({ id, name, address, nodeManager, status, connected }) => [
+      id,
+      name,
+      address,
+      `${nodeManager.id}${nodeManager.isAdmin ? " (admin)" : ""}`,
+      status,
+      connected ? "yes" : "no",
+    ]),
+  );
+}
+
+/** `gatehouse status`: the domain at a glance. */
+export function showStatus(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const topology = await admin.call("getTopology");
+    const { findings } = await admin.call("listFindings");
+    const { rollouts } = await admin.call("listRollouts");
+    const open = rollouts.filter(
+      ({ rollout: { status } }) => status !== "completed" && status !== "rolled-back",
+    );
+    printResult(context, { topology, findings, rollouts: open }, () =>
+      statusText(topology, findings, open),
+    );
+  });
+}
+
+function statusText(
+  topology: TopologyView,
+  findings: Findings,
+  open: RouteResponse<"listRollouts">["rollouts"],
+): string {
+  const instances = topology.groups.flatMap((group) =>
+    group.instances.map((instance) => ({ ...instance, group: group.name })),
+  );
+  return [
+    `Domain ${topology.name} (${topology.id}), version ${topology.version}, trust epoch ${topology.trustEpoch}, Gatehouse ${topology.productVersion}`,
+    "",
+    hostTable(topology.hosts),
+    "",
+    table(
+      ["INSTANCE", "NAME", "GROUP", "HOST", "WANTED", "STATE", "SERVICES PORT"],
+      instances.map((i) => [
+        i.id,
+        i.name,
+        i.group,
+        i.hostId,
+        i.enabled ? "started" : "stopped",
+        i.state,
+        String(i.servicesPort),
+      ]),
+    ),
+    ...topology.relyingParties.map(
+      ({ id, name, loadedEpoch }) =>
+        `Relying party ${name} [${id}]: trust epoch ${loadedEpoch ?? "unknown"}`,
+    ),
+    ...open.map(
+      ({ rollout, phase }) =>
+        `\nRollout ${rollout.id} is ${rollout.status} in phase ${phase ?? "-"}: ${rollout.title}`,
+    ),
+    "",
+    findingTable(findings),
+  ].join("\n");
+}
+
+/** `gatehouse errors`: needs nobody. */
+export function listErrors(context: Pick<CommandContext, "terminal" | "json">): void {
+  const rows = Object.entries(errorCodes).map(([code, { exit, meaning }]) => ({
+    exit,
+    code,
+    meaning,
+  }));
+  printResult(context, rows, (all) =>
+    table(
+      ["EXIT", "CODE", "MEANING"],
+      all.map((row) => [String(row.exit), row.code, row.meaning]),
+    ),
+  );
+}

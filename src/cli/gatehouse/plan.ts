@@ -1,0 +1,44 @@
+import { DomainError, type PlanId } from "../../kit/index.ts";
+import type { RouteBody } from "../../contract/index.ts";
+import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
+import { followRollout } from "../follow-rollout.ts";
+import { planText } from "../render/plan-text.ts";
+
+export interface PlanWish {
+  readonly body: RouteBody<"createPlan">;
+  readonly starts: boolean;
+  readonly follows: boolean;
+}
+
+/** `gatehouse plan ...`: computes and shows a plan; starts and follows it where that was asked for. */
+export function makePlan(context: CommandContext, wish: PlanWish): Promise<void> {
+  if (wish.follows && !wish.starts)
+    throw new DomainError(
+      "usage",
+      "--follow goes with --start: a plan that is not started cannot be followed",
+    );
+  return asAdmin(context, async (admin) => {
+    const plan = await admin.call("createPlan", { body: wish.body });
+    printResult(context, plan, planText);
+    const broken = plan.problems.some(({ severity }) => severity === "error");
+    if (!wish.starts) {
+      if (!broken) context.terminal.err(`Start it with: gatehouse rollout start ${plan.id}`);
+      return;
+    }
+    const { rollout } = await admin.call("startRollout", { body: { planId: plan.id } });
+    context.terminal.err(`Started: ${rollout.id}`);
+    if (!wish.follows) return;
+    await followRollout(admin, context.terminal, rollout.id, {
+      asksPeople: true,
+      timeoutSeconds: null,
+    });
+    context.terminal.err(`Completed: ${rollout.id}`);
+  });
+}
+
+/** `gatehouse plan show`. */
+export function showPlan(context: CommandContext, id: PlanId): Promise<void> {
+  return asAdmin(context, async (admin) =>
+    printResult(context, await admin.call("getPlan", { params: { id } }), planText),
+  );
+}

@@ -1,0 +1,64 @@
+import { DomainError } from "../../kit/index.ts";
+import { asAdmin, type CommandContext } from "../command-context.ts";
+import { propsPath } from "../admin-session.ts";
+import { givenServer } from "../first-contact.ts";
+import { readProps } from "../props.ts";
+import { timeText } from "../render/table.ts";
+import { readTextFile } from "../text-file.ts";
+import type { Given } from "./command-line.ts";
+import { newHostOf, type NewHost } from "./new-host.ts";
+
+const tokenSeconds = 300;
+
+/** `managedomain --add`: joins this host to a domain, with a join token or an administrator's login. */
+export async function add(context: CommandContext, given: Given): Promise<void> {
+  const { terminal, options } = context;
+  const host = newHostOf(given);
+  const { joinDomain, openLocalHome } = await import("../../node/local.ts");
+  if ((await openLocalHome(options.home)).joined !== null)
+    throw new DomainError(
+      "home-exists",
+      `${options.home} is part of a domain already: choose another folder with --home, or remove this one first`,
+    );
+  const server = givenServer(options, await readProps(propsPath(options.home)));
+  if (server === null)
+    throw new DomainError(
+      "usage",
+      "--add needs a running Admin Node Manager: give --anm_host, or anm_host= in conf/managedomain.props",
+    );
+  const token = (await givenToken(given)) ?? (await newToken(context, host));
+  terminal.err(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
+  terminal.err("  key pair made here, certificate requested, answer verified ...");
+  const { settings, serial, notAfterMs } = await joinDomain(options.home, {
+    anmHost: server.address,
+    anmPort: server.port,
+    token,
+    ...host,
+  });
+  terminal.out(
+    [
+      `Host:         ${host.hostName} [${settings.hostId}]`,
+      `Node Manager: ${settings.name} [${settings.nodeManagerId}] (https://${host.address}:${settings.port})`,
+      `Certificate:  serial ${serial}, until ${timeText(notAfterMs)}, renewed by itself`,
+      "You may now start the Node Manager:",
+      `  gatehouse node start --home ${options.home}`,
+    ].join("\n"),
+  );
+}
+
+async function givenToken(given: Given): Promise<string | null> {
+  const file = given.text("token_file");
+  const token = given.text("token");
+  if (file !== undefined && token !== undefined)
+    throw new DomainError("usage", "give --token or --token_file, not both");
+  if (file !== undefined) return (await readTextFile(file, "the token file")).trim();
+  return token?.trim() ?? null;
+}
+
+/** A token for this very host, made with the login that was given instead of one. */
+function newToken(context: CommandContext, host: NewHost): Promise<string> {
+  return asAdmin(context, async (admin) => {
+    const body = { hostName: host.hostName, lifetimeSeconds: tokenSeconds };
+    return (await admin.call("createJoinToken", { body })).token;
+  });
+}

@@ -1,0 +1,76 @@
+import { DomainError } from "../../kit/index.ts";
+
+const severalAdmins =
+  "several Admin Node Managers come with the move to PostgreSQL in a later version";
+const otherAuthorities =
+  "CAs that you provide, or that sign elsewhere, come with a later version; leave the option out to use the domain's own CA";
+const edits = `changing a host or its admin capability comes with ${severalAdmins.replace(" come with", ", with")}`;
+const deployments =
+  "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
+const compare = `there is one topology here, in the store: there is nothing to compare or merge; ${severalAdmins}`;
+const passphrases =
+  "encrypting the CA key with a passphrase comes with a later version; the key is in a file that only its owner can read";
+const services =
+  "making a system service comes with a later version; run `gatehouse node run` from a unit of your own";
+const metrics =
+  "the metrics database comes with a later version; Node Managers serve metrics for Prometheus";
+
+/** Documented words that this version knows and does not do, and what a later version brings. */
+export const laterWords: Readonly<Record<string, string>> = {
+  edit_host: edits,
+  edit_instance:
+    "renaming an instance or moving its port comes with a later version; delete and create it instead",
+  edit_group: "renaming a group comes with a later version",
+  add_tag: "tags come with a later version",
+  delete_tag: "tags come with a later version",
+  tag: "tags come with a later version",
+  value: "tags come with a later version",
+  add_service: services,
+  add_service_only: services,
+  remove_service: services,
+  service_user: services,
+  topology_check: compare,
+  topology_compare: compare,
+  topology_synch: compare,
+  topology_merge: compare,
+  reset: "resetting the local groups comes with a later version; delete the instances instead",
+  deploy: deployments,
+  list_deployments: deployments,
+  create_archive: deployments,
+  download_archive: deployments,
+  archive_filename: deployments,
+  yaml: deployments,
+  change_passphrase: "passphrases of groups come with a later version",
+  passphrase: "passphrases of groups come with a later version",
+  change_domain_passphrase: passphrases,
+  domain_passphrase: passphrases,
+  domain_passphrase_file: passphrases,
+  domain_passphrase_exec: passphrases,
+  old_passphrase: passphrases,
+  new_passphrase: passphrases,
+  key_passphrase:
+    "keys are never written in plain to a temporary file, so there is nothing to encrypt; for external CAs it comes with a later version",
+  nm_entitystore_passphrase: "passphrases of Node Managers come with a later version",
+  metrics_enabled: metrics,
+  metrics_dburl: metrics,
+  metrics_dbuser: metrics,
+  metrics_dbpass: metrics,
+  sign_csr: otherAuthorities,
+  submit_cert: otherAuthorities,
+  csr: otherAuthorities,
+  cert: otherAuthorities,
+  sign_with_user_provided: otherAuthorities,
+  ca: otherAuthorities,
+  sign_with_external_ca: otherAuthorities,
+  is_admin: severalAdmins,
+  truststore_password:
+    "trust stores with a password come with a later version; give a PEM file with --truststore_file",
+  menu: "the menu comes with a later version: `managedomain --help` lists the commands",
+};
+
+/** Refuses the first later word that was given. Throws `not-supported`. */
+export function refuseLater(given: Readonly<Record<string, unknown>>): void {
+  for (const [word, text] of Object.entries(laterWords)) {
+    if (given[word] !== undefined) throw new DomainError("not-supported", `--${word}: ${text}`);
+  }
+}

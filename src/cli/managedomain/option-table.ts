@@ -1,0 +1,149 @@
+/** The commands of this version: exactly one per call. */
+export const commandNames = [
+  "initialize",
+  "add",
+  "create_instance",
+  "delete_instance",
+  "delete_host",
+  "delete_group",
+  "print_topology",
+  "regen_certs",
+  "version",
+] as const;
+export type CommandName = (typeof commandNames)[number];
+
+export interface OptionRow {
+  /** As commander reads it: `-n, --name <text>`. */
+  readonly flags: string;
+  readonly help: string;
+  /** The commands that take it; absent: all. */
+  readonly for?: readonly CommandName[];
+}
+
+export const commandRows: readonly OptionRow[] = [
+  { flags: "-i, --initialize", help: "make a domain: its CA and the first host, this one" },
+  { flags: "-a, --add", help: "join this host to a domain" },
+  {
+    flags: "-c, --create_instance",
+    help: "create a gateway instance, and its group if that is new",
+  },
+  { flags: "--delete_instance", help: "delete a stopped instance" },
+  { flags: "--delete_host", help: "delete a host that has no instances" },
+  { flags: "--delete_group", help: "delete a group with its instances, all stopped" },
+  { flags: "-p, --print_topology", help: "print hosts, Node Managers, groups and instances" },
+  {
+    flags: "--regen_certs",
+    help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's",
+  },
+  { flags: "-v, --version", help: "print the version of this installation" },
+];
+
+const makesCertificates = ["initialize", "add", "create_instance", "regen_certs"] as const;
+const makesHost = ["initialize", "add"] as const;
+const callsAdmin = [
+  "add",
+  "create_instance",
+  "delete_instance",
+  "delete_host",
+  "delete_group",
+  "print_topology",
+  "regen_certs",
+] as const;
+const logsIn = ["initialize", ...callsAdmin] as const;
+
+export const optionRows: readonly OptionRow[] = [
+  {
+    flags: "-n, --name <name>",
+    help: "name of the instance; of the Node Manager with --initialize and --add",
+    for: ["initialize", "add", "create_instance", "delete_instance"],
+  },
+  {
+    flags: "-g, --group <name>",
+    help: "name of the group",
+    for: ["create_instance", "delete_instance", "delete_group"],
+  },
+  {
+    flags: "--host <name>",
+    help: "name of the host; this host's own name where it is not given",
+    for: ["initialize", "add", "create_instance", "delete_host"],
+  },
+  {
+    flags: "--address <address>",
+    help: "DNS name or IP address of this host for others; its --host where it is not given",
+    for: makesHost,
+  },
+  {
+    flags: "--nm_name <name>",
+    help: "name of the Node Manager (default: Node Manager on HOST)",
+    for: makesHost,
+  },
+  { flags: "--port <port>", help: "port of the Node Manager (default: 8090)", for: makesHost },
+  {
+    flags: "--domain_name <name>",
+    help: "subject of the CA (default: CN=Domain)",
+    for: ["initialize"],
+  },
+  {
+    flags: "-m, --instance_management_port <port>",
+    help: "default: the first free one from 8085 on",
+    for: ["create_instance"],
+  },
+  {
+    flags: "-s, --instance_services_port <port>",
+    help: "default: the first free one from 8080 on",
+    for: ["create_instance"],
+  },
+  {
+    flags: "--sign_with_generated",
+    help: "sign with the domain's own CA (default)",
+    for: makesCertificates,
+  },
+  {
+    flags: "--sign_alg <name>",
+    help: "digest of signatures (default: sha256)",
+    for: makesCertificates,
+  },
+  {
+    flags: "--subj_alt_name <name...>",
+    help: "further name in the Node Manager's certificate, as DNS.1=NAME or IP.1=ADDRESS",
+    for: makesHost,
+  },
+  {
+    flags: "--retain_domain_cert",
+    help: "keep the CA, replace only the leaf certificates of this host",
+    for: ["regen_certs"],
+  },
+  {
+    flags: "--observe <seconds>",
+    help: "how long the new CA is watched before the old one is retired (default: 10)",
+    for: ["regen_certs"],
+  },
+  {
+    flags: "--token <token>",
+    help: "join token in place of a login; prefer --token_file",
+    for: ["add"],
+  },
+  { flags: "--token_file <file>", help: "file with the join token", for: ["add"] },
+  { flags: "--anm_host <host>", help: "the Admin Node Manager to call", for: callsAdmin },
+  { flags: "--anm_port <port>", help: "its port (default: 8090)", for: callsAdmin },
+  {
+    flags: "--username <name>",
+    help: "administrator; the first one with --initialize",
+    for: logsIn,
+  },
+  {
+    flags: "--password <text>",
+    help: "seen by every user of this machine: prefer --password_file",
+    for: logsIn,
+  },
+  { flags: "--password_file <file>", help: "file whose first line is the password", for: logsIn },
+  { flags: "--truststore_file <file>", help: "PEM file with the domain's CA", for: callsAdmin },
+  {
+    flags: "--fingerprint <sha256>",
+    help: "SHA-256 fingerprint of the domain's CA",
+    for: callsAdmin,
+  },
+  { flags: "--home <folder>", help: "home" },
+  { flags: "--no_prompt", help: "never ask: fail in one line instead" },
+  { flags: "--debug", help: "print the causes of an error too" },
+];

@@ -1,0 +1,46 @@
+import { openAdmin, type OpenAdmin } from "../admin-session.ts";
+import type { CommandContext } from "../command-context.ts";
+import type { Program } from "../run-program.ts";
+import { withoutPrompts } from "../terminal.ts";
+import { productVersion } from "../version.ts";
+import { parseCommandLine, type CommandLine } from "./command-line.ts";
+
+/** `managedomain`, calling the API through `open`. */
+export function managedomain(open: OpenAdmin = openAdmin): Program {
+  return async (args, given) => {
+    const line = await parseCommandLine(args, given);
+    const terminal = line.given.has("no_prompt") ? withoutPrompts(given) : given;
+    if (line.given.has("password"))
+      terminal.err(
+        "warning: a password on the command line can be seen by others: use --password_file, or conf/managedomain.props",
+      );
+    await run(line, { terminal, options: line.given.connection, json: false, openAdmin: open });
+    return 0;
+  };
+}
+
+async function run({ command, given }: CommandLine, context: CommandContext): Promise<void> {
+  switch (command) {
+    case "version":
+      return context.terminal.out(`managedomain (Gatehouse) ${productVersion()}`);
+    case "initialize":
+      return (await import("./initialize.ts")).initialize(context, given);
+    case "add":
+      return (await import("./add.ts")).add(context, given);
+    case "regen_certs":
+      return (await import("./regenerate.ts")).regenerateCertificates(context, given);
+    case "print_topology":
+      return (await import("./topology.ts")).printTopology(context);
+    case "create_instance":
+      return (await import("./topology.ts")).createInstance(context, given);
+    case "delete_instance":
+      return (await import("./topology.ts")).deleteInstance(context, given);
+    case "delete_group":
+      return (await import("./topology.ts")).deleteGroup(context, given);
+    case "delete_host":
+      return (await import("./topology.ts")).deleteHost(
+        context,
+        given.required("host", "delete_host"),
+      );
+  }
+}

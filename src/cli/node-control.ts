@@ -1,0 +1,61 @@
+import { request } from "node:http";
+import { join } from "node:path";
+import { DomainError } from "../kit/index.ts";
+
+/** What the running Node Manager of this host says of itself. */
+export interface NodeStatus {
+  readonly host: string;
+  readonly process: string;
+  readonly pid: number;
+  /** An Admin Node Manager answers it. */
+  readonly connected: boolean;
+  readonly epoch: number;
+  readonly instances: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly enabled: boolean;
+    readonly state: string;
+    readonly pid: number | null;
+  }[];
+}
+
+const answerMsMax = 10_000;
+
+/** Status of the Node Manager that runs on a home, or null if none answers. */
+export async function nodeStatus(home: string): Promise<NodeStatus | null> {
+  const text = await ask(home, "GET", "/status");
+  return text === null ? null : (JSON.parse(text) as NodeStatus);
+}
+
+/** Asks the Node Manager to end. False if none answers. */
+export async function stopNode(home: string): Promise<boolean> {
+  return (await ask(home, "POST", "/stop")) !== null;
+}
+
+function ask(home: string, method: "GET" | "POST", path: string): Promise<string | null> {
+  const socketPath = join(home, "run", "node.sock");
+  return new Promise((resolve, reject) => {
+    const call = request({ socketPath, method, path, timeout: answerMsMax }, (response) => {
+      let text = "";
+      response.setEncoding("utf8");
+      response.on("data", (chunk: string) => (text += chunk));
+      response.once("end", () => resolve(text));
+    });
+    call.once("timeout", () =>
+      call.destroy(new DomainError("timeout", `the Node Manager on ${home} does not answer`)),
+    );
+    call.once("error", (cause: NodeJS.ErrnoException) => {
+      if (cause instanceof DomainError) return reject(cause);
+      if (cause.code === "EACCES" || cause.code === "EPERM")
+        return reject(
+          new DomainError(
+            "forbidden",
+            `${socketPath} belongs to another user: run this as that one`,
+            { cause },
+          ),
+        );
+      resolve(null);
+    });
+    call.end();
+  });
+}

@@ -1,0 +1,67 @@
+import type { RouteResponse } from "../../contract/index.ts";
+import { count, timeText } from "./table.ts";
+
+export type PlanView = RouteResponse<"createPlan">;
+type StepView = PlanView["steps"][number];
+type ConditionView = StepView["gate"][number];
+
+const namesMax = 12;
+
+/** A plan for a person: what is replaced, every step and its gate, who cannot be proven, what would break. */
+export function planText(plan: PlanView): string {
+  return [
+    `Plan ${plan.id}: ${plan.title}`,
+    `Made ${timeText(plan.createdAtMs)} by ${plan.createdBy}`,
+    ...plan.successions.map(
+      ({ usage, from, to, subject }) => `Replaces the ${usage} CA ${from} by ${to} (${subject})`,
+    ),
+    "",
+    `New certificates: ${plan.replaced.length}`,
+    ...someOf(plan.replaced).map((id) => `  ${id}`),
+    "",
+    "Steps:",
+    ...plan.steps.flatMap((step, i) => stepLines(step, i + 1)),
+    "",
+    "Cannot be proven:",
+    ...listed(plan.unprovable.map(({ text }) => text)),
+    "",
+    "What would break:",
+    ...listed(plan.problems.map(({ severity, text }) => `${severity}: ${text}`)),
+  ].join("\n");
+}
+
+function someOf(ids: readonly string[]): string[] {
+  return ids.length <= namesMax
+    ? [...ids]
+    : [...ids.slice(0, namesMax), `and ${ids.length - namesMax} more`];
+}
+
+function listed(texts: readonly string[]): string[] {
+  return texts.length === 0 ? ["  nothing"] : texts.map((text) => `  - ${text}`);
+}
+
+function stepLines({ phase, title, gate }: StepView, number: number): string[] {
+  return [
+    `${String(number).padStart(4)}. ${phase.padEnd(9)} ${title}`,
+    ...gate.map((condition) => `${" ".repeat(16)}until ${conditionText(condition)}`),
+  ];
+}
+
+function conditionText(condition: ConditionView): string {
+  switch (condition.require) {
+    case "trust-loaded":
+      return "every process has loaded this trust";
+    case "edges-proven":
+      return `every connection is proven under ${condition.authorities.join(" and ")}`;
+    case "presented":
+      return `${condition.credentials.length === 1 ? condition.credentials[0] : count(condition.credentials.length, "credential")} shows the new certificate on the wire`;
+    case "all-presented":
+      return `every ${condition.usages.join(" and ")} credential shows a certificate of the current CA`;
+    case "old-connections-closed":
+      return "no connection from before this step is open";
+    case "unmanaged-waived":
+      return `somebody answers for ${condition.subjects.join(" and ")}`;
+    case "held-for":
+      return `all this has held for ${condition.seconds} s`;
+  }
+}

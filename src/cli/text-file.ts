@@ -1,0 +1,29 @@
+import { readFile } from "node:fs/promises";
+import { DomainError } from "../kit/index.ts";
+
+/**
+ * The text of a file that a person named; `what` says what it is for. Throws `not-found`, and
+ * `read-only` where it is there but cannot be read.
+ */
+export async function readTextFile(path: string, what: string): Promise<string> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (cause) {
+    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw isMissing
+      ? new DomainError("not-found", `${what} ${path} does not exist: check the path`, { cause })
+      : new DomainError("read-only", `${what} ${path} cannot be read: check its owner and mode`, {
+          cause,
+        });
+  }
+}
+
+/** The same, or null where there is no such file. */
+export async function readTextFileIfThere(path: string, what: string): Promise<string | null> {
+  try {
+    return await readTextFile(path, what);
+  } catch (error) {
+    if (error instanceof DomainError && error.code === "not-found") return null;
+    throw error;
+  }
+}
