@@ -34,6 +34,7 @@ export class AdminState implements ListenerState {
   readonly epochs: ConnectionEpochs;
   readonly #proofs = new Map<string, EdgeProof>();
   #identity: Identity | null = null;
+  #refreshing: Promise<void> = Promise.resolve();
 
   constructor(of: {
     env: ControlEnvironment;
@@ -77,16 +78,35 @@ export class AdminState implements ListenerState {
     return this.#identity;
   }
 
-  /** Loads new trust links from the store. True if there were any. */
-  async loadTrust(): Promise<boolean> {
+  /** Called after the trust or the identity that this process presents has changed. */
+  onChange: () => void = () => {};
+
+  /**
+   * Loads new trust links. Also before trust is handed out: a host that loads an epoch connects
+   * again at once, and that connection must be made, and counted, under the new epoch.
+   */
+  refreshTrust(): Promise<void> {
+    // One after the other, so that nobody goes on before the listener shows what was loaded.
+    const refreshed = this.#refreshing.then(async () => {
+      if (await this.#loadTrust()) this.onChange();
+    });
+    this.#refreshing = refreshed.catch(() => undefined);
+    return refreshed;
+  }
+
+  /** Loads the certificate that the host's Node Manager presents now. */
+  async refreshIdentity(): Promise<void> {
+    if (await this.#loadIdentity()) this.onChange();
+  }
+
+  async #loadTrust(): Promise<boolean> {
     const links = await this.env.store.read((view) => view.trust.after(this.trust.epoch, 100_000));
     const changed = this.trust.accept(links.map((link) => link.envelope));
     if (changed) this.epochs.closeBefore(this.trust.closeBefore);
     return changed;
   }
 
-  /** Loads the certificate that the host's Node Manager presents. True if it is another one. */
-  async loadIdentity(): Promise<boolean> {
+  async #loadIdentity(): Promise<boolean> {
     const generation = await readCurrent(this.layout.nodeCredential);
     if (generation === null || generation.meta["serial"] === this.#identity?.serial) return false;
     this.#identity = {

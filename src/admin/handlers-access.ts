@@ -53,7 +53,9 @@ function spendNonce(state: AdminState, nonce: string): void {
 }
 
 export const accessHandlers: Handlers<Names> = {
-  async getTrust({ env }, { query }) {
+  async getTrust(state, { query }) {
+    await state.refreshTrust();
+    const { env } = state;
     const links = await env.store.read((view) =>
       view.trust.after(query.after, trustLinksPerAnswerMax),
     );

@@ -22,6 +22,7 @@ export const agentHandlers: Handlers<Names> = {
     state.presence.claim(hostId, query.bootId, socket);
     // At least once in a wait, so that document versions that do not raise the feed get through.
     const revision = await state.env.store.waitForRevision(query.revision, query.waitMs);
+    await state.refreshTrust();
     return state.env.store.read((view) =>
       desiredStateOf(view, state.env, { hostId, epoch: query.epoch, revision }),
     );

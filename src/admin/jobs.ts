@@ -20,12 +20,8 @@ const idlePollMs = 250;
 type Job = (state: AdminState, signal: AbortSignal) => Promise<void>;
 
 /** Starts every loop. The promise resolves when all have ended. */
-export async function runJobs(
-  state: AdminState,
-  onTrustChange: () => void,
-  signal: AbortSignal,
-): Promise<void> {
-  const jobs: Job[] = [leadRollouts, sweep, (s, end) => followStore(s, onTrustChange, end)];
+export async function runJobs(state: AdminState, signal: AbortSignal): Promise<void> {
+  const jobs: Job[] = [leadRollouts, sweep, followStore];
   await Promise.all(jobs.map((job) => job(state, signal)));
 }
 
@@ -70,18 +66,13 @@ async function advanceWhilePossible(
 }
 
 /** Loads trust as it changes in the store, the identity as the Node Manager changes it on disk. */
-async function followStore(
-  state: AdminState,
-  onTrustChange: () => void,
-  signal: AbortSignal,
-): Promise<void> {
+async function followStore(state: AdminState, signal: AbortSignal): Promise<void> {
   let revision = -1;
   let said = "";
   while (!signal.aborted) {
     try {
-      const trustChanged = await state.loadTrust();
-      const identityChanged = await state.loadIdentity();
-      if (trustChanged || identityChanged) onTrustChange();
+      await state.refreshTrust();
+      await state.refreshIdentity();
       await prepareOwnProbes(state);
       said = await sayOwnState(state, said);
       await refreshAdmins(state);

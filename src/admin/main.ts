@@ -45,8 +45,8 @@ async function run(home: string): Promise<void> {
   const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
   const leadership = await claimLeadership(env.store, settings.nodeManagerId);
   const state = new AdminState({ env, layout, settings, leadership, log });
-  await state.loadTrust();
-  await state.loadIdentity();
+  await state.refreshTrust();
+  await state.refreshIdentity();
   const app = await createServer(state);
   registerOperations(app, state);
   await listen(app, settings.port);
@@ -62,11 +62,8 @@ async function run(home: string): Promise<void> {
   const stop = (): void => ending.abort();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
-  await runJobs(
-    state,
-    () => reloadListener(app.server, state, { verify: "management" }),
-    ending.signal,
-  );
+  state.onChange = () => reloadListener(app.server, state, { verify: "management" });
+  await runJobs(state, ending.signal);
   await app.close();
   await env.close();
   lock.release();

@@ -79,7 +79,8 @@ export async function buildDomain(
     const { token } = await call("createJoinToken", { body: { hostName, lifetimeSeconds: 600 } });
     await joinDomain(home, {
       token,
-      server: { address: "127.0.0.1", port: adminPort },
+      anmHost: "127.0.0.1",
+      anmPort: adminPort,
       hostName,
       address: "127.0.0.1",
       nodeManagerName: `Node Manager on ${hostName}`,

@@ -9,6 +9,7 @@ export class Display {
   readonly #out: NodeJS.WriteStream;
   #status = "";
   #step = "";
+  #blocker = { text: "", sinceMs: 0, isSaid: false };
   #counts = "";
 
   constructor(isJson: boolean) {
@@ -30,7 +31,23 @@ export class Display {
     if (title !== this.#step && !this.#out.isTTY)
       this.#out.write(`  ${rollout.done.length}/${all} ${title} (${this.#counts})\n`);
     this.#step = title;
+    this.#sayBlocker(first?.text ?? "");
     this.#draw();
+  }
+
+  /** Elsewhere than in a terminal, what holds a gate back is said once it has done so for a while. */
+  #sayBlocker(text: string): void {
+    const nowMs = performance.now();
+    if (text !== this.#blocker.text) this.#blocker = { text, sinceMs: nowMs, isSaid: false };
+    if (
+      text === "" ||
+      this.#blocker.isSaid ||
+      this.#out.isTTY ||
+      nowMs - this.#blocker.sinceMs < blockerPatienceMs
+    )
+      return;
+    this.#out.write(`    waits: ${text}\n`);
+    this.#blocker.isSaid = true;
   }
 
   counts({ requests, failedRequests, handshakes, failedHandshakes }: LoadCounts): void {
@@ -56,6 +73,7 @@ export class Display {
 }
 
 const barWidth = 20;
+const blockerPatienceMs = 3_000;
 
 function bar(done: number, all: number): string {
   const filled = all === 0 ? 0 : Math.round((done / all) * barWidth);
