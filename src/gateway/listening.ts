@@ -1,6 +1,9 @@
 import type { Server, Socket } from "node:net";
 import { DomainError } from "../kit/index.ts";
 
+/** Longer than the idle times of common load balancers and callers: they end idle connections, not we. */
+export const keepAliveTimeoutMs = 75_000;
+
 /** Listens; `what` names the port in the message of `port-in-use` or `forbidden`. */
 export function listenOn(
   server: Server,

@@ -17,7 +17,7 @@ import {
   type ListenerState,
   type Self,
 } from "../transport/index.ts";
-import { awaitEnd, listenOn, stopListening } from "./listening.ts";
+import { awaitEnd, keepAliveTimeoutMs, listenOn, stopListening } from "./listening.ts";
 import { answerProblem, loggedError, toldError } from "./problem.ts";
 import type { GatewayLog } from "./gateway-log.ts";
 
@@ -67,6 +67,7 @@ export class ManagementPort {
       void this.#handle(request, response);
     });
     this.#server.maxConnections = connectionsMax;
+    this.#server.keepAliveTimeout = keepAliveTimeoutMs;
     guardConnections(this.#server, state, rules, epochs);
   }
 

@@ -12,7 +12,7 @@ import {
   type ListenerState,
 } from "../transport/index.ts";
 import { Forwarder, type ForwardLimits, type Upgrade } from "./forward.ts";
-import { awaitEnd, listenOn, stopListening } from "./listening.ts";
+import { awaitEnd, keepAliveTimeoutMs, listenOn, stopListening } from "./listening.ts";
 import { answerProblem, toldError } from "./problem.ts";
 import { readTarget } from "./route-match.ts";
 import type { Routing } from "./routing.ts";
@@ -23,8 +23,6 @@ const headerBytesMax = 32 * 1024;
 /** A caller has this long for the headers, and for the whole request. */
 const headersTimeoutMs = 20_000;
 const requestTimeoutMs = 300_000;
-/** Longer than the idle times of common load balancers, so that they end idle connections, not we. */
-const keepAliveTimeoutMs = 75_000;
 /** More would leave no file descriptors for upstreams under a common limit. */
 const connectionsMax = 10_000;
 

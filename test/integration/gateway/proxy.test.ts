@@ -254,6 +254,26 @@ test("kept-alive connections to an upstream are used again, and replaced when th
   for (let i = 0; i < 5; i++) expect((await client.get("/")).status).toBe(200);
 });
 
+test("a request that meets a kept-alive connection just closed is repeated if that is safe", async () => {
+  const used = new WeakSet<object>();
+  let seen = 0;
+  const { origin } = await upstream((request, response) => {
+    seen += 1;
+    if (used.has(request.socket)) return void request.socket.destroy();
+    used.add(request.socket);
+    response.end("ok");
+  });
+  const running = await Running.start(await makeSite([route([origin])]));
+  const client = running.client();
+  await client.get("/");
+  expect(await client.get("/")).toMatchObject({ status: 200, body: "ok" });
+  expect(seen).toBe(3);
+  await client.get("/");
+  seen = 0;
+  expect((await client.get("/", { method: "POST", body: "pay" })).status).toBe(502);
+  expect(seen).toBe(1);
+});
+
 test("a WebSocket's bytes go both ways after the upstream agreed to switch", async () => {
   const { origin, server } = await upstream((_request, response) => void response.end());
   server.on("upgrade", (request, socket) => {
