@@ -13,7 +13,7 @@ import { changeHandlers } from "./handlers-change.ts";
 import { topologyHandlers } from "./handlers-topology.ts";
 
 /** One validated call of a route by an admitted caller. */
-export interface Call<Name extends RouteName> {
+interface Call<Name extends RouteName> {
   readonly body: RouteBody<Name>;
   readonly params: RouteParams<Name>;
   readonly query: RouteQuery<Name>;

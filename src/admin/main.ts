@@ -89,6 +89,12 @@ try {
     throw new DomainError("usage", "the Admin Node Manager needs --home FOLDER");
   await run(home);
 } catch (error) {
+  // For who reads the log: with the code, which the line for people does not have.
+  const code = isDomainError(error) ? error.code : "internal";
+  const msg = isDomainError(error) ? error.message : describeError(error);
+  process.stdout.write(
+    `${JSON.stringify({ level: 60, time: Date.now(), name: "admin-node-manager", code, msg })}\n`,
+  );
   process.stderr.write(`${describeError(error)}\n`);
   process.exit(isDomainError(error) ? errorCodes[error.code].exit : errorCodes.internal.exit);
 }

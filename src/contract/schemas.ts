@@ -74,7 +74,7 @@ export const problem = strict({
   ),
 });
 
-export const route = strict({
+const route = strict({
   host: nullable(name),
   pathPrefix: Type.String({ pattern: "^/", maxLength: 1024 }),
   upstreams: Type.Array(Type.String({ pattern: "^http://[^/]+$" }), { minItems: 1, maxItems: 64 }),

@@ -1,7 +1,6 @@
 import { DomainError, type AuthorityId, type CredentialId, type HostId } from "../kit/index.ts";
 import {
   credentialId,
-  fits,
   formatSpiffeId,
   isIpAddress,
   maySign,
@@ -338,9 +337,4 @@ export async function newCredential(
     lastSequence: 0,
     recorded: [],
   };
-}
-
-/** The newest recorded key that fits what is desired, if there is one. */
-export function newestFitting(credential: Credential): RecordedKey | undefined {
-  return credential.recorded.findLast((key) => fits(key, credential.desired));
 }

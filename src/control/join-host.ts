@@ -16,7 +16,7 @@ export interface JoinTokenText {
 }
 
 /** `gatehouse-join.<id>.<secret>.<key>`. */
-export function formatJoinToken(token: JoinTokenText): string {
+function formatJoinToken(token: JoinTokenText): string {
   return `gatehouse-join.${token.id}.${token.secret}.${token.trustKeyId}`;
 }
 

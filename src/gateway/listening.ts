@@ -46,12 +46,3 @@ export function stopListening(server: Server & { closeIdleConnections(): void })
   if (server.listening) server.close();
   server.closeIdleConnections();
 }
-
-/** A connection that has had its last word stays open this long for the other side to end it. */
-const lastWordMs = 5_000;
-
-/** Lets the other side end a connection to which nothing more will be written. */
-export function awaitEnd(socket: Socket): void {
-  socket.setTimeout(lastWordMs, () => socket.destroy());
-  socket.resume();
-}

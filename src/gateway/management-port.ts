@@ -17,7 +17,7 @@ import {
   type ListenerState,
   type Self,
 } from "../transport/index.ts";
-import { awaitEnd, keepAliveTimeoutMs, listenOn, stopListening } from "./listening.ts";
+import { keepAliveTimeoutMs, listenOn, stopListening } from "./listening.ts";
 import { answerProblem, loggedError, toldError } from "./problem.ts";
 import type { GatewayLog } from "./gateway-log.ts";
 
@@ -92,7 +92,6 @@ export class ManagementPort {
     answerProbe(socket, instanceId, trust, () =>
       judgeProbeClient(socket, trust, self, trust.host?.processes ?? [], nowMs()),
     );
-    awaitEnd(socket);
   }
 
   #judge(socket: TLSSocket): PeerVerdict {

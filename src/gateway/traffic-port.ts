@@ -12,7 +12,7 @@ import {
   type ListenerState,
 } from "../transport/index.ts";
 import { Forwarder, type ForwardLimits, type Upgrade } from "./forward.ts";
-import { awaitEnd, keepAliveTimeoutMs, listenOn, stopListening } from "./listening.ts";
+import { keepAliveTimeoutMs, listenOn, stopListening } from "./listening.ts";
 import { answerProblem, toldError } from "./problem.ts";
 import { readTarget } from "./route-match.ts";
 import type { Routing } from "./routing.ts";
@@ -54,7 +54,6 @@ export class TrafficPort {
       verify: null,
       onProbe: (socket: TLSSocket) => {
         answerProbe(socket, instanceId, state().trust, null);
-        awaitEnd(socket);
       },
     };
     this.#server = createServer(

@@ -17,7 +17,7 @@ export interface SigningJob extends Validity {
   readonly isProbe?: boolean;
 }
 
-export interface IssuedCertificate {
+interface IssuedCertificate {
   readonly der: Uint8Array;
   readonly serialHex: string;
 }

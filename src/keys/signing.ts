@@ -1,6 +1,4 @@
 export {
   createSigningPool,
-  type IssuedCertificate,
-  type SigningJob,
   type SigningPool,
 } from "./signing-pool.ts";

@@ -7,7 +7,7 @@ import type { NodeState } from "./node-state.ts";
 import { nodeMetrics } from "./metrics.ts";
 
 /** Path of the socket by which the host's own command line talks to its Node Manager. */
-export function controlSocketPath(state: NodeState): string {
+function controlSocketPath(state: NodeState): string {
   return `${state.layout.run}/node.sock`;
 }
 

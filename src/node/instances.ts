@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { describeError, type ProcessId } from "../kit/index.ts";
 import { type InstanceLayout, type ProcessState } from "../domain/index.ts";
 import type { DesiredState, InstanceSettings, InstanceStatus } from "../contract/index.ts";
@@ -11,7 +11,8 @@ import { Supervisor } from "./supervisor.ts";
 
 type WantedInstance = DesiredState["instances"][number];
 
-const gatewayProgram = fileURLToPath(import.meta.resolve("../gateway/main.js"));
+/** Another program: started, never imported. */
+const gatewayProgram = join(import.meta.dirname, "..", "gateway", "main.js");
 
 /** Where an instance's files are. */
 export function instanceFolder(state: NodeState, id: ProcessId): InstanceLayout {

@@ -139,7 +139,7 @@ export class NodeState {
 }
 
 /** The identity in a credential folder, or null before its first generation. */
-export async function readIdentity(folder: string): Promise<Identity | null> {
+async function readIdentity(folder: string): Promise<Identity | null> {
   const generation = await readCurrent(folder);
   if (generation === null) return null;
   const { keyPem, certificatePem, meta } = generation;

@@ -131,9 +131,7 @@ async function ownProbeIdentity(
   link: AdminLink,
   authorityId: AuthorityId,
 ): Promise<Identity> {
-  const ready = state.probes.has(authorityId, Date.now())
-    ? state.probes.identity(authorityId)
-    : undefined;
+  const ready = state.probes.identity(authorityId, Date.now());
   if (ready !== undefined) return ready;
   const { privateKey } = await generateKeyPair("ecdsa-p256");
   const { certificatePem } = await link.call("issueProbe", {

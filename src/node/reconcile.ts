@@ -1,4 +1,4 @@
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { describeError } from "../kit/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import { convergeCredentials } from "./credentials.ts";
@@ -16,7 +16,8 @@ const lookSoonMs = 50;
 /** An unchanged report is sent this often, to say that the host is there. */
 const heartbeatMs = 5_000;
 
-const adminProgram = fileURLToPath(import.meta.resolve("../admin/main.js"));
+/** Another program: started, never imported. */
+const adminProgram = join(import.meta.dirname, "..", "admin", "main.js");
 
 interface Parts {
   readonly link: AdminLink;

@@ -224,8 +224,8 @@ function notPresented(concerns: (credential: Credential) => boolean, gate: Gate)
 
 function presentationBlocker(credential: Credential, gate: Gate): Finding[] {
   const seen = gate.evidence.credentialOf.get(credential.id);
-  const why = seen?.lastError == null ? "" : ` (${seen.lastError})`;
-  if (seen?.installed == null || !fits(seen.installed, credential.desired)) {
+  const why = seen === undefined || seen.lastError === null ? "" : ` (${seen.lastError})`;
+  if (seen === undefined || seen.installed === null || !fits(seen.installed, credential.desired)) {
     return [
       blocker(
         "not-installed",
@@ -247,7 +247,8 @@ function presentationBlocker(credential: Credential, gate: Gate): Finding[] {
 
 function oldConnections(gate: Gate): Finding[] {
   const { processes, processOf, partyOf, snapshot } = gate.evidence;
-  const isOld = (epoch: number | null | undefined): boolean => epoch != null && epoch < gate.epoch;
+  const isOld = (epoch: number | null | undefined): boolean =>
+    epoch !== null && epoch !== undefined && epoch < gate.epoch;
   const parties = [
     ...processes.map((p) => ({
       id: p.id as string,

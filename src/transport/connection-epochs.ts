@@ -8,6 +8,7 @@ interface Open {
   readonly epoch: number;
   busy: number;
   lastUsedMs: number;
+  isEnding: boolean;
 }
 
 /**
@@ -26,7 +27,7 @@ export class ConnectionEpochs {
 
   /** Counts a connection that has finished its handshake. */
   add(socket: Socket, epoch: number): void {
-    this.#open.set(socket, { epoch, busy: 0, lastUsedMs: this.#nowMs() });
+    this.#open.set(socket, { epoch, busy: 0, lastUsedMs: this.#nowMs(), isEnding: false });
     socket.once("close", () => this.#open.delete(socket));
   }
 
@@ -47,15 +48,17 @@ export class ConnectionEpochs {
     this.#closeBefore = Math.max(this.#closeBefore, epoch);
   }
 
-  /** Ends connections from before that are idle for longer than the grace; call it every second or so. */
+  /**
+   * Ends connections from before that are idle for longer than the grace, and destroys those that
+   * were ended at an earlier sweep and are still there; call it every second or so.
+   */
   sweep(): void {
     for (const [socket, open] of this.#open) {
-      if (
-        open.epoch < this.#closeBefore &&
-        open.busy === 0 &&
-        this.#nowMs() - open.lastUsedMs > idleGraceMs
-      )
-        socket.end();
+      const isIdle = open.busy === 0 && this.#nowMs() - open.lastUsedMs > idleGraceMs;
+      if (open.epoch >= this.#closeBefore || !isIdle) continue;
+      if (open.isEnding) socket.destroy();
+      else socket.end();
+      open.isEnding = true;
     }
   }
 

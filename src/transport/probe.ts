@@ -9,6 +9,9 @@ import { describePeer, judgePeer, readPeer, type Self } from "./peer.ts";
 /** Application protocol (ALPN, RFC 7301) of probe connections: one line of JSON, then the end. */
 export const probeProtocol = "gatehouse-probe/1";
 
+/** How long a probe connection stays open after its answer. */
+const lastWordMs = 5_000;
+
 const probeNameSuffix = ".probe.gatehouse.internal";
 
 /** Server name (SNI) by which a probe asks for the chain of an authority that is being introduced. */
@@ -36,8 +39,11 @@ export class ProbeContexts {
     return (this.#contexts.get(authorityId)?.untilMs ?? 0) > nowMs;
   }
 
-  identity(authorityId: string): Identity | undefined {
-    return this.#contexts.get(authorityId)?.identity;
+  /** The identity of a probe that has not expired; an expired one is forgotten with its key. */
+  identity(authorityId: string, nowMs: number): Identity | undefined {
+    if (this.has(authorityId, nowMs)) return this.#contexts.get(authorityId)?.identity;
+    this.#contexts.delete(authorityId);
+    return undefined;
   }
 
   /** The context for a server name, or undefined if it is not that of a probe that is prepared. */
@@ -47,7 +53,7 @@ export class ProbeContexts {
     verify: "management" | null,
   ): SecureContext | undefined {
     if (!name.endsWith(probeNameSuffix)) return undefined;
-    const identity = this.identity(name.slice(0, -probeNameSuffix.length));
+    const identity = this.identity(name.slice(0, -probeNameSuffix.length), Date.now());
     return identity && contextOf(identity, trust, verify);
   }
 }
@@ -71,6 +77,9 @@ export function answerProbe(
     text: verdict?.ok === false ? verdict.text : "",
   };
   socket.on("error", () => socket.destroy());
+  // The other side ends the connection after it has read this; it must not be able to keep it.
+  socket.setTimeout(lastWordMs, () => socket.destroy());
+  socket.resume();
   socket.end(`${JSON.stringify(answer)}\n`);
   return verdict;
 }

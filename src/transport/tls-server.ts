@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Server, ServerOptions } from "node:https";
+import type { Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import type { AuthorityUsage } from "../domain/index.ts";
 import type { ConnectionEpochs } from "./connection-epochs.ts";
@@ -63,15 +64,31 @@ export function guardConnections(
   rules: ListenerRules,
   epochs: ConnectionEpochs,
 ): void {
+  const begun = rememberEpochs(server, state);
   const answerHttp = server.listeners("secureConnection") as ((socket: TLSSocket) => void)[];
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket: TLSSocket) => {
     if (rules.verify !== null && socket.isSessionReused()) return void socket.destroy();
     if (socket.alpnProtocol === probeProtocol) return void rules.onProbe(socket);
-    epochs.add(socket, state().trust.epoch);
+    epochs.add(socket, begun(socket));
     for (const answer of answerHttp) answer.call(server, socket);
   });
   server.prependListener("request", (request: IncomingMessage, response: ServerResponse) =>
     epochs.request(request, response),
   );
+}
+
+/**
+ * Remembers the epoch at which each connection began its handshake: the certificates of that moment
+ * are the ones it shows and verifies with, however long the handshake takes.
+ */
+function rememberEpochs(server: Server, state: () => ListenerState): (socket: Socket) => number {
+  const epochs = new Map<string, number>();
+  const keyOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`;
+  server.on("connection", (socket: Socket) => {
+    const key = keyOf(socket);
+    epochs.set(key, state().trust.epoch);
+    socket.once("close", () => epochs.delete(key));
+  });
+  return (socket) => epochs.get(keyOf(socket)) ?? 0;
 }

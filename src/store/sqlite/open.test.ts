@@ -138,9 +138,9 @@ test.each([
   ["SQLITE_IOERR_FSYNC", "internal"],
   ["SQLITE_ERROR", "internal"],
 ])("an error %s of the database becomes %s", (code, expected) => {
-  const error = storeError(Object.assign(new Error("raw text"), { code }), "/home/x/gatehouse.db");
+  const error = storeError(Object.assign(new Error("raw text"), { code }), "/srv/x/gatehouse.db");
   expect(error).toMatchObject({ code: expected, context: { sqlite: code } });
-  expect(error.message).toContain("/home/x/gatehouse.db");
+  expect(error.message).toContain("/srv/x/gatehouse.db");
   expect(error.message).not.toMatch(/raw text|\n/);
 });
 
