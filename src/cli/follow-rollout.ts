@@ -13,6 +13,8 @@ const waiverSeconds = 86_400;
 export interface FollowWishes {
   /** Only a person can go on: ask, or end with `rollout-blocked`; false: wait until somebody waives. */
   readonly asksPeople: boolean;
+  /** Why callers that cannot be observed may be passed over, where that was said beforehand. */
+  readonly waiverReason?: string | undefined;
   /** Null: until it ends. */
   readonly timeoutSeconds: number | null;
 }
@@ -41,7 +43,7 @@ export async function followRollout(
           `rollout ${id} was rolled back: everybody presents the certificates from before`,
         );
       if (wishes.asksPeople && waitsForPeople(view))
-        await answerForCallers(admin, terminal, progress, view);
+        await answerForCallers(admin, terminal, progress, { view, reason: wishes.waiverReason });
       if (performance.now() > endMs)
         throw new DomainError(
           "timeout",
@@ -79,28 +81,41 @@ async function answerForCallers(
   admin: Admin,
   terminal: Terminal,
   progress: Progress,
-  view: RolloutView,
+  { view, reason: given }: { view: RolloutView; reason: string | undefined },
 ): Promise<void> {
   const { rollout, phase, blockers } = view;
+  if (phase === null) return;
+  for (const { subject, text } of blockers) {
+    const reason = given ?? (await askReason(terminal, progress, subject, text));
+    if (reason === "") throw unanswered(view);
+    await admin.call("waiveGate", {
+      params: { id: rollout.id },
+      body: { subject, phase, reason, lifetimeSeconds: waiverSeconds },
+    });
+  }
+}
+
+/** A person's reason; empty where there is none, or nobody to ask. */
+async function askReason(
+  terminal: Terminal,
+  progress: Progress,
+  subject: string,
+  text: string,
+): Promise<string> {
+  if (terminal.prompts === null) return "";
+  progress.end();
+  terminal.err(text);
+  const question = `Why may the rollout go on without proof of ${subject}? (empty: it waits)`;
+  return (await terminal.prompts.text(question)).trim();
+}
+
+function unanswered({ rollout, phase, blockers }: RolloutView): DomainError {
   const commands = blockers.map(
     ({ subject }) =>
       `\`gatehouse rollout waive ${rollout.id} --subject ${subject} --phase ${phase ?? ""} --reason TEXT --for 1d\``,
   );
-  const blocked = new DomainError(
+  return new DomainError(
     "rollout-blocked",
     `rollout ${rollout.id} holds everywhere and waits for somebody to answer for callers that cannot be observed: give them the new CA, run ${commands.join(" and ")}, and follow it with \`gatehouse rollout watch ${rollout.id}\``,
   );
-  if (terminal.prompts === null || phase === null) throw blocked;
-  progress.end();
-  for (const { subject, text } of blockers) {
-    terminal.err(text);
-    const reason = await terminal.prompts.text(
-      `Why may the rollout go on without proof of ${subject}? (empty: it waits)`,
-    );
-    if (reason.trim() === "") throw blocked;
-    await admin.call("waiveGate", {
-      params: { id: rollout.id },
-      body: { subject, phase, reason: reason.trim(), lifetimeSeconds: waiverSeconds },
-    });
-  }
 }

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { CredentialId, PlanId } from "../../kit/index.ts";
+import type { PlanWish } from "./plan.ts";
 import type { ContextOf } from "./program.ts";
 import type { WaiverWish } from "./rollout.ts";
 
@@ -30,7 +31,11 @@ export function addChangeCommands(program: Command, contextOf: ContextOf): void 
 interface PlanOptions {
   readonly start?: boolean;
   readonly follow?: boolean;
+  readonly waiveUnmanaged?: string;
 }
+
+const waiveHelp =
+  "with --follow: why callers that cannot be observed may be passed over, where nobody can be asked";
 
 function addPlanCommands(program: Command, contextOf: ContextOf): void {
   const plan = program.command("plan").description("compute a change without touching anything");
@@ -39,7 +44,8 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
       .command(name)
       .description(help)
       .option("--start", "start it at once")
-      .option("--follow", "with --start: follow it to its end");
+      .option("--follow", "with --start: follow it to its end")
+      .option("--waive-unmanaged <reason>", waiveHelp);
   planCommand("replace-leaves", "a new certificate, with a new key, for credentials")
     .option("--credential <id...>", "only these; all where it is not given")
     .action(async (options: PlanOptions & { credential?: CredentialId[] }, command: Command) => {
@@ -75,8 +81,8 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
     );
 }
 
-function wishOf({ start, follow }: PlanOptions): { starts: boolean; follows: boolean } {
-  return { starts: start === true, follows: follow === true };
+function wishOf({ start, follow, waiveUnmanaged }: PlanOptions): Omit<PlanWish, "body"> {
+  return { starts: start === true, follows: follow === true, waiverReason: waiveUnmanaged };
 }
 
 function addRolloutCommands(program: Command, contextOf: ContextOf): void {

@@ -170,18 +170,7 @@ function statusText(
     "",
     hostTable(topology.hosts),
     "",
-    table(
-      ["INSTANCE", "NAME", "GROUP", "HOST", "WANTED", "STATE", "SERVICES PORT"],
-      instances.map((i) => [
-        i.id,
-        i.name,
-        i.group,
-        i.hostId,
-        i.enabled ? "started" : "stopped",
-        i.state,
-        String(i.servicesPort),
-      ]),
-    ),
+    instances.length === 0 ? "No instances." : instanceTable(instances),
     ...topology.relyingParties.map(
       ({ id, name, loadedEpoch }) =>
         `Relying party ${name} [${id}]: trust epoch ${loadedEpoch ?? "unknown"}`,
@@ -193,6 +182,23 @@ function statusText(
     "",
     findingTable(findings),
   ].join("\n");
+}
+
+function instanceTable(
+  instances: readonly (TopologyView["groups"][number]["instances"][number] & { group: string })[],
+): string {
+  return table(
+    ["INSTANCE", "NAME", "GROUP", "HOST", "WANTED", "STATE", "SERVICES PORT"],
+    instances.map((i) => [
+      i.id,
+      i.name,
+      i.group,
+      i.hostId,
+      i.enabled ? "started" : "stopped",
+      i.state,
+      String(i.servicesPort),
+    ]),
+  );
 }
 
 /** `gatehouse errors`: needs nobody. */

@@ -20,7 +20,7 @@ export function addNodeCommands(
     .command("start")
     .description("run it in the background; its output goes to logs/node.log")
     .action(async (_options, command: Command) =>
-      (await import("./node.ts")).startNode(contextOf(command)),
+      (await import("./node-start.ts")).startNode(contextOf(command)),
     );
   node
     .command("stop")

@@ -8,6 +8,7 @@ export interface PlanWish {
   readonly body: RouteBody<"createPlan">;
   readonly starts: boolean;
   readonly follows: boolean;
+  readonly waiverReason: string | undefined;
 }
 
 /** `gatehouse plan ...`: computes and shows a plan; starts and follows it where that was asked for. */
@@ -31,6 +32,7 @@ export function makePlan(context: CommandContext, wish: PlanWish): Promise<void>
     await followRollout(admin, context.terminal, rollout.id, {
       asksPeople: true,
       timeoutSeconds: null,
+      waiverReason: wish.waiverReason,
     });
     context.terminal.err(`Completed: ${rollout.id}`);
   });

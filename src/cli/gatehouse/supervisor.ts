@@ -3,16 +3,15 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
+import { errorCodes } from "../../kit/index.ts";
 import { ensureFolder, writeFileAtomic } from "../../keys/index.ts";
 import { markOf } from "../../transport/index.ts";
-import { nodeStatus } from "../node-control.ts";
 import type { Terminal } from "../terminal.ts";
 
 const backOffMsMin = 200;
 const backOffMsMax = 10_000;
-/** A Node Manager that ran for this long has started well: the next failure begins with a short pause. */
-const startedWellMs = 10_000;
-const readyPollMs = 100;
+/** A Node Manager that ran for this long has started well: it is started again whatever happens. */
+const startedWellMs = 5_000;
 
 /** Where the supervisor of a home says which process it is. */
 export const supervisorFile = (home: string): string => join(home, "run", "supervisor.json");
@@ -26,7 +25,7 @@ interface Ending {
 
 /**
  * Keeps the Node Manager of a home running in the foreground until it ends by itself with status 0
- * or this process is told to end. One that never came up and says why is not started again: its
+ * or this process is told to end. One that ends before it has started well says why, and is not started again: its
  * status is this one's. Resolves with the exit status.
  */
 export async function superviseNode(
@@ -43,7 +42,7 @@ export async function superviseNode(
   process.removeAllListeners("SIGINT");
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
   if (isSupervised) await leaveMark(home);
-  let wasReady = false;
+  let hasStartedWell = false;
   let pauseMs = backOffMsMin;
   try {
     for (;;) {
@@ -51,12 +50,14 @@ export async function superviseNode(
       child = spawn(process.execPath, [nodeProgram, "--home", home], {
         stdio: ["ignore", "inherit", "inherit"],
       });
-      const ended = endOf(child);
-      void whenReady(home, child, () => (wasReady = true));
-      const { status, signal } = await ended;
+      const { status, signal } = await endOf(child);
       if (status === 0 || ending.signal.aborted) return 0;
-      if (!isSupervised || (!wasReady && status !== null)) return status ?? 1;
-      if (performance.now() - startedAtMs > startedWellMs) pauseMs = backOffMsMin;
+      if (performance.now() - startedAtMs > startedWellMs) {
+        hasStartedWell = true;
+        pauseMs = backOffMsMin;
+      }
+      const saysWhyNot = status !== null && !hasStartedWell;
+      if (!isSupervised || saysWhyNot) return status ?? errorCodes.internal.exit;
       terminal.err(
         `gatehouse: the Node Manager ended with ${signal ?? `status ${status}`}: it is started again in ${pauseMs} ms`,
       );
@@ -81,12 +82,4 @@ function endOf(child: ChildProcess): Promise<Ending> {
     child.once("error", reject);
     child.once("exit", (status, signal) => resolve({ status, signal }));
   });
-}
-
-async function whenReady(home: string, child: ChildProcess, tell: () => void): Promise<void> {
-  while (child.exitCode === null && child.signalCode === null) {
-    const status = await nodeStatus(home).catch(() => null);
-    if (status?.pid === child.pid) return tell();
-    await sleep(readyPollMs);
-  }
 }

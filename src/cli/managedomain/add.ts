@@ -28,7 +28,7 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
     );
   const token = (await givenToken(given)) ?? (await newToken(context, host));
   terminal.err(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
-  terminal.err("  key pair made here, certificate requested, answer verified ...");
+  terminal.err("  making the key pair, requesting its certificate, verifying the answer ...");
   const { settings, serial, notAfterMs } = await joinDomain(options.home, {
     anmHost: server.address,
     anmPort: server.port,

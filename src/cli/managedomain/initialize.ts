@@ -30,9 +30,7 @@ export async function initialize(
   );
   const { initializeHome } = await import("../../admin/offline.ts");
   terminal.err(`Making the domain in ${options.home}:`);
-  terminal.err(
-    "  the domain's CAs, its trust-signing key, and this host's key and certificate ...",
-  );
+  terminal.err("  making its CAs, its trust-signing key, and this host's key and certificate ...");
   const made = await initializeHome(options.home, {
     ...host,
     domainName,

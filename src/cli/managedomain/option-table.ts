@@ -119,6 +119,11 @@ export const optionRows: readonly OptionRow[] = [
     for: ["regen_certs"],
   },
   {
+    flags: "--waive_unmanaged <reason>",
+    help: "why callers that cannot be observed may be passed over, where nobody can be asked",
+    for: ["regen_certs"],
+  },
+  {
     flags: "--token <token>",
     help: "join token in place of a login; prefer --token_file",
     for: ["add"],

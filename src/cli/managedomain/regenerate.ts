@@ -37,7 +37,11 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
     terminal.err(planText(plan));
     terminal.err("");
     const { rollout } = await admin.call("startRollout", { body: { planId: plan.id } });
-    await followRollout(admin, terminal, rollout.id, { asksPeople: true, timeoutSeconds: null });
+    await followRollout(admin, terminal, rollout.id, {
+      asksPeople: true,
+      timeoutSeconds: null,
+      waiverReason: given.text("waive_unmanaged"),
+    });
     terminal.out(
       `${plan.title}: done, ${plan.replaced.length} certificates replaced without a restart (${rollout.id}).`,
     );

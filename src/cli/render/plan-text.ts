@@ -54,7 +54,7 @@ function conditionText(condition: ConditionView): string {
     case "edges-proven":
       return `every connection is proven under ${condition.authorities.join(" and ")}`;
     case "presented":
-      return `${condition.credentials.length === 1 ? condition.credentials[0] : count(condition.credentials.length, "credential")} shows the new certificate on the wire`;
+      return `${condition.credentials.length === 1 ? condition.credentials[0] : count(condition.credentials.length, "credential")} ${condition.credentials.length === 1 ? "shows its" : "show their"} new certificate on the wire`;
     case "all-presented":
       return `every ${condition.usages.join(" and ")} credential shows a certificate of the current CA`;
     case "old-connections-closed":

@@ -1,0 +1,150 @@
+import { spawn } from "node:child_process";
+import { closeSync, existsSync, openSync } from "node:fs";
+import { readFile, stat } from "node:fs/promises";
+import { createServer } from "node:net";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
+import { DomainError, errorCodes, type ErrorCode } from "../../kit/index.ts";
+import { ensureFolder } from "../../keys/index.ts";
+import type { CommandContext } from "../command-context.ts";
+import { nodeStatus } from "../node-control.ts";
+import { refuseRunning, requireJoined } from "./node.ts";
+
+const startMsMax = 60_000;
+/** A plain Node Manager that nobody answers for so long works on with the state it last had. */
+const connectMsMax = 3_000;
+/** An Admin Node Manager that still fails after this long does not heal by itself. */
+const adminFailsMsMax = 5_000;
+const pollMs = 100;
+
+const ownProgram = fileURLToPath(import.meta.resolve("../gatehouse.js"));
+
+/**
+ * `gatehouse node start`: the supervisor in the background. Returns once the Node Manager works;
+ * throws what it, or the Admin Node Manager of this host, ends with.
+ */
+export async function startNode({
+  options: { home },
+  terminal,
+}: Pick<CommandContext, "terminal" | "options">): Promise<void> {
+  const { layout, settings } = await requireJoined(home);
+  await refuseRunning(home);
+  await refuseTakenPort(settings.port);
+  await ensureFolder(layout.logs, 0o700);
+  const nodeLog = await LogTail.open(join(layout.logs, "node.log"));
+  const adminLog = await LogTail.open(join(layout.logs, "admin.log"));
+  const supervisor = startSupervisor(home, nodeLog.path);
+  const startedAtMs = performance.now();
+  for (;;) {
+    const status = await Promise.race([supervisor.ended, sleep(pollMs)]);
+    if (status !== undefined) throw await endedWith(status, nodeLog);
+    const afterMs = performance.now() - startedAtMs;
+    const running = await nodeStatus(home);
+    const worksAlone = !settings.isAdmin && afterMs > connectMsMax;
+    if (running !== null && (running.connected || worksAlone)) {
+      terminal.out(`Node Manager ${running.process} runs on ${home} (process ${running.pid}).`);
+      if (!running.connected)
+        terminal.err("it waits for an Admin Node Manager, with the state it last had");
+      return;
+    }
+    const failure = afterMs > adminFailsMsMax ? await adminLog.lastFailure() : null;
+    if (failure !== null) {
+      supervisor.stop();
+      throw failure;
+    }
+    if (afterMs > startMsMax)
+      throw new DomainError(
+        "timeout",
+        `the Node Manager is not ready after ${startMsMax / 1000} s and is still being tried: see ${layout.logs}`,
+      );
+  }
+}
+
+interface StartedSupervisor {
+  /** Its exit status, if it ends. */
+  readonly ended: Promise<number>;
+  stop(): void;
+}
+
+/** Starts this program again, as supervisor in a session of its own. */
+function startSupervisor(home: string, logFile: string): StartedSupervisor {
+  const log = openSync(logFile, "a", 0o600);
+  const child = spawn(process.execPath, [ownProgram, "node", "run", "--home", home], {
+    detached: true,
+    stdio: ["ignore", log, log],
+    cwd: "/",
+  });
+  closeSync(log);
+  child.unref();
+  const ended = new Promise<number>((resolve, reject) => {
+    child.once("error", reject);
+    child.once("exit", (status) => resolve(status ?? errorCodes.internal.exit));
+  });
+  return { ended, stop: () => void child.kill("SIGTERM") };
+}
+
+async function endedWith(status: number, log: LogTail): Promise<DomainError> {
+  const found = Object.entries(errorCodes).find(([, { exit }]) => exit === status);
+  const line = await log.lastPlainLine();
+  return new DomainError(
+    (found?.[0] as ErrorCode | undefined) ?? "internal",
+    line ?? `the Node Manager ended with status ${status}: see ${log.path}`,
+  );
+}
+
+/** Found out here, since the process that needs the port is started by another one. */
+function refuseTakenPort(port: number): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once("error", (cause: NodeJS.ErrnoException) =>
+      reject(
+        cause.code === "EADDRINUSE"
+          ? new DomainError(
+              "port-in-use",
+              `port ${port} is taken by another process: stop that first`,
+              { cause },
+            )
+          : cause,
+      ),
+    );
+    server.listen(port, "0.0.0.0", () => server.close(() => resolve()));
+  });
+}
+
+/** What is written to a log from now on. */
+class LogTail {
+  readonly path: string;
+  readonly #from: number;
+
+  private constructor(path: string, from: number) {
+    this.path = path;
+    this.#from = from;
+  }
+
+  static async open(path: string): Promise<LogTail> {
+    return new LogTail(path, existsSync(path) ? (await stat(path)).size : 0);
+  }
+
+  /** The last line that is for people: log records are JSON. */
+  async lastPlainLine(): Promise<string | null> {
+    const plain = (await this.#lines()).findLast((line) => !line.startsWith("{"));
+    return plain?.replace(/^gatehouse: /, "") ?? null;
+  }
+
+  /** The error that a process ended with, as its log has it. */
+  async lastFailure(): Promise<DomainError | null> {
+    const record = (await this.#lines()).findLast((line) => /^\{"level":60,.*\}$/.test(line));
+    if (record === undefined) return null;
+    const { code, msg } = JSON.parse(record) as { code?: string; msg?: string };
+    return code !== undefined && code in errorCodes
+      ? new DomainError(code as ErrorCode, String(msg))
+      : null;
+  }
+
+  async #lines(): Promise<string[]> {
+    if (!existsSync(this.path)) return [];
+    const text = (await readFile(this.path)).subarray(this.#from).toString("utf8");
+    return text.split("\n").filter((line) => line.trim() !== "");
+  }
+}
