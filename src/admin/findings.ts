@@ -1,85 +1,95 @@
-import type { Finding } from "../domain/index.ts";
-import { arrangeEvidence, nextMove } from "../planning/index.ts";
+import { collectFindings, type Finding } from "../domain/index.ts";
+import { arrangeEvidence, nextMove, type Evidence, type Rollout } from "../planning/index.ts";
 import { readSnapshot } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import type { Presence } from "./presence.ts";
 
 const expiryWarningMs = 5 * 86_400_000;
+const hourMs = 3_600_000;
+
+interface Situation {
+  readonly evidence: Evidence;
+  readonly presence: Presence;
+  readonly open: readonly Rollout[];
+}
 
 /** What is not as it should be in the domain at this moment. */
 export async function currentFindings(state: AdminState): Promise<Finding[]> {
   return state.env.store.read(async (view) => {
-    const snapshot = await readSnapshot(view, state.env, 0);
-    const evidence = arrangeEvidence(snapshot);
+    const evidence = arrangeEvidence(await readSnapshot(view, state.env, 0));
+    const open = await view.rollouts.open();
+    return collectFindings({ evidence, presence: state.presence, open }, checks);
+  });
+}
+
+const checks: readonly ((situation: Situation) => Finding | readonly Finding[] | undefined)[] = [
+  ({ evidence }) => {
+    const { hosts } = evidence.snapshot.topology;
+    if (hosts.filter((host) => host.nodeManager.isAdmin).length > 1) return undefined;
+    return {
+      code: "one-admin",
+      severity: "warning",
+      subject: "domain",
+      text: "the domain has one Admin Node Manager: while it is down nothing can be managed or issued",
+    };
+  },
+  () => ({
+    code: "authority-unprotected",
+    severity: "warning",
+    subject: "domain",
+    text: "the keys of the authorities are on disk without a passphrase: whoever reads the Admin Node Manager's home can issue",
+  }),
+  hostFindings,
+  ({ presence }) =>
+    [...presence.rivals()].map(([hostId, count]) => ({
+      code: "identity-in-use",
+      severity: "error",
+      subject: hostId,
+      text: `the identity of ${hostId} was claimed a second time (${count} tries): its home folder may have been copied`,
+    })),
+  credentialFindings,
+  rolloutFindings,
+];
+
+function hostFindings({ evidence, presence }: Situation): Finding[] {
+  return evidence.snapshot.topology.hosts.flatMap((host): Finding[] => {
+    const { id, name } = host;
+    if (host.status === "quarantined") {
+      const text = `host ${name} waits for approval: \`gatehouse host approve ${id}\``;
+      return [{ code: "host-quarantined", severity: "warning", subject: id, text }];
+    }
+    if (presence.isConnected(id)) return [];
+    const text = `host ${name} (${id}) is not connected`;
+    return [{ code: "host-silent", severity: "error", subject: id, text }];
+  });
+}
+
+function credentialFindings({ evidence }: Situation): Finding[] {
+  const { credentials, nowMs } = evidence.snapshot;
+  return credentials.flatMap(({ id }): Finding[] => {
+    const seen = evidence.credentialOf.get(id);
+    if (seen === undefined) return [];
     const found: Finding[] = [];
-    const say = (
-      code: string,
-      severity: Finding["severity"],
-      subject: string,
-      text: string,
-    ): void => void found.push({ code, severity, subject, text });
-    const hosts = snapshot.topology.hosts;
-    if (hosts.filter((host) => host.nodeManager.isAdmin).length < 2) {
-      say(
-        "one-admin",
-        "warning",
-        "domain",
-        "the domain has one Admin Node Manager: while it is down nothing can be managed or issued",
-      );
+    if (seen.lastError !== null) {
+      const text = `${id} could not be renewed (${seen.failedRenewals} tries): ${seen.lastError}`;
+      found.push({ code: "renewal-failing", severity: "error", subject: id, text });
     }
-    say(
-      "authority-unprotected",
-      "warning",
-      "domain",
-      "the keys of the authorities are on disk without a passphrase: whoever reads the Admin Node Manager's home can issue",
-    );
-    for (const host of hosts) {
-      if (host.status === "quarantined")
-        say(
-          "host-quarantined",
-          "warning",
-          host.id,
-          `host ${host.name} waits for approval: \`gatehouse host approve ${host.id}\``,
-        );
-      else if (!state.presence.isConnected(host.id))
-        say("host-silent", "error", host.id, `host ${host.name} (${host.id}) is not connected`);
-    }
-    for (const [hostId, count] of state.presence.rivals()) {
-      say(
-        "identity-in-use",
-        "error",
-        hostId,
-        `the identity of ${hostId} was claimed a second time (${count} tries): its home folder may have been copied`,
-      );
-    }
-    for (const credential of snapshot.credentials) {
-      const seen = evidence.credentialOf.get(credential.id);
-      if (seen !== undefined && seen.lastError !== null)
-        say(
-          "renewal-failing",
-          "error",
-          credential.id,
-          `${credential.id} could not be renewed (${seen.failedRenewals} tries): ${seen.lastError}`,
-        );
-      const leftMs = (seen?.installed?.notAfterMs ?? Infinity) - snapshot.nowMs;
-      if (leftMs < expiryWarningMs)
-        say(
-          "expires-soon",
-          "warning",
-          credential.id,
-          `${credential.id} expires in ${Math.max(0, Math.floor(leftMs / 3_600_000))} hours`,
-        );
-    }
-    for (const rollout of await view.rollouts.open()) {
-      const move = nextMove(rollout, evidence, null);
-      if (move.do === "wait")
-        found.push(
-          ...move.blockers.map((blocker) => ({
-            ...blocker,
-            severity: "warning" as const,
-            text: `${rollout.id} waits: ${blocker.text}`,
-          })),
-        );
+    const leftMs = (seen.installed?.notAfterMs ?? Infinity) - nowMs;
+    if (leftMs < expiryWarningMs) {
+      const text = `${id} expires in ${Math.max(0, Math.floor(leftMs / hourMs))} hours`;
+      found.push({ code: "expires-soon", severity: "warning", subject: id, text });
     }
     return found;
+  });
+}
+
+function rolloutFindings({ evidence, open }: Situation): Finding[] {
+  return open.flatMap((rollout) => {
+    const move = nextMove(rollout, evidence, null);
+    if (move.do !== "wait") return [];
+    return move.blockers.map((blocker): Finding => {
+      const text = `${rollout.id} waits: ${blocker.text}`;
+      return { ...blocker, severity: "warning", text };
+    });
   });
 }

@@ -1,10 +1,22 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, rm } from "node:fs/promises";
-import { DomainError, type CredentialId } from "../kit/index.ts";
-import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
+import { DomainError } from "../kit/index.ts";
+import {
+  credentialId,
+  homeLayout,
+  type Envelope,
+  type HomeLayout,
+  type Host,
+  type NodeSettings,
+} from "../domain/index.ts";
 import { encodePem, parseNameText } from "../pki/index.ts";
-import { initializeDomain, issueCredential, nodeManagerNames } from "../control/index.ts";
+import {
+  initializeDomain,
+  issueCredential,
+  nodeManagerNames,
+  type ControlEnvironment,
+} from "../control/index.ts";
 import {
   ensureFolder,
   generateKeyPair,
@@ -106,27 +118,7 @@ async function makeDomain(
   try {
     const domainId = randomUUID();
     const host = await initializeDomain(env, { ...request, domainId });
-    const { privateKey } = await generateKeyPair("ecdsa-p256");
-    const { subject } = nodeManagerNames(host, domainId);
-    const pkcs10 = await issueRequest(
-      { subject: parseNameText(subject), subjectAltName: [], profile: null },
-      keySigner(privateKey),
-    );
-    const issued = await issueCredential(env, {
-      hostId: host.id,
-      credentialId: `${host.nodeManager.id}/management` as CredentialId,
-      actor: "system:initialize",
-      requestPem: encodePem("CERTIFICATE REQUEST", pkcs10.der),
-    });
-    const { der, hostDocument, ...meta } = issued;
-    await installGeneration(layout.nodeCredential, {
-      sequence: issued.sequence,
-      keyPem: privateKeyToPem(privateKey),
-      certificatePem: encodePem("CERTIFICATE", der),
-      chainPem: "",
-      meta,
-    });
-    await presentGeneration(layout.nodeCredential, issued.sequence);
+    const hostDocument = await issueFirstCredential(env, layout, host, domainId);
     const { links, authority } = await env.store.read(async (view) => ({
       links: await view.trust.after(0, 100),
       authority: await view.authorities.current("management"),
@@ -136,20 +128,9 @@ async function makeDomain(
     trust.acceptHost(hostDocument);
     await writeFileAtomic(layout.trust, JSON.stringify(trust.save()), { mode: 0o600 });
     await writeProjections({ env, layout });
-    const settings: NodeSettings = {
-      domain: domainId,
-      hostId: host.id,
-      nodeManagerId: host.nodeManager.id,
-      name: host.nodeManager.name,
-      port: host.nodeManager.port,
-      isAdmin: true,
-      trustKeyId: trustKey.keyId,
-      adminAddress: host.address,
-      adminPort: host.nodeManager.port,
-    };
-    await writeFileAtomic(layout.nodeSettings, `${JSON.stringify(settings, null, 2)}\n`, {
-      mode: 0o600,
-    });
+    const settings = settingsOf(host, domainId, trustKey.keyId);
+    const text = `${JSON.stringify(settings, null, 2)}\n`;
+    await writeFileAtomic(layout.nodeSettings, text, { mode: 0o600 });
     return {
       settings,
       authorityFingerprint: fingerprintOfPem(authority.certificatePem),
@@ -158,4 +139,49 @@ async function makeDomain(
   } finally {
     await env.close();
   }
+}
+
+/** Makes the first Node Manager's key and presents its certificate; returns the host's document. */
+async function issueFirstCredential(
+  env: ControlEnvironment,
+  layout: HomeLayout,
+  host: Host,
+  domainId: string,
+): Promise<Envelope> {
+  const { privateKey } = await generateKeyPair("ecdsa-p256");
+  const subject = parseNameText(nodeManagerNames(host, domainId).subject);
+  const pkcs10 = await issueRequest(
+    { subject, subjectAltName: [], profile: null },
+    keySigner(privateKey),
+  );
+  const { der, hostDocument, ...meta } = await issueCredential(env, {
+    hostId: host.id,
+    credentialId: credentialId(host.nodeManager.id, "management"),
+    actor: "system:initialize",
+    requestPem: encodePem("CERTIFICATE REQUEST", pkcs10.der),
+  });
+  await installGeneration(layout.nodeCredential, {
+    sequence: meta.sequence,
+    keyPem: privateKeyToPem(privateKey),
+    certificatePem: encodePem("CERTIFICATE", der),
+    chainPem: "",
+    meta,
+  });
+  await presentGeneration(layout.nodeCredential, meta.sequence);
+  return hostDocument;
+}
+
+function settingsOf(host: Host, domain: string, trustKeyId: string): NodeSettings {
+  const { id, name, port } = host.nodeManager;
+  return {
+    domain,
+    hostId: host.id,
+    nodeManagerId: id,
+    name,
+    port,
+    isAdmin: true,
+    trustKeyId,
+    adminAddress: host.address,
+    adminPort: port,
+  };
 }

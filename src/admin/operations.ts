@@ -18,73 +18,61 @@ export function registerOperations(app: FastifyInstance<Server>, state: AdminSta
   });
 }
 
+/** The gauges of the domain, and how to set them to what is true now. */
 function domainMetrics(state: AdminState): { registry: Registry; refresh: () => Promise<void> } {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const gauge = <Label extends string>(
-    name: string,
-    help: string,
-    labelNames: Label[],
-  ): Gauge<Label> => new Gauge({ name, help, labelNames, registers: [registry] });
-  const epoch = gauge("gatehouse_trust_epoch", "Epoch of the loaded trust document", []);
-  const days = gauge(
-    "gatehouse_credential_days_left",
-    "Days until the installed certificate ends",
-    ["credential", "host"],
-  );
-  const failed = gauge(
-    "gatehouse_renewals_failed",
-    "Failed tries since the last successful renewal",
-    ["credential", "host"],
-  );
-  const authorityDays = gauge("gatehouse_authority_days_left", "Days until a CA certificate ends", [
-    "authority",
-    "usage",
-    "status",
-  ]);
-  const phase = gauge("gatehouse_rollout_phase", "1 for the phase that an open rollout is in", [
-    "rollout",
-    "kind",
-    "phase",
-    "status",
-  ]);
-  const connected = gauge(
-    "gatehouse_host_connected",
-    "1 if the Node Manager of the host is connected",
-    ["host"],
-  );
+  const gauges = domainGauges(registry);
   const refresh = (): Promise<void> =>
     state.env.store.read(async (view) => {
-      days.reset();
-      failed.reset();
-      authorityDays.reset();
-      phase.reset();
-      connected.reset();
-      epoch.set(state.trust.epoch);
+      for (const gauge of Object.values(gauges)) gauge.reset();
+      gauges.epoch.set(state.trust.epoch);
       const nowMs = state.env.clock.nowMs();
-      for (const host of await view.observations.hosts()) {
-        for (const { id, installed, failedRenewals } of host.credentials) {
-          failed.set({ credential: id, host: host.hostId }, failedRenewals);
-          if (installed !== null)
-            days.set({ credential: id, host: host.hostId }, (installed.notAfterMs - nowMs) / dayMs);
+      for (const { hostId, credentials } of await view.observations.hosts()) {
+        for (const { id, installed, failedRenewals } of credentials) {
+          const labels = { credential: id, host: hostId };
+          gauges.failed.set(labels, failedRenewals);
+          if (installed !== null) gauges.days.set(labels, (installed.notAfterMs - nowMs) / dayMs);
         }
       }
-      for (const { id, usage, status, notAfterMs } of await view.authorities.all())
-        authorityDays.set({ authority: id, usage, status }, (notAfterMs - nowMs) / dayMs);
-      for (const rollout of await view.rollouts.open())
-        phase.set(
-          {
-            rollout: rollout.id,
-            kind: rollout.kind,
-            phase: phaseOf(rollout) ?? "none",
-            status: rollout.status,
-          },
-          1,
-        );
-      for (const host of await view.topology.hosts())
-        connected.set({ host: host.id }, state.presence.isConnected(host.id) ? 1 : 0);
+      for (const { id, usage, status, notAfterMs } of await view.authorities.all()) {
+        gauges.authorityDays.set({ authority: id, usage, status }, (notAfterMs - nowMs) / dayMs);
+      }
+      for (const rollout of await view.rollouts.open()) {
+        const { id, kind, status } = rollout;
+        gauges.phase.set({ rollout: id, kind, phase: phaseOf(rollout) ?? "none", status }, 1);
+      }
+      for (const { id } of await view.topology.hosts()) {
+        gauges.connected.set({ host: id }, state.presence.isConnected(id) ? 1 : 0);
+      }
     });
   return { registry, refresh };
+}
+
+function domainGauges(registry: Registry) {
+  const gauge = <Label extends string>(name: string, help: string, ...labelNames: Label[]) =>
+    new Gauge({ name: `gatehouse_${name}`, help, labelNames, registers: [registry] });
+  return {
+    epoch: gauge("trust_epoch", "Epoch of the loaded trust document"),
+    days: gauge("credential_days_left", "Days until the certificate ends", "credential", "host"),
+    failed: gauge("renewals_failed", "Failed tries since the last success", "credential", "host"),
+    authorityDays: gauge(
+      "authority_days_left",
+      "Days until a CA certificate ends",
+      "authority",
+      "usage",
+      "status",
+    ),
+    phase: gauge(
+      "rollout_phase",
+      "1 for the phase that an open rollout is in",
+      "rollout",
+      "kind",
+      "phase",
+      "status",
+    ),
+    connected: gauge("host_connected", "1 if the host's Node Manager is connected", "host"),
+  };
 }
 
 const dayMs = 86_400_000;

@@ -16,7 +16,7 @@ export type {
   PasswordHasher,
   TrustKey,
 } from "./environment.ts";
-export { initializeDomain, nodeManagerGroup, type InitializeRequest } from "./initialize.ts";
+export { initializeDomain, type InitializeRequest } from "./initialize.ts";
 export {
   configureGroup,
   createInstance,

@@ -1,14 +1,8 @@
-import {
-  DomainError,
-  type AuthorityId,
-  type GroupId,
-  type HostId,
-  type ProcessId,
-} from "../kit/index.ts";
+import { DomainError, type AuthorityId, type HostId, type ProcessId } from "../kit/index.ts";
 import { checkAddress, checkName, checkPort, type Host } from "../domain/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { newCredential } from "./issue.ts";
-import { makeAuthority, trafficSubject } from "./make-authority.ts";
+import { makeAuthority, trafficSubject, type NewAuthority } from "./make-authority.ts";
 import type { StoreTransaction } from "./ports.ts";
 import { anchorOf, publishTrust } from "./publish-trust.ts";
 
@@ -35,20 +29,7 @@ export async function initializeDomain(
   const host = firstHost(request);
   checkName("user", request.administrator.name);
   const passwordHash = await env.passwords.hash(request.administrator.password);
-  const management = await makeAuthority(env, {
-    id: "management-1" as AuthorityId,
-    usage: "management",
-    subject: request.domainName,
-    predecessor: null,
-    earlier: [],
-  });
-  const traffic = await makeAuthority(env, {
-    id: "traffic-1" as AuthorityId,
-    usage: "traffic",
-    subject: trafficSubject(1, request.domainId),
-    predecessor: null,
-    earlier: [management.root],
-  });
+  const { management, traffic } = await firstAuthorities(env, request);
   const entry = {
     actor: "system:initialize",
     action: "domain.initialize",
@@ -90,6 +71,27 @@ export async function initializeDomain(
   return host;
 }
 
+async function firstAuthorities(
+  env: ControlEnvironment,
+  { domainId, domainName }: InitializeRequest,
+): Promise<{ management: NewAuthority; traffic: NewAuthority }> {
+  const management = await makeAuthority(env, {
+    id: "management-1" as AuthorityId,
+    usage: "management",
+    subject: domainName,
+    predecessor: null,
+    earlier: [],
+  });
+  const traffic = await makeAuthority(env, {
+    id: "traffic-1" as AuthorityId,
+    usage: "traffic",
+    subject: trafficSubject(1, domainId),
+    predecessor: null,
+    earlier: [management.root],
+  });
+  return { management, traffic };
+}
+
 async function refuseSecondDomain(tx: StoreTransaction): Promise<void> {
   const hosts = await tx.topology.hosts();
   if (hosts.length > 0)
@@ -115,6 +117,3 @@ function firstHost(request: InitializeRequest): Host {
     },
   };
 }
-
-/** The group to which all Node Managers belong, as documented. */
-export const nodeManagerGroup = "group-1" as GroupId;

@@ -1,4 +1,4 @@
-import { DomainError, toHex, type AuthorityId } from "../kit/index.ts";
+import { DomainError, type AuthorityId } from "../kit/index.ts";
 import type { Authority, AuthorityUsage } from "../domain/index.ts";
 import {
   authorityProfile,
@@ -15,7 +15,6 @@ import {
   type Certificate,
   type CertificateTemplate,
   type Issuer,
-  type SigningTicket,
 } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { StoreTransaction } from "./ports.ts";
@@ -54,54 +53,33 @@ export async function makeAuthority(
   const { id, usage, predecessor } = request;
   const spki = await env.authorityKeys.create(id);
   const nowMs = Math.floor(env.clock.nowMs() / 1000) * 1000;
-  const template = (
-    profile: "root" | "cross-certificate",
-    notAfterMs: number,
-  ): CertificateTemplate => ({
-    profile: authorityProfile(profile, profile === "root" ? 1 : 0),
-    serial: randomSerial(env.rng),
+  const notAfterMs = nowMs + env.policy.authorityLifetimeSeconds * 1000;
+  const shared = {
     subject: parseNameText(request.subject),
     spki,
     subjectAltName: [],
     notBeforeMs: nowMs - env.policy.backdateSeconds * 1000,
-    notAfterMs,
-  });
-  const sign = async (
-    signer: AuthorityId,
-    wanted: CertificateTemplate,
-    issuer: Issuer,
-  ): Promise<SignedAuthority> => {
-    const ticket = prepareCertificate(wanted, issuer, env.crypto);
-    const der = completeCertificate(ticket, await env.authorityKeys.sign(signer, ticket.tbs));
-    return { ticket, signer, der };
   };
-  const endMs = nowMs + env.policy.authorityLifetimeSeconds * 1000;
-  const root = await sign(id, template("root", endMs), {
-    kind: "self",
-    earlierRoots: request.earlier,
-  });
-  const cross =
-    predecessor === null
-      ? null
-      : await sign(
-          predecessor.id,
-          template("cross-certificate", Math.min(endMs, predecessor.notAfterMs)),
-          { kind: "authority", certificate: onlyCertificate(predecessor.certificatePem) },
-        );
-  const rootCertificate = parseCertificate(root.der);
+  const root = await sign(
+    env,
+    id,
+    { ...shared, profile: authorityProfile("root", 1), notAfterMs },
+    { kind: "self", earlierRoots: request.earlier },
+  );
+  const cross = predecessor && (await crossCertify(env, predecessor, { ...shared, notAfterMs }));
   return {
-    root: rootCertificate,
+    root: root.certificate,
     authority: {
       id,
       usage,
       status: "next",
-      subject: formatName(rootCertificate.subject),
-      certificatePem: encodePem("CERTIFICATE", root.der),
-      fingerprint: toHex(env.crypto.sha256(root.der)),
-      crossCertificatePem: cross && encodePem("CERTIFICATE", cross.der),
-      crossFingerprint: cross && toHex(env.crypto.sha256(cross.der)),
+      subject: formatName(root.certificate.subject),
+      certificatePem: encodePem("CERTIFICATE", root.certificate.der),
+      fingerprint: certificateFingerprint(root.certificate, env.crypto),
+      crossCertificatePem: cross && encodePem("CERTIFICATE", cross.certificate.der),
+      crossFingerprint: cross && certificateFingerprint(cross.certificate, env.crypto),
       predecessor: predecessor?.id ?? null,
-      notAfterMs: endMs,
+      notAfterMs,
       createdAtMs: env.clock.nowMs(),
       retiredAtMs: null,
     },
@@ -113,9 +91,41 @@ export async function makeAuthority(
 }
 
 interface SignedAuthority {
-  readonly ticket: SigningTicket;
   readonly signer: AuthorityId;
-  readonly der: Uint8Array;
+  readonly certificate: Certificate;
+}
+
+/** The new key certified by the predecessor, until at most the predecessor's own end. */
+function crossCertify(
+  env: ControlEnvironment,
+  predecessor: Authority,
+  wanted: Omit<CertificateTemplate, "profile" | "serial">,
+): Promise<SignedAuthority> {
+  return sign(
+    env,
+    predecessor.id,
+    {
+      ...wanted,
+      profile: authorityProfile("cross-certificate", 0),
+      notAfterMs: Math.min(wanted.notAfterMs, predecessor.notAfterMs),
+    },
+    { kind: "authority", certificate: onlyCertificate(predecessor.certificatePem) },
+  );
+}
+
+async function sign(
+  env: ControlEnvironment,
+  signer: AuthorityId,
+  wanted: Omit<CertificateTemplate, "serial">,
+  issuer: Issuer,
+): Promise<SignedAuthority> {
+  const ticket = prepareCertificate(
+    { ...wanted, serial: randomSerial(env.rng) },
+    issuer,
+    env.crypto,
+  );
+  const der = completeCertificate(ticket, await env.authorityKeys.sign(signer, ticket.tbs));
+  return { signer, certificate: parseCertificate(der) };
 }
 
 /** The certificate in an authority's PEM text. */
@@ -130,11 +140,10 @@ async function recordAuthority(
   tx: StoreTransaction,
   env: ControlEnvironment,
   kind: "root" | "cross",
-  signed: SignedAuthority,
+  { signer, certificate }: SignedAuthority,
 ): Promise<void> {
-  const certificate = parseCertificate(signed.der);
   await tx.issuances.append({
-    authorityId: signed.signer,
+    authorityId: signer,
     serial: certificate.serialHex,
     kind,
     credentialId: null,
@@ -145,7 +154,7 @@ async function recordAuthority(
     notBeforeMs: certificate.notBeforeMs,
     notAfterMs: certificate.notAfterMs,
     issuedAtMs: env.clock.nowMs(),
-    der: signed.der,
+    der: certificate.der,
   });
 }
 

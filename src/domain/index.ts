@@ -36,7 +36,6 @@ export type {
 export { formatSpiffeId, isRole, parseSpiffeId, type Role, type SpiffeId } from "./roles.ts";
 export {
   adminProcessOf,
-  credentialOwnerOf,
   processesOf,
   type Dial,
   type Domain,

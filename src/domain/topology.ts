@@ -102,11 +102,6 @@ export function adminProcessOf(nodeManager: ProcessId): ProcessId {
   return `${nodeManager}.admin` as ProcessId;
 }
 
-/** The Node Manager whose credential `process` presents. */
-export function credentialOwnerOf(process: ProcessId): ProcessId {
-  return process.replace(/\.admin$/, "") as ProcessId;
-}
-
 /** Every process of the hosts that take part: quarantined hosts do not. */
 export function processesOf(topology: Topology): Process[] {
   const processes: Process[] = [];

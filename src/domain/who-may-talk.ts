@@ -193,14 +193,15 @@ export function checkPeer(peer: PeerCertificate, expect: PeerExpectation): PeerV
 
 function checkIdentity(peer: PeerCertificate, expect: PeerExpectation): PeerVerdict {
   const refuse = (refusal: Refusal, text: string): PeerVerdict => ({ ok: false, refusal, text });
-  const ids = peer.uris.map(parseSpiffeId).filter((id) => id !== undefined);
-  const [identity] = ids;
-  if (identity === undefined || ids.length !== 1)
+  // Counted before they are read: a second identity must not hide behind a wrong spelling.
+  const stated = peer.uris.filter((uri) => /^spiffe:/i.test(uri));
+  const identity = stated.length === 1 ? parseSpiffeId(stated[0] ?? "") : undefined;
+  if (identity === undefined)
     return refuse("no-identity", "the certificate does not state exactly one identity");
   if (identity.trustDomain !== expect.trustDomain)
     return refuse("other-domain", `the certificate is of domain ${identity.trustDomain}`);
-  const stated = peer.roles.includes("anm") ? "anm" : peer.roles[0];
-  if (stated !== identity.role || (stated === "anm" && !peer.roles.includes("nm"))) {
+  const role = peer.roles.includes("anm") ? "anm" : peer.roles[0];
+  if (role !== identity.role || (role === "anm" && !peer.roles.includes("nm"))) {
     return refuse(
       "role-mismatch",
       `the extended key usages do not state the role ${identity.role} of the identity`,

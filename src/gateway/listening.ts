@@ -1,4 +1,4 @@
-import type { Server, Socket } from "node:net";
+import type { Server } from "node:net";
 import { DomainError } from "../kit/index.ts";
 
 /** Longer than the idle times of common load balancers and callers: they end idle connections, not we. */

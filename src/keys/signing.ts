@@ -1,4 +1,1 @@
-export {
-  createSigningPool,
-  type SigningPool,
-} from "./signing-pool.ts";
+export { createSigningPool, type SigningPool } from "./signing-pool.ts";

@@ -6,7 +6,6 @@ import { formatGeneralName, parseGeneralNameText } from "./general-name.ts";
 import { certificateIsForHost } from "./host-name.ts";
 import { constraintProblem } from "./name-constraints.ts";
 import type { Subtree } from "./name-constraints.ts";
-import { formatSpiffeId, parseSpiffeId, spiffeIdOf } from "./spiffe-id.ts";
 
 let withNames: (...names: string[]) => Certificate;
 
@@ -68,29 +67,6 @@ describe("certificateIsForHost", () => {
       "IP:2001:db8::1",
     ];
     expect(certificateIsForHost(withNames(...names), host)).toBe(expected);
-  });
-});
-
-describe("SPIFFE IDs", () => {
-  test("round-trip, and refuse what cannot stand in one", () => {
-    const id = { trustDomain: "domain.example", role: "anm", id: "host-1" } as const;
-    expect(parseSpiffeId(formatSpiffeId(id))).toEqual(id);
-    expect(() => formatSpiffeId({ ...id, id: "a/b" })).toThrow(/cannot be an identity/);
-    expect(() => formatSpiffeId({ ...id, trustDomain: "Domain" })).toThrow(/lower case/);
-    for (const uri of [
-      "spiffe://d/root/a",
-      "spiffe://d/nm/a/b",
-      "spiffe://d/nm/",
-      "https://d/nm/a",
-    ]) {
-      expect(parseSpiffeId(uri)).toBeNull();
-    }
-  });
-
-  test("are taken from a certificate only when there is exactly one", () => {
-    expect(spiffeIdOf(withNames("URI:spiffe://d/nm/a", "URI:https://d/nm/b"))?.id).toBe("a");
-    expect(spiffeIdOf(withNames("URI:spiffe://d/nm/a", "URI:SPIFFE://d/nm/b"))).toBeNull();
-    expect(spiffeIdOf(withNames("DNS:a"))).toBeNull();
   });
 });
 

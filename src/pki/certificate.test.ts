@@ -27,7 +27,6 @@ import { oid } from "./oid.ts";
 import { encodePem } from "./pem.ts";
 import { processProfile, trafficProfile } from "./profiles.ts";
 import { publicKeyText } from "./public-key.ts";
-import { spiffeIdOf } from "./spiffe-id.ts";
 
 const algorithms: KeyAlgorithm[] = ["ecdsa-p256", "ecdsa-p384", "rsa-2048", "ed25519"];
 
@@ -96,8 +95,6 @@ describe("a certificate of ours", () => {
     const root = await testRoot();
     const { spki } = await generateKeyPair("ecdsa-p256");
     const leaf = testCertificate(root, spki);
-    expect(spiffeIdOf(leaf)).toEqual({ trustDomain: "domain.example", role: "nm", id: "host-1" });
-    expect(spiffeIdOf(root.certificate)).toBeNull();
     expect(isProbeCertificate(leaf)).toBe(false);
     expect(isProbeCertificate(testCertificate(root, spki, { isProbe: true }))).toBe(true);
     expect([isSelfIssued(leaf), isSelfIssued(root.certificate)]).toEqual([false, true]);

@@ -75,6 +75,5 @@ export {
 } from "./request-build.ts";
 export { randomSerial } from "./serial.ts";
 export { defaultSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
-export { formatSpiffeId, parseSpiffeId, spiffeIdOf, type SpiffeId } from "./spiffe-id.ts";
 export { leafValidity, type Validity } from "./validity.ts";
 export { utf8Decode, utf8Encode } from "./characters.ts";

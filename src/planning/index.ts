@@ -9,7 +9,6 @@ export { nextMove, type Move } from "./next-move.ts";
 export type { Condition, Edit, Phase, Plan, PlanKind, Step, Succession } from "./plan.ts";
 export { rollbackSteps } from "./rollback.ts";
 export {
-  authoritiesIn,
   changesTrust,
   isOpen,
   phaseOf,

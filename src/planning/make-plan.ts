@@ -72,11 +72,8 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
   const { successors, observeSeconds, ...plan } = request;
   const successions = successors.map((successor) => successionOf(snapshot, successor));
   const usages = successions.map((succession) => succession.usage);
-  const next = successions.map((succession) => succession.to);
-  const old = successions.map((succession) => succession.from);
   const concerned = snapshot.credentials.filter((credential) => usages.includes(credential.usage));
   const unprovable = usages.map((usage) => unmanagedCallers(usage));
-  const subjects = unprovable.map((finding) => finding.subject);
   return {
     ...plan,
     kind: "rotate-ca",
@@ -87,62 +84,92 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
     replaced: concerned.map((credential) => credential.id),
     unprovable,
     problems: [...absentHosts(snapshot), ...subjectsTaken(snapshot, successions)],
-    steps: [
-      {
-        id: "prepare",
-        phase: "prepare",
-        title: "Make the new CA and its cross-certificate",
-        edit: { do: "create-authorities", successions },
-        gate: [],
-      },
-      {
-        id: "introduce",
-        phase: "introduce",
-        title: "Trust the old and the new CA everywhere",
-        edit: { do: "trust", authorities: next },
-        gate: [{ require: "trust-loaded" }, { require: "edges-proven", authorities: next }],
-      },
-      {
-        id: "issue",
-        phase: "issue",
-        title: "Sign new requests with the new CA",
-        edit: { do: "make-current", authorities: next },
-        gate: [{ require: "trust-loaded" }],
-      },
-      ...reissueSteps(snapshot, concerned),
-      {
-        id: "reissue-rest",
-        phase: "reissue",
-        title: "Reissue what was created under the old CA in the meantime",
-        edit: { do: "reissue-rest", usages },
-        gate: [{ require: "all-presented", usages }],
-      },
-      {
-        id: "observe",
-        phase: "observe",
-        title: "Watch that everything holds under the new CA",
-        edit: { do: "watch" },
-        gate: [
-          { require: "trust-loaded" },
-          { require: "all-presented", usages },
-          { require: "unmanaged-waived", subjects },
-          { require: "held-for", seconds: observeSeconds },
-        ],
-      },
-      {
-        id: "retire",
-        phase: "retire",
-        title: "Stop trusting the old CA",
-        edit: { do: "distrust", authorities: old, deny: false },
-        gate: [
-          { require: "trust-loaded" },
-          { require: "old-connections-closed" },
-          { require: "all-presented", usages },
-        ],
-      },
-      forgetStep,
-    ],
+    steps: rotationSteps({
+      successions,
+      reissue: reissueSteps(snapshot, concerned),
+      unmanaged: unprovable.map((finding) => finding.subject),
+      observeSeconds,
+    }),
   };
+}
+
+function rotationSteps(of: {
+  readonly successions: readonly Succession[];
+  readonly reissue: readonly Step[];
+  readonly unmanaged: readonly string[];
+  readonly observeSeconds: number;
+}): Step[] {
+  const { successions } = of;
+  const usages = successions.map((succession) => succession.usage);
+  const next = successions.map((succession) => succession.to);
+  const old = successions.map((succession) => succession.from);
+  return [
+    {
+      id: "prepare",
+      phase: "prepare",
+      title: "Make the new CA and its cross-certificate",
+      edit: { do: "create-authorities", successions },
+      gate: [],
+    },
+    {
+      id: "introduce",
+      phase: "introduce",
+      title: "Trust the old and the new CA everywhere",
+      edit: { do: "trust", authorities: next },
+      gate: [{ require: "trust-loaded" }, { require: "edges-proven", authorities: next }],
+    },
+    {
+      id: "issue",
+      phase: "issue",
+      title: "Sign new requests with the new CA",
+      edit: { do: "make-current", authorities: next },
+      gate: [{ require: "trust-loaded" }],
+    },
+    ...of.reissue,
+    {
+      id: "reissue-rest",
+      phase: "reissue",
+      title: "Reissue what was created under the old CA in the meantime",
+      edit: { do: "reissue-rest", usages },
+      gate: [{ require: "all-presented", usages }],
+    },
+    ...endingSteps({ usages, old, unmanaged: of.unmanaged, observeSeconds: of.observeSeconds }),
+  ];
+}
+
+function endingSteps(of: {
+  readonly usages: readonly AuthorityUsage[];
+  readonly old: readonly AuthorityId[];
+  readonly unmanaged: readonly string[];
+  readonly observeSeconds: number;
+}): Step[] {
+  const { usages, old } = of;
+  return [
+    {
+      id: "observe",
+      phase: "observe",
+      title: "Watch that everything holds under the new CA",
+      edit: { do: "watch" },
+      gate: [
+        { require: "trust-loaded" },
+        { require: "all-presented", usages },
+        { require: "unmanaged-waived", subjects: of.unmanaged },
+        { require: "held-for", seconds: of.observeSeconds },
+      ],
+    },
+    {
+      id: "retire",
+      phase: "retire",
+      title: "Stop trusting the old CA",
+      edit: { do: "distrust", authorities: old, deny: false },
+      gate: [
+        { require: "trust-loaded" },
+        { require: "old-connections-closed" },
+        { require: "all-presented", usages },
+      ],
+    },
+    forgetStep,
+  ];
 }
 
 function successionOf(

@@ -1,4 +1,4 @@
-import type { AuthorityId, CredentialId, PlanId, RolloutId } from "../kit/index.ts";
+import type { CredentialId, PlanId, RolloutId } from "../kit/index.ts";
 import type { DesiredCredential } from "../domain/index.ts";
 import type { Phase, PlanKind, Step, Succession } from "./plan.ts";
 
@@ -63,9 +63,4 @@ export function isOpen(rollout: Pick<Rollout, "status">): boolean {
 /** The phase the rollout is in: that of its last applied step. */
 export function phaseOf(rollout: Pick<Rollout, "done" | "todo">): Phase | null {
   return (rollout.done.at(-1)?.step ?? rollout.todo[0])?.phase ?? null;
-}
-
-/** Authorities that an open rotation is replacing or introducing. */
-export function authoritiesIn(rollout: Pick<Rollout, "successions">): AuthorityId[] {
-  return rollout.successions.flatMap(({ from, to }) => [from, to]);
 }

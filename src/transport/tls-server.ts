@@ -69,7 +69,7 @@ export function guardConnections(
   server.removeAllListeners("secureConnection");
   server.on("secureConnection", (socket: TLSSocket) => {
     if (rules.verify !== null && socket.isSessionReused()) return void socket.destroy();
-    if (socket.alpnProtocol === probeProtocol) return void rules.onProbe(socket);
+    if (socket.alpnProtocol === probeProtocol) return rules.onProbe(socket);
     epochs.add(socket, begun(socket));
     for (const answer of answerHttp) answer.call(server, socket);
   });

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { tempFolder } from "../../../test/support/temp-folder.ts";
-import { entry } from "../conformance/examples.ts";
+import { entry } from "../../../test/conformance/store/examples.ts";
 import type { TransactionExecutor } from "../executor.ts";
 import { appendAudit, AuditView } from "../tables/audit.ts";
 import { Connection, migrate, openForWriting } from "./database.ts";

@@ -7,8 +7,8 @@ import { DomainError } from "../../kit/index.ts";
 import type { Store } from "../../control/index.ts";
 import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { waitUntil } from "../../../test/support/wait-until.ts";
-import { entry, host, hostId, issuance } from "../conformance/examples.ts";
-import { testClock as clock } from "../conformance/harness.ts";
+import { entry, host, hostId, issuance } from "../../../test/conformance/store/examples.ts";
+import { testClock as clock } from "../../../test/conformance/store/harness.ts";
 import { storeError } from "./errors.ts";
 import { openSqliteStore } from "./open.ts";
 

@@ -1,7 +1,7 @@
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { tempFolder } from "../../../test/support/temp-folder.ts";
-import { describeStore } from "../conformance.ts";
+import { describeStore } from "../../../test/conformance/store.ts";
 import { openSqliteStore } from "./open.ts";
 
 describeStore("sqlite", {
@@ -13,7 +13,7 @@ describeStore("sqlite", {
       clock,
       ...(transactionMsMax === undefined ? {} : { limits: { transactionMsMax } }),
     }),
-  writerProgram: new URL("./issue-until-killed.ts", import.meta.url),
+  writerProgram: new URL("../../../test/support/issue-until-killed.ts", import.meta.url),
   tamper: async (folder, sql) => {
     const db = new Database(join(folder, "gatehouse.db"));
     db.exec(sql);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { DomainError } from "../../kit/index.ts";
+import { DomainError } from "../../../src/kit/index.ts";
 import { entry, issuance } from "./examples.ts";
 import { openStore, testClock, type StoreHarness } from "./harness.ts";
 

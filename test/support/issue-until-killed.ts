@@ -1,5 +1,5 @@
-import { issueUntilKilled } from "../conformance/issue-until-killed.ts";
-import { openSqliteStore } from "./open.ts";
+import { issueUntilKilled } from "../conformance/store/issue-until-killed.ts";
+import { openSqliteStore } from "../../src/store/index.ts";
 
 const clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 await issueUntilKilled(

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import { DomainError } from "../../kit/index.ts";
-import type { StoreTransaction } from "../../control/index.ts";
+import { DomainError } from "../../../src/kit/index.ts";
+import type { StoreTransaction } from "../../../src/control/index.ts";
 import { authority, credential, entry, host, hostId, issuance } from "./examples.ts";
 import { openStore, type StoreHarness } from "./harness.ts";
 

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import type { Store } from "../../control/index.ts";
+import type { Store } from "../../../src/control/index.ts";
 import { issuance } from "./examples.ts";
 
 /** Callers that issue at the same time, so that groups are larger than one. */

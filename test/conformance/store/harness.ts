@@ -1,6 +1,6 @@
 import { onTestFinished } from "vitest";
-import type { Clock } from "../../kit/index.ts";
-import type { Store } from "../../control/index.ts";
+import type { Clock } from "../../../src/kit/index.ts";
+import type { Store } from "../../../src/control/index.ts";
 
 /** One database product, as the suite uses it. */
 export interface StoreHarness {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { Issuance } from "../../control/index.ts";
+import type { Issuance } from "../../../src/control/index.ts";
 import {
   authority,
   authorityId,

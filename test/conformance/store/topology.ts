@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
-import type { GroupId, RelyingPartyId } from "../../kit/index.ts";
-import type { Domain, Group, Instance, RelyingParty } from "../../domain/index.ts";
+import type { GroupId, RelyingPartyId } from "../../../src/kit/index.ts";
+import type { Domain, Group, Instance, RelyingParty } from "../../../src/domain/index.ts";
 import { entry, host, hostId, processId } from "./examples.ts";
 import { openStore, type StoreHarness } from "./harness.ts";
 

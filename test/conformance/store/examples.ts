@@ -5,10 +5,10 @@ import type {
   PlanId,
   ProcessId,
   RolloutId,
-} from "../../kit/index.ts";
-import type { Authority, Credential, Host } from "../../domain/index.ts";
-import type { Plan, Rollout } from "../../planning/index.ts";
-import type { AuditEntry, Issuance } from "../../control/index.ts";
+} from "../../../src/kit/index.ts";
+import type { Authority, Credential, Host } from "../../../src/domain/index.ts";
+import type { Plan, Rollout } from "../../../src/planning/index.ts";
+import type { AuditEntry, Issuance } from "../../../src/control/index.ts";
 
 export const entry: AuditEntry = {
   actor: "user:admin",

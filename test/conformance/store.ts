@@ -1,15 +1,15 @@
 import { describe } from "vitest";
-import { accountTests } from "./conformance/accounts.ts";
-import { auditTests } from "./conformance/audit.ts";
-import { credentialTests } from "./conformance/credentials.ts";
-import { durabilityTests } from "./conformance/durability.ts";
-import { feedTests } from "./conformance/feed.ts";
-import type { StoreHarness } from "./conformance/harness.ts";
-import { rolloutTests } from "./conformance/rollouts.ts";
-import { topologyTests } from "./conformance/topology.ts";
-import { transactionTests } from "./conformance/transactions.ts";
+import { accountTests } from "./store/accounts.ts";
+import { auditTests } from "./store/audit.ts";
+import { credentialTests } from "./store/credentials.ts";
+import { durabilityTests } from "./store/durability.ts";
+import { feedTests } from "./store/feed.ts";
+import type { StoreHarness } from "./store/harness.ts";
+import { rolloutTests } from "./store/rollouts.ts";
+import { topologyTests } from "./store/topology.ts";
+import { transactionTests } from "./store/transactions.ts";
 
-export type { StoreHarness } from "./conformance/harness.ts";
+export type { StoreHarness } from "./store/harness.ts";
 
 /** Everything that a store must do, whatever database is under it. */
 export function describeStore(name: string, harness: StoreHarness): void {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { StoreTransaction } from "../../control/index.ts";
+import type { StoreTransaction } from "../../../src/control/index.ts";
 import { authority, credential, entry, host, issuance, rollout } from "./examples.ts";
 import { openStore, type StoreHarness } from "./harness.ts";
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { IdempotentAnswer, JoinToken, Session, User } from "../../control/index.ts";
+import type { IdempotentAnswer, JoinToken, Session, User } from "../../../src/control/index.ts";
 import { entry } from "./examples.ts";
 import { openStore, type StoreHarness } from "./harness.ts";
 

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
-import type { HostId, PlanId, RelyingPartyId, RolloutId } from "../../kit/index.ts";
-import type { HostObservation, RelyingPartyObservation } from "../../domain/index.ts";
-import type { TrustLink } from "../../control/index.ts";
+import type { HostId, PlanId, RelyingPartyId, RolloutId } from "../../../src/kit/index.ts";
+import type { HostObservation, RelyingPartyObservation } from "../../../src/domain/index.ts";
+import type { TrustLink } from "../../../src/control/index.ts";
 import { entry, hostId, plan, rollout } from "./examples.ts";
 import { openStore, type StoreHarness } from "./harness.ts";
 
