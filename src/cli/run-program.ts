@@ -45,6 +45,8 @@ async function unknownError(error: unknown): Promise<DomainError | null> {
     const { CommanderError } = await import("commander");
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return null;
+      if (error.code === "commander.help")
+        return new DomainError("usage", "a command is missing: the same with --help lists them");
       const text = error.message.replace(/^error: /, "").replace(/\n/g, " ");
       return new DomainError(
         "usage",

@@ -1,5 +1,5 @@
 import { DomainError, type ProcessId } from "../../kit/index.ts";
-import type { RouteBody } from "../../contract/index.ts";
+import { checkValue, routes, type RouteBody } from "../../contract/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { parseDuration } from "../duration.ts";
 import { findGroup, findHost } from "../lookup.ts";
@@ -118,10 +118,11 @@ export function configureGroup(context: CommandContext, name: string, file: stri
 
 async function readConfiguration(file: string): Promise<RouteBody<"configureGroup">> {
   const text = await readTextFile(file, "the configuration file");
+  let value: unknown;
   try {
-    // Its form is checked by the server, as that of every caller.
-    return JSON.parse(text) as RouteBody<"configureGroup">;
+    value = JSON.parse(text);
   } catch (cause) {
     throw new DomainError("invalid-input", `${file} is not JSON: correct it`, { cause });
   }
+  return checkValue(routes.configureGroup.body, value, file);
 }

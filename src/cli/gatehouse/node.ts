@@ -79,9 +79,7 @@ function notRunning(home: string): DomainError {
 }
 
 /** The home of a host that is in a domain. Throws `home-missing`. */
-export async function requireJoined(
-  home: string,
-): Promise<{
+export async function requireJoined(home: string): Promise<{
   layout: LocalHome["layout"];
   settings: NonNullable<LocalHome["joined"]>["settings"];
 }> {

@@ -27,8 +27,8 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       "--add needs a running Admin Node Manager: give --anm_host, or anm_host= in conf/managedomain.props",
     );
   const token = (await givenToken(given)) ?? (await newToken(context, host));
-  terminal.err(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
-  terminal.err("  making the key pair, requesting its certificate, verifying the answer ...");
+  terminal.out(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
+  terminal.out("  making the key pair, requesting its certificate, verifying the answer ...");
   const { settings, serial, notAfterMs } = await joinDomain(options.home, {
     anmHost: server.address,
     anmPort: server.port,

@@ -29,8 +29,8 @@ export async function initialize(
     { isNew: true },
   );
   const { initializeHome } = await import("../../admin/offline.ts");
-  terminal.err(`Making the domain in ${options.home}:`);
-  terminal.err("  making its CAs, its trust-signing key, and this host's key and certificate ...");
+  terminal.out(`Making the domain in ${options.home}:`);
+  terminal.out("  making its CAs, its trust-signing key, and this host's key and certificate ...");
   const made = await initializeHome(options.home, {
     ...host,
     domainName,

@@ -4,7 +4,8 @@ const severalAdmins =
   "several Admin Node Managers come with the move to PostgreSQL in a later version";
 const otherAuthorities =
   "CAs that you provide, or that sign elsewhere, come with a later version; leave the option out to use the domain's own CA";
-const edits = `changing a host or its admin capability comes with ${severalAdmins.replace(" come with", ", with")}`;
+const edits =
+  "changing a host or its admin capability comes with the move to PostgreSQL with several Admin Node Managers, in a later version";
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
 const compare = `there is one topology here, in the store: there is nothing to compare or merge; ${severalAdmins}`;

@@ -34,8 +34,7 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
       ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
       : { kind: "replace-leaves", credentials: await credentialsOf(admin, hostId) };
     const plan = await admin.call("createPlan", { body });
-    terminal.err(planText(plan));
-    terminal.err("");
+    terminal.out(planText(plan));
     const { rollout } = await admin.call("startRollout", { body: { planId: plan.id } });
     await followRollout(admin, terminal, rollout.id, {
       asksPeople: true,
