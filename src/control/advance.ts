@@ -1,4 +1,4 @@
-import { assert, type CredentialId, type RolloutId } from "../kit/index.ts";
+import { assert, DomainError, type CredentialId, type RolloutId } from "../kit/index.ts";
 import {
   forgetSuperseded,
   type Anchor,
@@ -33,7 +33,8 @@ export interface Leadership {
 
 /**
  * Makes the next move of a rollout, if there is one to make, and returns it. The gate is evaluated
- * outside first, and again inside the transaction that applies the step.
+ * outside first, and again inside the transaction that applies the step. Throws `not-leader`, and
+ * `conflict` if the move is another one by then.
  */
 export async function advanceRollout(
   env: ControlEnvironment,
@@ -64,10 +65,19 @@ export async function advanceRollout(
     );
     if (again.do === "finish" && move.do === "finish")
       await tx.rollouts.put(finished(rollout, env.clock.nowMs()));
-    if (again.do !== "apply" || move.do !== "apply" || again.step.id !== move.step.id) return again;
-    await tx.rollouts.put(await applyStep(tx, env, rollout, again.step, prepared));
+    else if (again.do === "apply" && move.do === "apply" && again.step.id === move.step.id)
+      await tx.rollouts.put(await applyStep(tx, env, rollout, again.step, prepared));
+    else throw changedMeanwhile(id);
     return again;
   });
+}
+
+/** Nothing is written, nor an audit record of a step that was not taken. */
+function changedMeanwhile(id: RolloutId): DomainError {
+  return new DomainError(
+    "conflict",
+    `rollout ${id} or what its gate looks at changed meanwhile: look again`,
+  );
 }
 
 function finished(rollout: Rollout, nowMs: number): Rollout {
@@ -181,6 +191,8 @@ async function applyEdit(
       return {};
     case "return":
       await presentEarlier(tx, rollout);
+      // Its epoch tells reports from before this from those after.
+      await publishTrust(tx, env, {});
       return {};
   }
 }
@@ -261,7 +273,7 @@ function denialsOf(authority: Authority): Denial[] {
 
 async function forgetAll(tx: StoreTransaction): Promise<void> {
   for (const credential of await tx.credentials.all()) {
-    const recorded = forgetSuperseded(credential.recorded);
+    const recorded = forgetSuperseded(credential);
     if (recorded.length === credential.recorded.length) continue;
     await tx.credentials.putRecorded({
       id: credential.id,

@@ -172,7 +172,7 @@ export async function deleteInstance(
   await env.store.write(
     { actor: request.actor, action: "instance.delete", subject: request.id, detail: {} },
     async (tx) => {
-      const denied = await removeInstance(tx, await requireInstance(tx, request.id));
+      const denied = await removeInstance(tx, env, await requireInstance(tx, request.id));
       if (denied.length > 0) await publishTrust(tx, env, { deny: denied });
     },
   );
@@ -191,7 +191,7 @@ export async function deleteGroup(
         throw new DomainError("not-found", `there is no group ${request.id} in this domain`);
       const denied: Denial[] = [];
       for (const instance of await tx.topology.instances()) {
-        if (instance.groupId === request.id) denied.push(...(await removeInstance(tx, instance)));
+        if (instance.groupId === request.id) denied.push(...(await removeInstance(tx, env, instance)));
       }
       await tx.topology.removeGroup(request.id);
       if (denied.length > 0) await publishTrust(tx, env, { deny: denied });
@@ -199,9 +199,18 @@ export async function deleteGroup(
   );
 }
 
-async function removeInstance(tx: StoreTransaction, instance: Instance): Promise<Denial[]> {
+async function removeInstance(
+  tx: StoreTransaction,
+  env: Pick<ControlEnvironment, "clock" | "policy">,
+  instance: Instance,
+): Promise<Denial[]> {
   const observation = await tx.observations.host(instance.hostId);
-  const state = observation?.processes.find((process) => process.id === instance.id)?.state;
+  const silentMs = env.clock.nowMs() - (observation?.receivedAtMs ?? 0);
+  // What a host said last is no news of one that is gone: else it could never be deleted.
+  const isSilent = silentMs > env.policy.silentAfterSeconds * 1000;
+  const state = isSilent
+    ? undefined
+    : observation?.processes.find((process) => process.id === instance.id)?.state;
   if (instance.enabled || state === "running" || state === "starting") {
     throw new DomainError(
       "still-running",

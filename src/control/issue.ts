@@ -87,8 +87,7 @@ export async function issueCredential(
       notAfterMs: job.notAfterMs,
       confirmed: false,
     };
-    await recordKey(tx, env, credential, key);
-    const host = await requireHost(tx, request.hostId);
+    const host = await recordKey(tx, env, credential, key);
     return {
       der: leaf.der,
       serial,
@@ -102,13 +101,16 @@ export async function issueCredential(
   });
 }
 
-/** Records the key with its credential; an Admin Node Manager's key goes into the trust document. */
+/**
+ * Records the key with its credential; an Admin Node Manager's key goes into the trust document.
+ * Returns the host with its new document version.
+ */
 async function recordKey(
   tx: StoreTransaction,
   env: ControlEnvironment,
   credential: Credential,
   key: RecordedKey,
-): Promise<void> {
+): Promise<Host> {
   const recorded = recordIssued(credential.recorded, key);
   // Created before another authority became current; or a rollback's kept generation is gone.
   const desired = { ...credential.desired, authorityId: key.authorityId, maxSequence: null };
@@ -121,6 +123,7 @@ async function recordKey(
   const host = await requireHost(tx, credential.hostId);
   if (host.nodeManager.isAdmin && credential.process === host.nodeManager.id)
     await publishTrust(tx, env, {});
+  return host;
 }
 
 /**

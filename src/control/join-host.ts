@@ -1,11 +1,18 @@
 import { DomainError, fromHex, toHex, type HostId, type ProcessId } from "../kit/index.ts";
-import { checkAddress, checkName, checkPort, type Envelope, type Host } from "../domain/index.ts";
+import {
+  checkAddress,
+  checkName,
+  checkPort,
+  type Envelope,
+  type Host,
+  type RecordedKey,
+} from "../domain/index.ts";
 import { base64Decode, parseRequestPem, spkiFingerprint, utf8Encode } from "../pki/index.ts";
 import { hashSecret, newSecret } from "./accounts.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { issueCredential, newCredential, type CredentialIssued } from "./issue.ts";
 import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
-import { requireHost } from "./publish-trust.ts";
+import { currentTrust, requireHost } from "./publish-trust.ts";
 
 /** A join token as a person carries it: which token, its secret, and the trust-signing key it pins. */
 export interface JoinTokenText {
@@ -239,7 +246,9 @@ export async function returnHost(
       subject: host.id,
       detail: { awaySeconds: Math.round(awayMs / 1000) },
     };
-    await env.store.write(entry, (tx) => tx.topology.putHost({ ...host, status: "quarantined" }));
+    await env.store.write(entry, async (tx) =>
+      tx.topology.putHost({ ...(await requireHost(tx, host.id)), status: "quarantined" }),
+    );
     throw new DomainError(
       "quarantined",
       `host ${host.name} was away for longer than the rejoin window: an administrator runs \`gatehouse host approve ${host.id}\``,
@@ -269,11 +278,23 @@ async function provenHost(
     `${host.nodeManager.id}/management` as Parameters<typeof view.credentials.get>[0],
   );
   const spki = spkiFingerprint(lastKey, env.crypto);
-  if (credential?.recorded.some((key) => key.spki === spki) !== true)
-    return refuse("its last key is not the one recorded for it");
+  const recorded = credential?.recorded.find((key) => key.spki === spki);
+  if (recorded === undefined) return refuse("its last key is not the one recorded for it");
+  if (await isDenied(view, recorded)) return refuse("its last key is denied");
+  const { denied } = await currentTrust(view);
+  if (denied.some((denial) => denial.kind === "key" && denial.fingerprint === spki))
+    return refuse("its last key is denied");
   if (!env.crypto.verify(lastKey, returnMessage(request), proof, "ecdsa-sha256"))
     return refuse("its proof does not verify");
   return host;
+}
+
+async function isDenied(view: StoreView, key: RecordedKey): Promise<boolean> {
+  const issuance = await view.issuances.find(key.authorityId, key.serial);
+  const { denied } = await currentTrust(view);
+  return denied.some(({ kind, fingerprint }) =>
+    kind === "key" ? fingerprint === key.spki : fingerprint === issuance?.fingerprint,
+  );
 }
 
 /** Ends a quarantine: the host may return as if it had not been away too long. */

@@ -20,6 +20,8 @@ export interface OwnEvidence {
   readonly seenBy: ProcessId;
   /** Set when the report is that of the Admin Node Manager's own host. */
   readonly adminProcess: ProcessObservation | null;
+  /** Then also the serial that its server shows: it loads the credential on its own, and later. */
+  readonly servedSerial: string | null;
   /** Edges in which the Admin Node Manager was the verifier. */
   readonly proofs: readonly EdgeProof[];
 }
@@ -52,10 +54,12 @@ async function completeReport(
 ): Promise<HostObservation> {
   const host = await tx.topology.host(hostId);
   const nowMs = env.clock.nowMs();
+  const isSeen = own.servedSerial === null || own.servedSerial === own.seenSerial;
+  const seenOnWire = isSeen ? { serial: own.seenSerial, by: own.seenBy, atMs: nowMs } : null;
   const credentials = report.credentials.map((credential) =>
     // The Node Manager cannot see its own client certificate: its peer says which one arrived.
     host !== undefined && credential.id === `${host.nodeManager.id}/management`
-      ? { ...credential, seenOnWire: { serial: own.seenSerial, by: own.seenBy, atMs: nowMs } }
+      ? { ...credential, seenOnWire }
       : credential,
   );
   return {
@@ -105,7 +109,9 @@ function confirmed(
   mayGoBack: boolean,
 ): Credential["recorded"] | undefined {
   const marked = recordConfirmed(credential.recorded, serial);
-  const kept = mayGoBack ? marked : forgetSuperseded(marked);
+  const kept = mayGoBack
+    ? marked
+    : forgetSuperseded({ desired: credential.desired, recorded: marked });
   const isNews =
     kept.length !== credential.recorded.length ||
     kept.some((key, i) => key.confirmed !== credential.recorded[i]?.confirmed);

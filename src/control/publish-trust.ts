@@ -2,6 +2,7 @@ import { assert, DomainError, toHex, type HostId } from "../kit/index.ts";
 import type {
   Anchor,
   Authority,
+  Credential,
   Denial,
   Envelope,
   Host,
@@ -89,8 +90,12 @@ async function knownAdmins(view: StoreView): Promise<KnownProcess[]> {
 
 /** A Node Manager with the keys recorded for it, as its peers may meet it. */
 export async function knownNodeManager(view: StoreView, host: Host): Promise<KnownProcess> {
+  const id = credentialId(host.nodeManager.id, "management");
+  return nodeManagerWith(host, await view.credentials.get(id));
+}
+
+function nodeManagerWith(host: Host, credential: Credential | undefined): KnownProcess {
   const { id, name, port, isAdmin } = host.nodeManager;
-  const credential = await view.credentials.get(credentialId(id, "management"));
   return {
     id,
     name,
@@ -98,8 +103,12 @@ export async function knownNodeManager(view: StoreView, host: Host): Promise<Kno
     hostId: host.id,
     address: host.address,
     role: isAdmin ? "anm" : "nm",
-    keys: credential?.recorded.map((key) => key.spki) ?? [],
+    keys: keysOf(credential),
   };
+}
+
+function keysOf(credential: Credential | undefined): string[] {
+  return credential?.recorded.map((key) => key.spki) ?? [];
 }
 
 /** Signs what one host needs to know of its own processes, with the host's present version. */
@@ -108,26 +117,26 @@ export async function signHostDocument(
   env: Signing,
   host: Host,
 ): Promise<Envelope> {
-  const instances = await view.topology.instances(host.id);
-  const processes = await Promise.all(
-    instances.map(async (instance): Promise<KnownProcess> => {
-      const credential = await view.credentials.get(credentialId(instance.id, "management"));
-      return {
-        id: instance.id,
-        role: "gateway",
-        hostId: host.id,
-        name: instance.name,
-        address: "127.0.0.1",
-        port: instance.managementPort,
-        keys: credential?.recorded.map((key) => key.spki) ?? [],
-      };
+  const credentials = new Map(
+    (await view.credentials.ofHost(host.id)).map((credential) => [credential.id, credential]),
+  );
+  const processes = (await view.topology.instances(host.id)).map(
+    (instance): KnownProcess => ({
+      id: instance.id,
+      role: "gateway",
+      hostId: host.id,
+      name: instance.name,
+      address: "127.0.0.1",
+      port: instance.managementPort,
+      keys: keysOf(credentials.get(credentialId(instance.id, "management"))),
     }),
   );
+  const own = credentials.get(credentialId(host.nodeManager.id, "management"));
   const document: HostDocument = {
     domain: (await view.topology.domain()).id,
     hostId: host.id,
     version: host.documentVersion,
-    processes: [await knownNodeManager(view, host), ...processes],
+    processes: [nodeManagerWith(host, own), ...processes],
   };
   return env.trustKey.sign("host", utf8Encode(JSON.stringify(document)));
 }

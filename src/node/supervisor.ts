@@ -5,7 +5,7 @@ import type { NodeState } from "./node-state.ts";
 const backOffMsMin = 250;
 const backOffMsMax = 30_000;
 /** A process that ran for this long has started well: the next failure begins with a short pause. */
-const startedWellMs = 10_000;
+const startedWellMs = 2_000;
 const stopMsMax = 15_000;
 
 export interface Program {

@@ -1,0 +1,339 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { closeSync, openSync, readdirSync } from "node:fs";
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { join } from "node:path";
+import { onTestFinished } from "vitest";
+import { initializeHome } from "../../src/admin/offline.ts";
+import type {
+  RolloutView,
+  RouteBody,
+  RouteName,
+  RouteParams,
+  RouteResponse,
+} from "../../src/contract/index.ts";
+import { homeLayout } from "../../src/domain/index.ts";
+import type { HostId, ProcessId } from "../../src/kit/index.ts";
+import { joinDomain } from "../../src/node/local.ts";
+import {
+  adminServerTls,
+  ApiCaller,
+  apiPrefix,
+  callApi,
+  fetchTrustLinks,
+  isAlive,
+  LoadedTrust,
+  readMark,
+  type ProcessMark,
+  type SavedTrust,
+} from "../../src/transport/index.ts";
+import { freePort } from "./free-port.ts";
+import { tempFolder } from "./temp-folder.ts";
+import { waitUntil } from "./wait-until.ts";
+
+const gatehouse = join(import.meta.dirname, "..", "..", "bin", "gatehouse");
+const password = "only for this test";
+const startMsMax = 60_000;
+
+/** A domain of built programs: `hosts` home folders, the first with the Admin Node Manager. */
+export class LiveDomain {
+  readonly folder: string;
+  readonly adminPort: number;
+  readonly #nodes = new Map<string, ChildProcess>();
+  readonly #trust: LoadedTrust;
+  #caller: ApiCaller;
+  #token = "";
+  upstream = "";
+
+  private constructor(folder: string, adminPort: number, trust: LoadedTrust) {
+    this.folder = folder;
+    this.adminPort = adminPort;
+    this.#trust = trust;
+    this.#caller = this.#open();
+  }
+
+  /** Initializes, joins and starts; everything ends with the test. */
+  static async start(hosts: number): Promise<LiveDomain> {
+    const folder = await tempFolder();
+    const adminPort = await freePort();
+    const home = join(folder, "host-1");
+    await initializeHome(home, {
+      domainName: "CN=Domain",
+      hostName: "host-1.test",
+      address: "127.0.0.1",
+      nodeManagerName: "Node Manager on host-1.test",
+      port: adminPort,
+      administrator: { name: "admin", password },
+    });
+    const saved = JSON.parse(await readFile(homeLayout(home).trust, "utf8")) as SavedTrust;
+    const domain = new LiveDomain(folder, adminPort, LoadedTrust.restore(saved));
+    onTestFinished(() => domain.stop());
+    domain.upstream = await startUpstream();
+    await domain.startNode("host-1");
+    await waitUntil(() => domain.logIn(), {
+      deadlineMs: startMsMax,
+      what: "the Admin Node Manager answers",
+    });
+    for (let i = 2; i <= hosts; i++) await domain.join(`host-${i}`);
+    return domain;
+  }
+
+  home(host: string): string {
+    return join(this.folder, host);
+  }
+
+  /** Joins a new home folder and starts its Node Manager. */
+  async join(host: string): Promise<void> {
+    const hostName = `${host}.test`;
+    const { token } = await this.call("createJoinToken", {
+      body: { hostName, lifetimeSeconds: 600 },
+    });
+    await joinDomain(this.home(host), {
+      anmHost: "127.0.0.1",
+      anmPort: this.adminPort,
+      token,
+      hostName,
+      address: "127.0.0.1",
+      nodeManagerName: `Node Manager on ${hostName}`,
+      port: await freePort(),
+    });
+    await this.startNode(host);
+  }
+
+  /** `gatehouse node run` on a home folder. */
+  async startNode(host: string): Promise<void> {
+    const { logs } = homeLayout(this.home(host));
+    await mkdir(logs, { recursive: true, mode: 0o700 });
+    const log = openSync(join(logs, "node.log"), "a", 0o600);
+    this.#nodes.set(
+      host,
+      spawn(gatehouse, ["--home", this.home(host), "node", "run"], { stdio: ["ignore", log, log] }),
+    );
+    closeSync(log);
+  }
+
+  /** Creates an instance of the group `service` on a host, starts it and waits until it is seen on the wire. */
+  async addInstance(host: string, service = "service"): Promise<{ id: ProcessId; port: number }> {
+    const hostId =
+      (await this.call("getTopology")).hosts.find((candidate) => candidate.name === `${host}.test`)
+        ?.id ?? ("" as HostId);
+    const instance = await this.call("createInstance", {
+      body: {
+        name: `${service}-${Math.random().toString(36).slice(2, 8)}`,
+        group: service,
+        hostId,
+        managementPort: await freePort(),
+        servicesPort: await freePort(),
+        configuration: {
+          dnsNames: [`${service}.test`],
+          routes: [{ host: null, pathPrefix: "/", upstreams: [this.upstream], healthPath: null }],
+        },
+      },
+    });
+    await this.call("setInstanceEnabled", { params: { id: instance.id }, body: { enabled: true } });
+    await this.waitForCredentials((id) => id.startsWith(`${instance.id}/`), 2);
+    return { id: instance.id, port: instance.servicesPort };
+  }
+
+  /** Waits until `count` of the chosen credentials are seen on the wire as they are installed. */
+  async waitForCredentials(isChosen: (id: string) => boolean, count: number): Promise<void> {
+    await waitUntil(
+      async () => {
+        const { credentials } = await this.call("listCredentials");
+        return (
+          credentials.filter((credential) => isChosen(credential.id) && credential.onWire).length >=
+          count
+        );
+      },
+      { deadlineMs: startMsMax, what: "the certificates are seen on the wire" },
+    );
+  }
+
+  async logIn(): Promise<boolean> {
+    try {
+      this.#token = (
+        await callApi(this.#caller, "logIn", { body: { username: "admin", password } })
+      ).token;
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  #open(): ApiCaller {
+    return new ApiCaller(
+      { address: "127.0.0.1", port: this.adminPort, prefix: apiPrefix },
+      adminServerTls({ trust: this.#trust, caller: "user", nowMs: () => Date.now() }),
+    );
+  }
+
+  /** Calls the API as the administrator; loads new trust when the server is refused, and tries again while it is away. */
+  async call<Name extends RouteName>(
+    name: Name,
+    input: { params?: RouteParams<Name>; body?: RouteBody<Name>; query?: never } = {},
+  ): Promise<RouteResponse<Name>> {
+    const endMs = performance.now() + 20_000;
+    for (;;) {
+      try {
+        return await callApi(this.#caller, name, {
+          ...input,
+          headers: { authorization: `Bearer ${this.#token}` },
+        });
+      } catch (error) {
+        const { code } = error as { code?: string };
+        if (
+          performance.now() > endMs ||
+          (code !== "unreachable" && code !== "untrusted-server" && code !== "timeout")
+        )
+          throw error;
+        const server = { address: "127.0.0.1", port: this.adminPort };
+        await fetchTrustLinks(server, this.#trust.epoch)
+          .then((links) => this.#trust.accept(links))
+          .catch(() => {});
+        this.#caller.close();
+        this.#caller = this.#open();
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    }
+  }
+
+  get trust(): SavedTrust {
+    return this.#trust.save();
+  }
+
+  /** Plans and starts a change; `waivers` are given right away for every phase named. */
+  async roll(
+    wish: RouteBody<"createPlan">,
+    waived: readonly string[] = [],
+  ): Promise<RolloutView["rollout"]["id"]> {
+    let id: RolloutView["rollout"]["id"] | null = null;
+    let unmanaged: string[] = [];
+    await waitUntil(
+      async () => {
+        try {
+          const plan = await this.call("createPlan", { body: wish });
+          unmanaged = plan.unprovable.map((finding) => finding.subject);
+          id = (await this.call("startRollout", { body: { planId: plan.id } })).rollout.id;
+          return true;
+        } catch (error) {
+          // A certificate that an Admin Node Manager got in between makes the plan stale.
+          if ((error as { code?: string }).code === "plan-stale") return false;
+          throw error;
+        }
+      },
+      { deadlineMs: 20_000, what: "the plan can be started" },
+    );
+    if (id === null) throw new Error("no rollout was started");
+    const params = { id };
+    for (const subject of unmanaged)
+      await this.call("waiveGate", {
+        params,
+        body: { subject, phase: "observe", reason: "no other callers", lifetimeSeconds: 3600 },
+      });
+    for (const subject of waived) {
+      const { rollout } = await this.call("getRollout", { params });
+      for (const phase of new Set(
+        [...rollout.done.map((applied) => applied.step), ...rollout.todo].map((step) => step.phase),
+      )) {
+        await this.call("waiveGate", {
+          params,
+          body: { subject, phase, reason: "away", lifetimeSeconds: 3600 },
+        });
+      }
+    }
+    return id;
+  }
+
+  /** Follows a rollout to its end; `onPhase` runs once when each phase is first seen. */
+  async follow(
+    id: RolloutView["rollout"]["id"],
+    onPhase: (phase: string) => Promise<void> = async () => {},
+    deadlineMs = 100_000,
+  ): Promise<RolloutView> {
+    const seen = new Set<string>();
+    const state: { last: RolloutView | null } = { last: null };
+    const isOver = async (): Promise<boolean> => {
+      state.last = await this.call("getRollout", { params: { id } });
+      const { phase, rollout } = state.last;
+      if (phase !== null && !seen.has(phase)) {
+        seen.add(phase);
+        await onPhase(phase);
+      }
+      return rollout.status === "completed" || rollout.status === "rolled-back";
+    };
+    try {
+      await waitUntil(isOver, { deadlineMs, what: `rollout ${id} ends` });
+    } catch (cause) {
+      const blockers = state.last?.blockers.map((blocker) => blocker.text).join("; ");
+      throw new Error(`rollout ${id} stays in ${state.last?.phase}: ${blockers}`, { cause });
+    }
+    if (state.last === null) throw new Error("the rollout was never seen");
+    return state.last;
+  }
+
+  /** The marked process of a run file below a home folder, if it lives. */
+  async processOf(host: string, runFile: string): Promise<ProcessMark | null> {
+    const mark = await readMark(join(this.home(host), runFile));
+    return mark !== null && (await isAlive(mark)) ? mark : null;
+  }
+
+  /** kill -9 of the process of a run file. */
+  async kill(host: string, runFile: string): Promise<void> {
+    const mark = await this.processOf(host, runFile);
+    if (mark !== null) process.kill(mark.pid, "SIGKILL");
+  }
+
+  /** kill -9 of a host's supervisor and Node Manager, and of everything that the host runs, as a power cut would. */
+  async cutPower(host: string): Promise<void> {
+    const node = this.#nodes.get(host);
+    this.#nodes.delete(host);
+    if (node?.exitCode === null)
+      await new Promise((resolve) => {
+        node.once("exit", resolve);
+        node.kill("SIGKILL");
+      });
+    for (const file of this.runFiles(host)) await this.kill(host, file);
+  }
+
+  /** Stops a host's Node Manager alone; what it runs goes on. */
+  async stopNode(host: string): Promise<void> {
+    const node = this.#nodes.get(host);
+    this.#nodes.delete(host);
+    if (node?.exitCode === null)
+      await new Promise((resolve) => {
+        node.once("exit", resolve);
+        node.kill("SIGTERM");
+      });
+  }
+
+  runFiles(host: string): string[] {
+    return readdirSync(this.home(host), { recursive: true, encoding: "utf8" }).filter((path) =>
+      /run\/(node|admin|instance)\.json$/.test(path),
+    );
+  }
+
+  async log(host: string): Promise<string> {
+    return readFile(join(this.home(host), "logs", "node.log"), "utf8").catch(() => "");
+  }
+
+  async stop(): Promise<void> {
+    this.#caller.close();
+    for (const host of readdirSync(this.folder)) await this.cutPower(host);
+    // The Node Manager may have started something between the kills.
+    for (const host of readdirSync(this.folder))
+      for (const file of this.runFiles(host)) await this.kill(host, file);
+    await writeFile(join(this.folder, "stopped"), "");
+  }
+}
+
+async function startUpstream(): Promise<string> {
+  const server = createServer((_request, response) => response.end("ok"));
+  server.keepAliveTimeout = 60_000;
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  onTestFinished(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+}
