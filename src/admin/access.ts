@@ -77,19 +77,25 @@ async function admitBearer(
   return { ...holder, token };
 }
 
-const readPeers = new WeakMap<TLSSocket, PeerCertificate | null>();
+interface ShownPeer {
+  readonly peer: PeerCertificate | null;
+  /** Serial number of its certificate, lower-case hexadecimal. */
+  readonly serial: string;
+}
+
+const shownPeers = new WeakMap<TLSSocket, ShownPeer>();
 
 /** What a connection's peer showed in its handshake; read once, judged again at every request. */
-function peerOf(socket: TLSSocket): PeerCertificate | null {
-  const known = readPeers.get(socket);
+function shownBy(socket: TLSSocket): ShownPeer {
+  const known = shownPeers.get(socket);
   if (known !== undefined) return known;
-  const peer = readPeer(socket);
-  readPeers.set(socket, peer);
-  return peer;
+  const shown = { peer: readPeer(socket), serial: serialOfPeer(socket) ?? "" };
+  shownPeers.set(socket, shown);
+  return shown;
 }
 
 async function admitAgent(state: AdminState, socket: TLSSocket): Promise<Caller> {
-  const peer = peerOf(socket);
+  const { peer, serial } = shownBy(socket);
   if (peer === null)
     throw new DomainError("unauthenticated", "this needs the client certificate of a Node Manager");
   const hostId = peer.uris.map(parseSpiffeId).find((id) => id !== undefined)?.subject as
@@ -117,7 +123,7 @@ async function admitAgent(state: AdminState, socket: TLSSocket): Promise<Caller>
       kind: "agent",
       hostId: verdict.process.hostId,
       process: verdict.process.id,
-      serial: serialOfPeer(socket) ?? "",
+      serial,
       socket,
     };
   const code = verdict.refusal === "denied" ? "denied" : "forbidden";

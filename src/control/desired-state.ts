@@ -10,7 +10,7 @@ import type { DesiredState } from "../contract/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { nodeManagerNames } from "./issue.ts";
 import type { StoreView } from "./ports.ts";
-import { currentTrust, decodeTrust, requireHost, signHostDocument } from "./publish-trust.ts";
+import { currentTrust, decodeTrust, hostDocumentOf, requireHost } from "./publish-trust.ts";
 
 const trustLinksPerAnswerMax = 500;
 
@@ -35,7 +35,7 @@ export async function desiredStateOf(
   return {
     revision: request.revision,
     trust: links.map((link) => link.envelope),
-    hostDocument: await signHostDocument(view, env, host),
+    hostDocument: await hostDocumentOf(view, env, host.id),
     credentials: await Promise.all(
       credentials.map(async (credential) => ({
         id: credential.id,

@@ -17,7 +17,7 @@ import {
 import { leafValidity } from "../pki/index.ts";
 import type { ControlEnvironment, LeafJob } from "./environment.ts";
 import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
-import { publishTrust, requireHost, signHostDocument } from "./publish-trust.ts";
+import { hostDocumentOf, publishTrust, requireHost } from "./publish-trust.ts";
 
 /** A certificate that is durable in the issuance log, and what its holder needs with it. */
 export interface CredentialIssued {
@@ -59,7 +59,7 @@ export async function issueCredential(
     subject: request.credentialId,
     detail: { serial, authority: authority.id },
   };
-  return env.store.write(entry, async (tx) => {
+  const sequence = await env.store.write(entry, async (tx) => {
     const credential = await ownCredential(tx, request.hostId, request.credentialId);
     const signer = await signingAuthority(tx, credential);
     if (signer.id !== authority.id) {
@@ -87,30 +87,28 @@ export async function issueCredential(
       notAfterMs: job.notAfterMs,
       confirmed: false,
     };
-    const host = await recordKey(tx, env, credential, key);
-    return {
-      der: leaf.der,
-      serial,
-      authorityId: authority.id,
-      sequence,
-      notBeforeMs: job.notBeforeMs,
-      notAfterMs: job.notAfterMs,
-      ...renewalSlot(env, job),
-      hostDocument: await signHostDocument(tx, env, host),
-    };
+    await recordKey(tx, env, credential, key);
+    return sequence;
   });
+  return {
+    der: leaf.der,
+    serial,
+    authorityId: authority.id,
+    sequence,
+    notBeforeMs: job.notBeforeMs,
+    notAfterMs: job.notAfterMs,
+    ...renewalSlot(env, job),
+    hostDocument: await env.store.read((view) => hostDocumentOf(view, env, request.hostId)),
+  };
 }
 
-/**
- * Records the key with its credential; an Admin Node Manager's key goes into the trust document.
- * Returns the host with its new document version.
- */
+/** Records the key with its credential; an Admin Node Manager's key goes into the trust document. */
 async function recordKey(
   tx: StoreTransaction,
   env: ControlEnvironment,
   credential: Credential,
   key: RecordedKey,
-): Promise<Host> {
+): Promise<void> {
   const recorded = recordIssued(credential.recorded, key);
   // Created before another authority became current; or a rollback's kept generation is gone.
   const desired = { ...credential.desired, authorityId: key.authorityId, maxSequence: null };
@@ -123,7 +121,6 @@ async function recordKey(
   const host = await requireHost(tx, credential.hostId);
   if (host.nodeManager.isAdmin && credential.process === host.nodeManager.id)
     await publishTrust(tx, env, {});
-  return host;
 }
 
 /**

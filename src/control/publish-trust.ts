@@ -12,7 +12,7 @@ import type {
 } from "../domain/index.ts";
 import { credentialId } from "../domain/index.ts";
 import { base64Decode, base64Encode, utf8Decode, utf8Encode } from "../pki/index.ts";
-import type { ControlEnvironment } from "./environment.ts";
+import type { ControlEnvironment, TrustKey } from "./environment.ts";
 import type { StoreTransaction, StoreView, TrustLink } from "./ports.ts";
 
 type Signing = Pick<ControlEnvironment, "clock" | "crypto" | "trustKey">;
@@ -111,6 +111,33 @@ function keysOf(credential: Credential | undefined): string[] {
   return credential?.recorded.map((key) => key.spki) ?? [];
 }
 
+/** The newest document of each host that was signed with a key. */
+const signedDocuments = new WeakMap<
+  TrustKey,
+  Map<HostId, { readonly version: number; readonly envelope: Promise<Envelope> }>
+>();
+
+/**
+ * The host's document as it is committed. It is signed once for each version, since everything
+ * that changes it raises the version; not for transactions, whose version may never come to be.
+ */
+export async function hostDocumentOf(
+  view: StoreView,
+  env: Signing,
+  hostId: HostId,
+): Promise<Envelope> {
+  const host = await requireHost(view, hostId);
+  const signed = signedDocuments.get(env.trustKey) ?? new Map();
+  signedDocuments.set(env.trustKey, signed);
+  const version = host.documentVersion;
+  const known = signed.get(hostId);
+  if (known?.version === version) return known.envelope;
+  const envelope = signHostDocument(view, env, host);
+  signed.set(hostId, { version, envelope });
+  envelope.catch(() => signed.delete(hostId));
+  return envelope;
+}
+
 /** Signs what one host needs to know of its own processes, with the host's present version. */
 export async function signHostDocument(
   view: StoreView,
@@ -120,17 +147,15 @@ export async function signHostDocument(
   const credentials = new Map(
     (await view.credentials.ofHost(host.id)).map((credential) => [credential.id, credential]),
   );
-  const processes = (await view.topology.instances(host.id)).map(
-    (instance): KnownProcess => ({
-      id: instance.id,
-      role: "gateway",
-      hostId: host.id,
-      name: instance.name,
-      address: "127.0.0.1",
-      port: instance.managementPort,
-      keys: keysOf(credentials.get(credentialId(instance.id, "management"))),
-    }),
-  );
+  const processes = (await view.topology.instances(host.id)).map((instance): KnownProcess => ({
+    id: instance.id,
+    role: "gateway",
+    hostId: host.id,
+    name: instance.name,
+    address: "127.0.0.1",
+    port: instance.managementPort,
+    keys: keysOf(credentials.get(credentialId(instance.id, "management"))),
+  }));
   const own = credentials.get(credentialId(host.nodeManager.id, "management"));
   const document: HostDocument = {
     domain: (await view.topology.domain()).id,

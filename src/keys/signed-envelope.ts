@@ -27,12 +27,23 @@ export function signEnvelope(
   privateKey: KeyObject,
 ): SignedEnvelope {
   assert(privateKey.asymmetricKeyType === "ed25519", "envelopes are signed with Ed25519 keys");
-  const { spki } = keyPairOf(privateKey);
   return {
     payload: base64Encode(payload),
     signature: base64Encode(sign(null, signedBytes(kind, payload), privateKey)),
-    keyId: spkiFingerprint(spki, nodeCryptoPort),
+    keyId: keyIdOf(privateKey),
   };
+}
+
+/** Exporting the public half costs more than signing does: once for each key. */
+const keyIds = new WeakMap<KeyObject, string>();
+
+function keyIdOf(privateKey: KeyObject): string {
+  let keyId = keyIds.get(privateKey);
+  if (keyId === undefined) {
+    keyId = spkiFingerprint(keyPairOf(privateKey).spki, nodeCryptoPort);
+    keyIds.set(privateKey, keyId);
+  }
+  return keyId;
 }
 
 /**

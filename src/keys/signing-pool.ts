@@ -56,6 +56,7 @@ class WorkerPool implements SigningPool {
   readonly #authorities = new Map<string, ToWorker>();
   readonly #waiting: WaitingJob[] = [];
   readonly #slots: WorkerSlot[];
+  #isScheduled = false;
   #isClosed = false;
 
   constructor(size: number) {
@@ -86,7 +87,7 @@ class WorkerPool implements SigningPool {
     }
     const { promise, resolve, reject } = Promise.withResolvers<IssuedCertificate>();
     this.#waiting.push({ job: messageOf(job), resolve, reject });
-    this.#dispatch();
+    this.#schedule();
     return promise;
   }
 
@@ -94,6 +95,16 @@ class WorkerPool implements SigningPool {
     this.#isClosed = true;
     for (const { reject } of this.#waiting.splice(0)) reject(workerEnded());
     await Promise.all(this.#slots.map((slot) => slot.close()));
+  }
+
+  /** Waits until the event loop's turn ends: waking a worker costs more than telling it one job more. */
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      this.#dispatch();
+    });
   }
 
   /** Gives what is waiting to idle workers, each its share. */

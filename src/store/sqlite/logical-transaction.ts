@@ -9,6 +9,8 @@ export class LogicalTransaction implements TransactionExecutor {
   readonly writer: string;
   readonly #connection: Connection;
   #failure: DomainError | undefined;
+  /** The title of a transaction that has ended. */
+  #ended: string | undefined;
   #raisesFeed = false;
 
   constructor(connection: Connection, writer: string) {
@@ -39,7 +41,7 @@ export class LogicalTransaction implements TransactionExecutor {
       return value;
     } finally {
       clearTimeout(timer);
-      this.#failure = over(title);
+      this.#ended = title;
     }
   }
 
@@ -68,6 +70,7 @@ export class LogicalTransaction implements TransactionExecutor {
   }
 
   #attempt<T>(execute: () => T): T {
+    if (this.#ended !== undefined) throw over(this.#ended);
     if (this.#failure !== undefined) throw this.#failure;
     try {
       return execute();
