@@ -109,6 +109,7 @@ type Admission = RouteResponse<"joinHost">;
  */
 export async function joinDomain(home: string, request: JoinDomainRequest): Promise<JoinedHost> {
   const layout = homeLayout(home);
+  pinnedKeyOf(request.token);
   refuseJoined(layout);
   const unlock = await lockForJoining(layout);
   try {

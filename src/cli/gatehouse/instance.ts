@@ -65,13 +65,13 @@ export function showInstance(
       wish.group,
     );
     const { id, name, hostId, state, managementPort, servicesPort } = instance;
+    const text = `instance ${name} [${id}] of group ${group.name} on ${hostId} is ${state}`;
+    if (state !== "running" && !context.json) throw new DomainError("not-running", text);
     printResult(
       context,
       { ...instance, group: group.name },
-      () =>
-        `Instance ${name} [${id}] of group ${group.name} on ${hostId} is ${state}; management port ${managementPort}, services port ${servicesPort}.`,
+      () => `${text}; management port ${managementPort}, services port ${servicesPort}`,
     );
-    if (state !== "running")
-      throw new DomainError("not-running", `instance ${name} [${id}] is ${state}`);
+    if (state !== "running") throw new DomainError("not-running", text);
   });
 }

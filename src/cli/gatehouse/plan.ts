@@ -3,6 +3,7 @@ import type { RouteBody } from "../../contract/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { followRollout } from "../follow-rollout.ts";
 import { planText } from "../render/plan-text.ts";
+import { startNewPlan } from "../start-plan.ts";
 
 export interface PlanWish {
   readonly body: RouteBody<"createPlan">;
@@ -19,14 +20,15 @@ export function makePlan(context: CommandContext, wish: PlanWish): Promise<void>
       "--follow goes with --start: a plan that is not started cannot be followed",
     );
   return asAdmin(context, async (admin) => {
-    const plan = await admin.call("createPlan", { body: wish.body });
-    printResult(context, plan, planText);
-    const broken = plan.problems.some(({ severity }) => severity === "error");
     if (!wish.starts) {
-      if (!broken) context.terminal.err(`Start it with: gatehouse rollout start ${plan.id}`);
+      const plan = await admin.call("createPlan", { body: wish.body });
+      printResult(context, plan, planText);
+      if (plan.problems.every(({ severity }) => severity !== "error"))
+        context.terminal.err(`Start it with: gatehouse rollout start ${plan.id}`);
       return;
     }
-    const { rollout } = await admin.call("startRollout", { body: { planId: plan.id } });
+    const { plan, rollout } = await startNewPlan(admin, wish.body);
+    printResult(context, plan, planText);
     context.terminal.err(`Started: ${rollout.id}`);
     if (!wish.follows) return;
     await followRollout(admin, context.terminal, rollout.id, {

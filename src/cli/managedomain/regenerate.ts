@@ -5,6 +5,7 @@ import { asAdmin, type CommandContext } from "../command-context.ts";
 import { parseWhole } from "../duration.ts";
 import { followRollout } from "../follow-rollout.ts";
 import { planText } from "../render/plan-text.ts";
+import { startNewPlan } from "../start-plan.ts";
 import type { Given } from "./command-line.ts";
 import { checkSigning } from "./signing.ts";
 
@@ -33,9 +34,8 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
     const body: RouteBody<"createPlan"> = rotates
       ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
       : { kind: "replace-leaves", credentials: await credentialsOf(admin, hostId) };
-    const plan = await admin.call("createPlan", { body });
+    const { plan, rollout } = await startNewPlan(admin, body);
     terminal.out(planText(plan));
-    const { rollout } = await admin.call("startRollout", { body: { planId: plan.id } });
     await followRollout(admin, terminal, rollout.id, {
       asksPeople: true,
       timeoutSeconds: null,

@@ -1,0 +1,42 @@
+import type { Prompts, Terminal } from "../../src/cli/terminal.ts";
+
+/** A terminal that keeps what is written, stderr marked by `! `, and gives prepared answers. */
+export class ScriptedTerminal implements Terminal {
+  readonly lines: string[] = [];
+  readonly questions: string[] = [];
+  readonly columns = null;
+  readonly prompts: Prompts | null;
+
+  /** `answers`: in the order of the questions; null: nobody can be asked. */
+  constructor(answers: readonly string[] | null = null) {
+    const left = [...(answers ?? [])];
+    const next = async (question: string): Promise<string> => {
+      this.questions.push(question);
+      const answer = left.shift();
+      if (answer === undefined) throw new Error(`no answer was prepared for: ${question}`);
+      return answer;
+    };
+    this.prompts =
+      answers === null
+        ? null
+        : {
+            text: next,
+            secret: next,
+            confirm: async (question) => (await next(question)) === "yes",
+          };
+  }
+
+  out(text: string): void {
+    this.lines.push(...text.split("\n"));
+  }
+
+  err(text: string): void {
+    this.lines.push(...text.split("\n").map((line) => `! ${line}`));
+  }
+
+  redraw(): void {}
+
+  get text(): string {
+    return this.lines.join("\n");
+  }
+}
