@@ -35,9 +35,11 @@ export const agentHandlers: Handlers<Names> = {
       seenSerial: serial,
       seenBy: state.processId,
       adminProcess: isOwnHost ? state.observation() : null,
+      servedSerial: isOwnHost ? state.identity.serial : null,
       proofs: isOwnHost ? state.proofs() : [],
     });
-    return { seenSerial: serial };
+    // This host's own credential is seen when this process shows it too.
+    return { seenSerial: isOwnHost ? state.identity.serial : serial };
   },
   async issueCredential(state, { body, caller, actor }) {
     const { hostId } = agentOf(caller);

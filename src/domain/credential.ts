@@ -73,11 +73,16 @@ export function recordConfirmed(recorded: readonly RecordedKey[], serial: string
 }
 
 /**
- * Forgets every key older than the newest confirmed one: from then on a copy of an earlier key
- * opens nothing. Not called while a rollout may still present the earlier generation again.
+ * The recorded keys without those older than the newest confirmed one that fits what is desired:
+ * from then on a copy of an earlier key opens nothing. After a rollback the newest confirmed key
+ * does not fit, and the one presented again is older: it stays. Not called while a rollout may
+ * still present an earlier generation again.
  */
-export function forgetSuperseded(recorded: readonly RecordedKey[]): RecordedKey[] {
-  const newest = recorded.findLast((key) => key.confirmed);
+export function forgetSuperseded({
+  desired,
+  recorded,
+}: Pick<Credential, "desired" | "recorded">): RecordedKey[] {
+  const newest = recorded.findLast((key) => key.confirmed && fits(key, desired));
   return newest === undefined
     ? [...recorded]
     : recorded.filter((key) => key.sequence >= newest.sequence);

@@ -27,10 +27,13 @@ export function rollbackSteps(rollout: Rollout): Step[] {
       phase: "return",
       title: "Present the certificates from before the rollout again",
       edit: { do: "return", successions: rollout.successions },
-      gate:
+      // What is presented again was presented before: only a report that is newer than the edit counts.
+      gate: [
+        { require: "trust-loaded" },
         usages.length > 0
-          ? [{ require: "all-presented", usages }]
-          : [{ require: "presented", credentials: reissued }],
+          ? { require: "all-presented", usages }
+          : { require: "presented", credentials: reissued },
+      ],
     });
   }
   if (phases.has("prepare")) {
