@@ -51,9 +51,11 @@ export async function reconcile(
     const text = JSON.stringify(report);
     if (state.isConnected && (text !== sent || performance.now() - sentAtMs > heartbeatMs)) {
       try {
-        await parts.link.call("reportObservedState", { body: report });
-        isBusy ||= text !== sent;
-        sent = text;
+        const { seenSerial } = await parts.link.call("reportObservedState", { body: report });
+        // Not seen as it is now: the same report says more a little later.
+        const isSeen = seenSerial === state.identity.serial;
+        isBusy ||= text !== sent || !isSeen;
+        sent = isSeen ? text : "";
         sentAtMs = performance.now();
       } catch (error) {
         state.log.debug({ error: describeError(error) }, "the report was not taken");
