@@ -2,7 +2,13 @@ import { randomBytes } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
-import { DomainError, type CredentialId, type HostId, type ProcessId } from "../kit/index.ts";
+import {
+  DomainError,
+  type AuthorityId,
+  type CredentialId,
+  type HostId,
+  type ProcessId,
+} from "../kit/index.ts";
 import {
   credentialId,
   edgeKey,
@@ -104,11 +110,13 @@ export class NodeState {
     this.proofs.set(edgeKey({ ...proof, usage: "management" }, proof.authorityId), proof);
   }
 
-  /** Epoch at which an edge under an authority was last proven; 0 if never. */
-  provenEpoch(verifier: string, presenter: ProcessId, authorityId: string): number {
-    return (
-      this.proofs.get(`${verifier}<-${presenter}:management:${authorityId}`)?.verifierEpoch ?? 0
-    );
+  /** The newest proof of a management edge under an authority. */
+  proofOf(
+    verifier: ProcessId,
+    presenter: ProcessId,
+    authorityId: AuthorityId,
+  ): EdgeProof | undefined {
+    return this.proofs.get(edgeKey({ verifier, presenter, usage: "management" }, authorityId));
   }
 
   /** Ends the pause of the reconciler: there is something to do. */

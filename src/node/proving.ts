@@ -11,6 +11,8 @@ import type { NodeState } from "./node-state.ts";
 const probeTimeoutMs = 5_000;
 /** Probe certificates live for ten minutes: used anew well before. */
 const probeLifeMs = 8 * 60_000;
+/** An edge is proven again this often for as long as the domain asks for it. */
+const proofLifeMs = 30_000;
 
 /**
  * Proves the edges of this host under every authority that is being introduced: with the Admin Node
@@ -73,8 +75,17 @@ async function proveManagement(
   if (failures.length > 0) throw failures[0];
 }
 
+/**
+ * Proven with the trust that is loaded now, and not long ago: the other side keeps its own verdict,
+ * and one that was started anew has lost it.
+ */
 function isProven(state: NodeState, presenter: ProcessId, authorityId: AuthorityId): boolean {
-  return state.provenEpoch(state.processId, presenter, authorityId) >= state.trust.epoch;
+  const proof = state.proofOf(state.processId, presenter, authorityId);
+  return (
+    proof !== undefined &&
+    proof.verifierEpoch >= state.trust.epoch &&
+    Date.now() - proof.atMs < proofLifeMs
+  );
 }
 
 interface EdgeToProve {
