@@ -191,7 +191,8 @@ export async function deleteGroup(
         throw new DomainError("not-found", `there is no group ${request.id} in this domain`);
       const denied: Denial[] = [];
       for (const instance of await tx.topology.instances()) {
-        if (instance.groupId === request.id) denied.push(...(await removeInstance(tx, env, instance)));
+        if (instance.groupId === request.id)
+          denied.push(...(await removeInstance(tx, env, instance)));
       }
       await tx.topology.removeGroup(request.id);
       if (denied.length > 0) await publishTrust(tx, env, { deny: denied });
