@@ -7,7 +7,7 @@ import type { DesiredState, InstanceSettings, InstanceStatus } from "../contract
 import { ensureFolder, readCurrent, writeFileAtomic } from "../keys/index.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import type { NodeState } from "./node-state.ts";
-import { Supervisor } from "./supervisor.ts";
+import { Supervisor, type Program } from "./supervisor.ts";
 
 type WantedInstance = DesiredState["instances"][number];
 
@@ -22,8 +22,15 @@ export function instanceFolder(state: NodeState, id: ProcessId): InstanceLayout 
   return state.layout.instance(wanted.groupId, id);
 }
 
+/** What keeps the process of one instance running, or stopped. */
+export type InstanceKeeper = Pick<
+  Supervisor,
+  "pid" | "hasFailed" | "isRunning" | "keepRunning" | "keepStopped"
+>;
+export type KeeperOf = (state: NodeState, program: Program) => InstanceKeeper;
+
 interface Known {
-  readonly supervisor: Supervisor;
+  readonly supervisor: InstanceKeeper;
   readonly layout: InstanceLayout;
   /** What the files hold, to write only what changed. */
   written: string;
@@ -36,11 +43,17 @@ interface Known {
 export class Instances {
   readonly #state: NodeState;
   readonly #links: InstanceLinks;
+  readonly #keeperOf: KeeperOf;
   readonly #known = new Map<ProcessId, Known>();
 
-  constructor(state: NodeState, links: InstanceLinks) {
+  constructor(
+    state: NodeState,
+    links: InstanceLinks,
+    keeperOf: KeeperOf = (of, program) => new Supervisor(of, program),
+  ) {
     this.#state = state;
     this.#links = links;
+    this.#keeperOf = keeperOf;
   }
 
   /** Makes files and processes as desired; removes what is no longer desired. */
@@ -85,7 +98,7 @@ export class Instances {
     };
     const known: Known = {
       layout,
-      supervisor: new Supervisor(this.#state, program),
+      supervisor: this.#keeperOf(this.#state, program),
       written: "",
       filesEpoch: 0,
       status: null,
@@ -131,6 +144,8 @@ export class Instances {
       known.needsReload = false;
       return;
     }
+    // Until it has answered, what it has loaded is not known: the next look tries again.
+    known.needsReload = true;
     known.status = (await this.#links.call(id, "reload")) as InstanceStatus;
     known.needsReload = false;
   }

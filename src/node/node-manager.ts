@@ -1,0 +1,79 @@
+import type { Logger } from "pino";
+import { describeError } from "../kit/index.ts";
+import type { NodeSettings } from "../domain/index.ts";
+import { writeFileAtomic } from "../keys/index.ts";
+import { markOf } from "../transport/index.ts";
+import { AdminLink } from "./admin-link.ts";
+import { openControlSocket } from "./control-socket.ts";
+import { InstanceLinks } from "./instance-link.ts";
+import { Instances, type KeeperOf } from "./instances.ts";
+import { NodeListener } from "./listener.ts";
+import { openNodeState, type NodeState } from "./node-state.ts";
+import { reconcile } from "./reconcile.ts";
+import { followDesiredState } from "./sync.ts";
+
+const refreshEveryMs = 500;
+
+export interface NodeManagerOptions {
+  readonly home: string;
+  readonly log: (settings: NodeSettings) => Logger;
+  /** Who keeps an instance running; absent: a process of its own, supervised. */
+  readonly keeperOf?: KeeperOf;
+}
+
+/**
+ * Runs the Node Manager of a home folder until `ending` is aborted, which it does itself when it
+ * is told to stop over its control socket. Throws `home-missing`, `home-locked`, `port-in-use`.
+ */
+export async function runNodeManager(
+  { home, log, keeperOf }: NodeManagerOptions,
+  ending: AbortController,
+): Promise<void> {
+  const state = await openNodeState(home, log);
+  const link = new AdminLink(state);
+  const links = new InstanceLinks(state);
+  const instances = new Instances(state, links, keeperOf);
+  ending.signal.addEventListener("abort", () => state.wake());
+  const socket = await openControlSocket(state, instances, () => ending.abort());
+  await writeFileAtomic(
+    `${state.layout.run}/node.json`,
+    JSON.stringify(await markOf(process.pid)),
+    { mode: 0o600 },
+  );
+  // On an Admin Node Manager's host the port is that process's.
+  const listener = state.settings.isAdmin ? null : new NodeListener(state);
+  await listener?.listen();
+  state.log.info(
+    { epoch: state.trust.epoch, serial: state.identity.serial },
+    "the Node Manager runs",
+  );
+  const oldestEpoch = (): number | null => listener?.epochs.oldest() ?? null;
+  await Promise.all([
+    followDesiredState(state, link, ending.signal),
+    reconcile(state, { link, links, instances, oldestEpoch }, ending.signal),
+    refreshListener(state, listener, ending.signal),
+    aborted(ending.signal).then(() => link.close()),
+  ]);
+  socket.close();
+  listener?.close();
+}
+
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return;
+  await new Promise((resolve) => signal.addEventListener("abort", resolve));
+}
+
+async function refreshListener(
+  state: NodeState,
+  listener: NodeListener | null,
+  signal: AbortSignal,
+): Promise<void> {
+  while (!signal.aborted) {
+    try {
+      listener?.refresh();
+    } catch (error) {
+      state.log.warn({ error: describeError(error) }, "the listener could not be refreshed");
+    }
+    await new Promise((resolve) => setTimeout(resolve, refreshEveryMs));
+  }
+}
