@@ -15,7 +15,7 @@ import {
   type RecordedKey,
 } from "../domain/index.ts";
 import { leafValidity } from "../pki/index.ts";
-import type { ControlEnvironment, LeafJob } from "./environment.ts";
+import type { ControlEnvironment, IssuedLeaf, LeafJob } from "./environment.ts";
 import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
 import { hostDocumentOf, publishTrust, requireHost } from "./publish-trust.ts";
 
@@ -61,34 +61,7 @@ export async function issueCredential(
   };
   const sequence = await env.store.write(entry, async (tx) => {
     const credential = await ownCredential(tx, request.hostId, request.credentialId);
-    const signer = await signingAuthority(tx, credential);
-    if (signer.id !== authority.id) {
-      throw new DomainError(
-        "conflict",
-        `the authority of ${credential.id} changed while its certificate was being signed: ask again`,
-      );
-    }
-    const sequence = credential.lastSequence + 1;
-    await tx.issuances.append(
-      leafIssuance(job, leaf, {
-        kind: "leaf",
-        serial,
-        sequence,
-        issuedAtMs: env.clock.nowMs(),
-        credentialId: credential.id,
-      }),
-    );
-    const key: RecordedKey = {
-      spki: leaf.spki,
-      serial,
-      sequence,
-      authorityId: authority.id,
-      notBeforeMs: job.notBeforeMs,
-      notAfterMs: job.notAfterMs,
-      confirmed: false,
-    };
-    await recordKey(tx, env, credential, key);
-    return sequence;
+    return recordIssuance(tx, env, credential, job, leaf);
   });
   return {
     der: leaf.der,
@@ -100,6 +73,46 @@ export async function issueCredential(
     ...renewalSlot(env, job),
     hostDocument: await env.store.read((view) => hostDocumentOf(view, env, request.hostId)),
   };
+}
+
+/** Appends a signed leaf to the log and records its key, if its authority is still the wanted one. */
+async function recordIssuance(
+  tx: StoreTransaction,
+  env: ControlEnvironment,
+  credential: Credential,
+  job: LeafJob,
+  leaf: IssuedLeaf,
+): Promise<number> {
+  const { authorityId, notBeforeMs, notAfterMs } = job;
+  if ((await signingAuthority(tx, credential)).id !== authorityId) {
+    throw new DomainError(
+      "conflict",
+      `the authority of ${credential.id} changed while its certificate was being signed: ask again`,
+    );
+  }
+  const { serial, spki } = leaf;
+  const sequence = credential.lastSequence + 1;
+  const issuedAtMs = env.clock.nowMs();
+  await tx.issuances.append(
+    leafIssuance(job, leaf, {
+      kind: "leaf",
+      serial,
+      sequence,
+      issuedAtMs,
+      credentialId: credential.id,
+    }),
+  );
+  const key: RecordedKey = {
+    spki,
+    serial,
+    sequence,
+    authorityId,
+    notBeforeMs,
+    notAfterMs,
+    confirmed: false,
+  };
+  await recordKey(tx, env, credential, key);
+  return sequence;
 }
 
 /** Records the key with its credential; an Admin Node Manager's key goes into the trust document. */
