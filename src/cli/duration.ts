@@ -13,14 +13,6 @@ export function parseDuration(text: string): number {
   );
 }
 
-/** A duration in seconds, in its largest whole unit. */
-export function formatDuration(seconds: number): string {
-  const [unit, size] = Object.entries(secondsOf)
-    .toReversed()
-    .find(([, size]) => seconds >= size && seconds % size === 0) ?? ["s", 1];
-  return `${seconds / size}${unit}`;
-}
-
 /** A whole number of an option. Throws `invalid-input`. */
 export function parseWhole(text: string, option: string, max = Number.MAX_SAFE_INTEGER): number {
   const number = /^[0-9]{1,15}$/.test(text) ? Number(text) : Number.NaN;

@@ -4,7 +4,6 @@ import { readFile, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { DomainError, errorCodes, type ErrorCode } from "../../kit/index.ts";
 import { ensureFolder } from "../../keys/index.ts";
 import type { CommandContext } from "../command-context.ts";
@@ -18,7 +17,7 @@ const connectMsMax = 3_000;
 const adminFailsMsMax = 5_000;
 const pollMs = 100;
 
-const ownProgram = fileURLToPath(import.meta.resolve("../gatehouse.js"));
+const ownProgram = join(import.meta.dirname, "..", "gatehouse.js");
 
 /**
  * `gatehouse node start`: the supervisor in the background. Returns once the Node Manager works;
@@ -50,7 +49,7 @@ export async function startNode({
     }
     const failure = afterMs > adminFailsMsMax ? await adminLog.lastFailure() : null;
     if (failure !== null) {
-      supervisor.stop();
+      await supervisor.stop();
       throw failure;
     }
     if (afterMs > startMsMax)
@@ -64,7 +63,8 @@ export async function startNode({
 interface StartedSupervisor {
   /** Its exit status, if it ends. */
   readonly ended: Promise<number>;
-  stop(): void;
+  /** Ends it, with the Node Manager. */
+  stop(): Promise<unknown>;
 }
 
 /** Starts this program again, as supervisor in a session of its own. */
@@ -81,7 +81,12 @@ function startSupervisor(home: string, logFile: string): StartedSupervisor {
     child.once("error", reject);
     child.once("exit", (status) => resolve(status ?? errorCodes.internal.exit));
   });
-  return { ended, stop: () => void child.kill("SIGTERM") };
+  const stop = (): Promise<unknown> => {
+    child.ref();
+    child.kill("SIGTERM");
+    return ended;
+  };
+  return { ended, stop };
 }
 
 async function endedWith(status: number, log: LogTail): Promise<DomainError> {

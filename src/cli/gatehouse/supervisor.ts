@@ -2,12 +2,13 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { fileURLToPath } from "node:url";
 import { errorCodes } from "../../kit/index.ts";
 import { ensureFolder, writeFileAtomic } from "../../keys/index.ts";
 import { markOf } from "../../transport/index.ts";
 import type { Terminal } from "../terminal.ts";
 
+/** A Node Manager that has not ended by then never will. */
+const stopMsMax = 20_000;
 const backOffMsMin = 200;
 const backOffMsMax = 10_000;
 /** A Node Manager that ran for this long has started well: it is started again whatever happens. */
@@ -16,7 +17,7 @@ const startedWellMs = 5_000;
 /** Where the supervisor of a home says which process it is. */
 export const supervisorFile = (home: string): string => join(home, "run", "supervisor.json");
 
-const nodeProgram = fileURLToPath(import.meta.resolve("../../node/main.js"));
+const nodeProgram = join(import.meta.dirname, "..", "..", "node", "main.js");
 
 interface Ending {
   readonly status: number | null;
@@ -38,6 +39,7 @@ export async function superviseNode(
   const stop = (signal: NodeJS.Signals): void => {
     ending.abort();
     child?.kill(signal);
+    setTimeout(() => child?.kill("SIGKILL"), stopMsMax).unref();
   };
   process.removeAllListeners("SIGINT");
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, stop);
