@@ -1,4 +1,5 @@
 import type { FastifyRequest } from "fastify";
+import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { DomainError, type HostId, type ProcessId, type RelyingPartyId } from "../kit/index.ts";
 import { parseSpiffeId, type PeerCertificate } from "../domain/index.ts";
@@ -92,6 +93,17 @@ function shownBy(socket: TLSSocket): ShownPeer {
   const shown = { peer: readPeer(socket), serial: serialOfPeer(socket) ?? "" };
   shownPeers.set(socket, shown);
   return shown;
+}
+
+/** True if what this connection's peer showed is on the deny list now. */
+export function isDenied(state: AdminState, socket: Socket): boolean {
+  const { peer } = shownBy(socket as TLSSocket);
+  if (peer === null) return false;
+  return state.trust.document.denied.some(({ kind, fingerprint }) =>
+    kind === "key"
+      ? fingerprint === peer.keyFingerprint
+      : [peer.certificateFingerprint, ...peer.issuerFingerprints].includes(fingerprint),
+  );
 }
 
 async function admitAgent(state: AdminState, socket: TLSSocket): Promise<Caller> {

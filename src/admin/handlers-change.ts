@@ -63,6 +63,7 @@ export const changeHandlers: Handlers<Names> = {
     viewOf(state, await waiveGate(state.env, params.id, body, actor)),
   async revoke(state, { body, actor }) {
     const { epoch, denied } = await revoke(state.env, { ...body, actor });
+    await state.refreshTrust();
     return { epoch, denied, acknowledged: await acknowledged(state, epoch) };
   },
   async listAudit({ env }, { query }) {

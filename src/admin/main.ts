@@ -5,6 +5,7 @@ import type { Leadership, Store } from "../control/index.ts";
 import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import { lockHome } from "../store/index.ts";
 import { markOf, reloadListener } from "../transport/index.ts";
+import { isDenied } from "./access.ts";
 import { AdminState } from "./admin-state.ts";
 import { openEnvironment } from "./environment.ts";
 import { runJobs } from "./jobs.ts";
@@ -62,7 +63,10 @@ async function run(home: string): Promise<void> {
   const stop = (): void => ending.abort();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
-  state.onChange = () => reloadListener(app.server, state, { verify: "management" });
+  state.onChange = () => {
+    reloadListener(app.server, state, { verify: "management" });
+    state.epochs.destroyWhere((peer) => isDenied(state, peer));
+  };
   await runJobs(state, ending.signal);
   await app.close();
   await env.close();

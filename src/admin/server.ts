@@ -27,8 +27,6 @@ import { handlers, type Handler } from "./handlers.ts";
 import { rememberAnswers } from "./idempotency.ts";
 import { problemOf } from "./problem.ts";
 
-/** Logins, joins and returns from one address in a minute; a datacentre's worth of hosts still gets in. */
-const attemptsPerMinuteMax = 120;
 const bodyBytesMax = 16 * 1024 * 1024;
 
 type ApiServer = FastifyInstance<Server>;
@@ -77,8 +75,6 @@ export async function createServer(state: AdminState): Promise<ApiServer> {
   });
   await app.register(rateLimit, {
     global: false,
-    max: attemptsPerMinuteMax,
-    timeWindow: 60_000,
     errorResponseBuilder: (_request, context) =>
       new DomainError("rate-limited", `too many attempts: wait ${context.after}`),
   });
@@ -113,7 +109,7 @@ function registerRoutes(app: ApiServer, state: AdminState): void {
         ...(query === undefined ? {} : { querystring: query }),
         ...(body === undefined ? {} : { body }),
       },
-      config: definition.rateLimited === true ? { rateLimit: {} } : {},
+      config: limitOf(definition),
       // Before the body is read: who may not call does not make the server work.
       onRequest: async (request) => {
         request.caller = await admitCaller(state, definition.access, request);
@@ -125,6 +121,11 @@ function registerRoutes(app: ApiServer, state: AdminState): void {
     });
   }
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+}
+
+function limitOf({ callsPerMinuteMax }: RouteDefinition) {
+  if (callsPerMinuteMax === undefined) return {};
+  return { rateLimit: { max: callsPerMinuteMax, timeWindow: 60_000 } };
 }
 
 function securityOf(definition: RouteDefinition): { [scheme: string]: string[] }[] {

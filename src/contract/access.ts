@@ -33,6 +33,11 @@ const admission = strict({
   trust: list(envelope),
 });
 
+/** Each costs a slow hash of the password that was tried. */
+const logInsPerMinuteMax = 60;
+/** A rack's worth of hosts behind one address still gets in. */
+const admissionsPerMinuteMax = 120;
+
 /** Logging in, joining and coming back: everything that is reached over server-side TLS. */
 export const accessRoutes = {
   getTrust: {
@@ -50,7 +55,7 @@ export const accessRoutes = {
     path: "/sessions",
     access: "public",
     status: 201,
-    rateLimited: true,
+    callsPerMinuteMax: logInsPerMinuteMax,
     summary: "Exchanges a user's password for a session token",
     body: strict({ username: name, password: secret }),
     response: strict({ token: secret, role, expiresAtMs: timeMs }),
@@ -80,7 +85,7 @@ export const accessRoutes = {
     path: "/hosts/admissions",
     access: "public",
     status: 201,
-    rateLimited: true,
+    callsPerMinuteMax: admissionsPerMinuteMax,
     summary: "Admits a new host that shows a join token, and issues its Node Manager's certificate",
     body: strict({
       token: secret,
@@ -97,7 +102,7 @@ export const accessRoutes = {
     path: "/hosts/return-nonces",
     access: "public",
     status: 201,
-    rateLimited: true,
+    callsPerMinuteMax: admissionsPerMinuteMax,
     summary: "Gives a nonce for a host that wants to come back",
     body: strict({ hostId }),
     response: strict({ nonce: hexDigest }),
@@ -107,7 +112,7 @@ export const accessRoutes = {
     path: "/hosts/returns",
     access: "public",
     status: 201,
-    rateLimited: true,
+    callsPerMinuteMax: admissionsPerMinuteMax,
     summary: "Re-enrols a host whose certificate or trust is out of date, on proof of its last key",
     body: strict({
       hostId,

@@ -19,8 +19,8 @@ export interface RouteDefinition {
   readonly query?: TSchema;
   readonly body?: TSchema;
   readonly response: TSchema;
-  /** Attempts are counted per caller address and limited. */
-  readonly rateLimited?: boolean;
+  /** Calls from one address are counted, before anything else is done for them, and limited. */
+  readonly callsPerMinuteMax?: number;
 }
 
 type Of<Definition, Part extends string> = Definition extends {

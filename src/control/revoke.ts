@@ -1,7 +1,7 @@
 import { DomainError, type ProcessId } from "../kit/index.ts";
-import { processesOf, type Denial } from "../domain/index.ts";
+import { credentialId, processesOf, type Denial } from "../domain/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import type { StoreTransaction } from "./ports.ts";
+import type { Issuance, StoreTransaction } from "./ports.ts";
 import { publishTrust } from "./publish-trust.ts";
 
 export type RevokeRequest = { readonly reason: string; readonly actor: string } & (
@@ -72,6 +72,7 @@ async function certificateBySerial(
   const denied: Denial[] = [];
   for (const authority of await tx.authorities.all()) {
     const issuance = await tx.issuances.find(authority.id, serial);
+    if (issuance !== undefined) await refuseLastAdmin(tx, issuance);
     if (issuance !== undefined)
       denied.push({ kind: "certificate", fingerprint: issuance.fingerprint, reason });
   }
@@ -80,4 +81,18 @@ async function certificateBySerial(
     "not-found",
     `no certificate with serial ${serial} was issued by this domain: \`gatehouse issuances\` lists them`,
   );
+}
+
+/** What the only Admin Node Manager presents cannot be denied: nobody could undo it. */
+async function refuseLastAdmin(tx: StoreTransaction, issuance: Issuance): Promise<void> {
+  for (const host of await tx.topology.hosts()) {
+    const id = credentialId(host.nodeManager.id, "management");
+    const recorded = (await tx.credentials.get(id))?.recorded ?? [];
+    if (!host.nodeManager.isAdmin || !recorded.some((key) => key.serial === issuance.serial))
+      continue;
+    throw new DomainError(
+      "forbidden",
+      `this certificate is that of the only Admin Node Manager: replace it with \`gatehouse plan replace-leaves\` first`,
+    );
+  }
 }
