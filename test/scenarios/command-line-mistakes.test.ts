@@ -122,10 +122,10 @@ describe("a mistake", () => {
       ] as const) {
         await mkdir(runs.path(name));
         mount(runs.path(name), name);
-        await runs.refused(code, `${add} --home ${name}/home`);
+        await runs.refused(code, `${add} --home ${name}/inner`);
         expect(readdirSync(runs.path(name))).toEqual([]);
-        await runs.refused(code, `managedomain -i ${runs.firstHost} --home ${name}/home`);
-        expect(existsSync(runs.path(`${name}/home/conf/node.json`))).toBe(false);
+        await runs.refused(code, `managedomain -i ${runs.firstHost} --home ${name}/inner`);
+        expect(existsSync(runs.path(`${name}/inner/conf/node.json`))).toBe(false);
       }
       await runs.done(add);
     },
