@@ -8,20 +8,24 @@ import {
   requireHost,
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import { FindingWatch } from "./finding-hooks.ts";
 import { writeProjections } from "./projections.ts";
 import { prepareOwnProbes } from "./own-probes.ts";
 
 /** Gates look at observations, which raise no revision: so the leader looks this often too. */
 const leaderTickMs = 50;
+/** In a large domain a look takes long: the rest of the time is for those who report and ask. */
+const lookingShareMax = 0.2;
 const sweepEveryMs = 1000;
 const idlePollMs = 250;
+const findingsEveryMs = 2000;
 
 /** A loop of the Admin Node Manager; ends soon after `signal` is aborted. */
 type Job = (state: AdminState, signal: AbortSignal) => Promise<void>;
 
 /** Starts every loop. The promise resolves when all have ended. */
 export async function runJobs(state: AdminState, signal: AbortSignal): Promise<void> {
-  const jobs: Job[] = [leadRollouts, sweep, followStore];
+  const jobs: Job[] = [leadRollouts, sweep, followStore, watchFindings];
   await Promise.all(jobs.map((job) => job(state, signal)));
 }
 
@@ -33,6 +37,7 @@ function pause(ms: number): Promise<void> {
 async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<void> {
   const heldSince = new Map<string, number>();
   while (!signal.aborted) {
+    const begunMs = state.env.clock.monotonicMs();
     const open = await state.env.store.read((view) => view.rollouts.open());
     for (const rollout of open) {
       try {
@@ -46,7 +51,9 @@ async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<voi
           );
       }
     }
-    await pause(open.length > 0 ? leaderTickMs : idlePollMs);
+    const lookedMs = state.env.clock.monotonicMs() - begunMs;
+    const restMs = lookedMs * (1 / lookingShareMax - 1);
+    await pause(Math.max(restMs, open.length > 0 ? leaderTickMs : idlePollMs));
   }
 }
 
@@ -109,6 +116,17 @@ async function refreshAdmins(state: AdminState): Promise<void> {
     detail: {},
   };
   await state.env.store.write(entry, (tx) => publishTrustRefresh(tx, state.env));
+}
+
+/** Tells the hooks of findings that came or went. */
+async function watchFindings(state: AdminState, signal: AbortSignal): Promise<void> {
+  const watch = new FindingWatch();
+  while (!signal.aborted) {
+    await watch.look(state).catch((error: unknown) => {
+      state.log.warn({ error: describeError(error) }, "the findings could not be told");
+    });
+    await pause(findingsEveryMs);
+  }
 }
 
 async function sweep(state: AdminState, signal: AbortSignal): Promise<void> {

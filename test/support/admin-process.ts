@@ -32,9 +32,11 @@ export interface AdminProcess {
 
 /**
  * Initializes a home folder and starts its Admin Node Manager; both are gone after the test. There
- * is also the user `reader`, an operator with the administrator's password.
+ * is also the user `reader`, an operator with the administrator's password. `prepare` runs before it starts.
  */
-export async function startAdmin(): Promise<AdminProcess> {
+export async function startAdmin(
+  prepare: (layout: HomeLayout) => Promise<void> = async () => {},
+): Promise<AdminProcess> {
   const home = await tempFolder();
   const layout = homeLayout(home);
   const port = await freePort();
@@ -47,6 +49,7 @@ export async function startAdmin(): Promise<AdminProcess> {
     administrator: { name: "admin", password: adminPassword },
   });
   await addOperator(layout);
+  await prepare(layout);
   const program = new URL("../../src/admin/main.ts", import.meta.url).pathname;
   const child = spawn(nodePath(), [program, "--home", home], { stdio: "ignore" });
   onTestFinished(async () => {
