@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { assert, DomainError } from "../kit/index.ts";
+import { trustLinksPerAnswerMax } from "../contract/index.ts";
 import { encodePem } from "../pki/index.ts";
 import {
   createJoinToken,
@@ -28,7 +29,6 @@ type Names =
   | "getVerificationTargets"
   | "reportRelyingParty";
 
-const trustLinksPerAnswerMax = 1000;
 const noncesMax = 10_000;
 
 /** Nonces given out and not used yet, oldest first, with the end of their validity (monotonic). */

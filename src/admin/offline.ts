@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm } from "node:fs/promises";
+import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
 import { DomainError } from "../kit/index.ts";
 import {
   credentialId,
@@ -75,6 +75,23 @@ export async function initializeHome(
     throw error;
   } finally {
     lock.release();
+    if (!existsSync(layout.nodeSettings)) await removeEmptyFolders(layout);
+  }
+}
+
+/** Of a try that failed nothing stays, the lock and empty folders included. */
+async function removeEmptyFolders(layout: HomeLayout): Promise<void> {
+  await rm(layout.store, { recursive: true, force: true });
+  const { home } = layout;
+  for (const folder of [
+    `${home}/conf/fed`,
+    `${home}/conf`,
+    `${home}/groups/certs`,
+    `${home}/groups`,
+    home,
+  ]) {
+    // One that holds something of the operator's own stays.
+    await rmdir(folder).catch(() => undefined);
   }
 }
 

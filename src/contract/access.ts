@@ -33,6 +33,9 @@ const admission = strict({
   trust: list(envelope),
 });
 
+/** Links of the trust chain in one answer; whoever gets as many asks for the rest. */
+export const trustLinksPerAnswerMax = 1000;
+
 /** Each costs a slow hash of the password that was tried. */
 const logInsPerMinuteMax = 60;
 /** A rack's worth of hosts behind one address still gets in. */

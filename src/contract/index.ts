@@ -1,4 +1,4 @@
-import { accessRoutes } from "./access.ts";
+import { accessRoutes, trustLinksPerAnswerMax } from "./access.ts";
 import { agentRoutes } from "./agent.ts";
 import { changeRoutes } from "./change.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
@@ -18,6 +18,7 @@ export type RouteParams<Name extends RouteName> = ParamsOf<(typeof routes)[Name]
 export type RouteQuery<Name extends RouteName> = QueryOf<(typeof routes)[Name]>;
 export type RouteResponse<Name extends RouteName> = ResponseOf<(typeof routes)[Name]>;
 
+export { trustLinksPerAnswerMax };
 export type { DesiredState, IssuedCertificate, ObservedReport } from "./agent.ts";
 export type { RolloutView } from "./change.ts";
 export type { Access, RouteDefinition } from "./route.ts";

@@ -1,6 +1,6 @@
 import { DomainError } from "../kit/index.ts";
 import { anchorsFor, type Envelope, type TrustDocument } from "../domain/index.ts";
-import { routes } from "../contract/index.ts";
+import { routes, trustLinksPerAnswerMax } from "../contract/index.ts";
 import { ApiCaller } from "./api-caller.ts";
 import { LoadedTrust } from "./loaded-trust.ts";
 import { fingerprintOfPem } from "./peer.ts";
@@ -19,15 +19,22 @@ export const apiPrefix = "/api/v1";
  */
 export async function fetchTrustLinks(server: ServerAddress, after: number): Promise<Envelope[]> {
   const caller = new ApiCaller({ ...server, prefix: apiPrefix }, { rejectUnauthorized: false });
+  const links: Envelope[] = [];
   try {
-    const { links } = (await caller.call(routes.getTrust, { query: { after } })) as {
-      links: Envelope[];
-    };
-    return links;
+    for (;;) {
+      const query = { after: after + links.length };
+      const answer = (await caller.call(routes.getTrust, { query })) as { links: Envelope[] };
+      links.push(...answer.links);
+      if (answer.links.length < trustLinksPerAnswerMax || links.length > trustLinksMax)
+        return links;
+    }
   } finally {
     caller.close();
   }
 }
+
+/** More than any domain makes: a server that goes on for longer is not one of ours. */
+const trustLinksMax = 1_000_000;
 
 /** Loads the trust of a domain whose trust-signing key is pinned, from a server not trusted yet. */
 export async function fetchPinnedTrust(
