@@ -169,7 +169,11 @@ function isSame(a: Generation, b: Generation): boolean {
   return JSON.stringify(fileContents(a)) === JSON.stringify(fileContents(b));
 }
 
-async function currentSequence(dir: string, files: FileSystem): Promise<number | null> {
+/** The sequence of the generation that is used, without reading it; null if none is yet. */
+export async function currentSequence(
+  dir: string,
+  files: FileSystem = nodeFileSystem,
+): Promise<number | null> {
   const link = join(dir, currentLink);
   try {
     const target = await files.readlink(link);

@@ -1,6 +1,7 @@
 export { ensureFolder, writeFileAtomic, type FileAccess } from "./atomic-file.ts";
 export { type FileSystem } from "./file-system.ts";
 export {
+  currentSequence,
   installGeneration,
   listGenerations,
   presentGeneration,

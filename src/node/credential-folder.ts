@@ -2,6 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { assert, type AuthorityId } from "../kit/index.ts";
 import { encodePem, parseCertificatesPem, parseNameText } from "../pki/index.ts";
 import {
+  currentSequence,
   installGeneration,
   issueRequest,
   keySigner,
@@ -9,7 +10,6 @@ import {
   presentGeneration,
   privateKeyToPem,
   pruneGenerations,
-  readCurrent,
   readGeneration,
   type Generation,
 } from "../keys/index.ts";
@@ -80,7 +80,7 @@ export interface FolderFacts {
 const factsRead = new Map<string, GenerationFacts & { readonly serial: string }>();
 
 export async function readFolder(folder: string): Promise<FolderFacts> {
-  const current = await readCurrent(folder);
+  const sequenceUsed = await currentSequence(folder);
   const kept = [];
   for (const sequence of await listGenerations(folder)) {
     const key = `${folder}#${sequence}`;
@@ -93,7 +93,7 @@ export async function readFolder(folder: string): Promise<FolderFacts> {
     }
     kept.push(facts);
   }
-  return { current: current === null ? null : factsOf(current), kept };
+  return { current: kept.find(({ sequence }) => sequence === sequenceUsed) ?? null, kept };
 }
 
 function factsOf({ sequence, meta }: Generation): GenerationFacts & { readonly serial: string } {

@@ -31,7 +31,7 @@ export class InstanceLinks {
   #caller(id: ProcessId): ApiCaller {
     const { identity, trust, self } = this.#state;
     const target = this.target(id);
-    const basis = `${identity.serial} ${trust.epoch} ${trust.host?.version}`;
+    const basis = `${identity.serial} ${trust.epoch} ${target.port} ${target.keys.join()}`;
     const open = this.#open.get(id);
     if (open?.basis === basis) return open.caller;
     open?.caller.close();

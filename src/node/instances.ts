@@ -1,15 +1,18 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describeError, type ProcessId } from "../kit/index.ts";
 import { type InstanceLayout, type ProcessState } from "../domain/index.ts";
 import type { DesiredState, InstanceSettings, InstanceStatus } from "../contract/index.ts";
-import { ensureFolder, readCurrent, writeFileAtomic } from "../keys/index.ts";
+import { currentSequence, ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import type { NodeState } from "./node-state.ts";
 import { Supervisor, type Program } from "./supervisor.ts";
 
 type WantedInstance = DesiredState["instances"][number];
+
+/** An instance that lives and does not answer any more is noticed this late. */
+const askEveryMs = 5_000;
 
 /** Another program: started, never imported. */
 const gatewayProgram = join(import.meta.dirname, "..", "gateway", "main.js");
@@ -36,6 +39,7 @@ interface Known {
   written: string;
   filesEpoch: number;
   status: InstanceStatus | null;
+  askedAtMs: number;
   needsReload: boolean;
 }
 
@@ -102,35 +106,44 @@ export class Instances {
       written: "",
       filesEpoch: 0,
       status: null,
+      askedAtMs: 0,
       needsReload: false,
     };
     this.#known.set(instance.id, known);
     return known;
   }
 
-  /** Settings and trust; an instance starts only after its files hold the newest epoch known here. */
+  /**
+   * Settings and trust; an instance starts only after its files hold the newest epoch known here.
+   * Of its host's document an instance needs its Node Manager: another instance's key is no news.
+   */
   async #writeFiles(instance: WantedInstance, known: Known): Promise<void> {
-    const { trust, hostId } = this.#state;
+    const { trust, hostId, processId } = this.#state;
     const { enabled: _enabled, ...rest } = instance;
     const settings: InstanceSettings = { ...rest, hostId };
-    const saved = trust.save();
-    const written = JSON.stringify([settings, saved]);
+    const { host, ...chain } = trust.save();
+    const nodeManager = trust.host?.processes.find((process) => process.id === processId);
+    const written = JSON.stringify([settings, chain, nodeManager]);
     if (written === known.written) return;
-    for (const folder of [known.layout.settings, known.layout.runFile, `${known.layout.logs}/x`])
-      await ensureFolder(folder.slice(0, folder.lastIndexOf("/")), 0o700);
+    if (known.written === "") await this.#makeFolders(known.layout);
     await writeFileAtomic(known.layout.settings, `${JSON.stringify(settings, null, 2)}\n`, {
       mode: 0o600,
     });
-    await writeFileAtomic(known.layout.trust, JSON.stringify(saved), { mode: 0o600 });
+    await writeFileAtomic(known.layout.trust, JSON.stringify({ ...chain, host }), { mode: 0o600 });
     known.written = written;
     known.filesEpoch = trust.epoch;
     known.needsReload = true;
   }
 
+  async #makeFolders({ settings, runFile, logs }: InstanceLayout): Promise<void> {
+    for (const folder of [dirname(settings), dirname(runFile), logs])
+      await ensureFolder(folder, 0o700);
+  }
+
   async #hasCredentials(known: Known): Promise<boolean> {
     return (
-      (await readCurrent(known.layout.credential("management"))) !== null &&
-      (await readCurrent(known.layout.credential("traffic"))) !== null
+      (await currentSequence(known.layout.credential("management"))) !== null &&
+      (await currentSequence(known.layout.credential("traffic"))) !== null
     );
   }
 
@@ -160,6 +173,8 @@ export class Instances {
       known.status = null;
       return;
     }
+    if (!this.#isStatusOld(known)) return;
+    known.askedAtMs = performance.now();
     try {
       const status = await this.#links.status(id);
       // It was started, or adopted, since its files were last written: it may have loaded older ones.
@@ -172,6 +187,18 @@ export class Instances {
         "the instance does not answer",
       );
     }
+  }
+
+  /** A process that is up to date has no news until its trust changes. */
+  #isStatusOld({ status, askedAtMs, supervisor }: Known): boolean {
+    const { epoch, closeBefore } = this.#state.trust;
+    return (
+      status === null ||
+      status.pid !== supervisor.pid ||
+      status.loadedEpoch < epoch ||
+      (status.oldestConnectionEpoch ?? epoch) < closeBefore ||
+      performance.now() - askedAtMs > askEveryMs
+    );
   }
 
   async #remove(id: ProcessId, known: Known): Promise<void> {
