@@ -39,6 +39,7 @@ import {
   type SavedTrust,
 } from "../transport/index.ts";
 import { installIssued, makeRequest } from "./credential-folder.ts";
+import { readJson } from "./json-file.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */
 export interface LocalHome {
@@ -49,34 +50,15 @@ export interface LocalHome {
 /** Reads what a host knows of itself and whom it trusts. Throws `state-corrupt`, `read-only`. */
 export async function openLocalHome(home: string): Promise<LocalHome> {
   const layout = homeLayout(home);
-  const settings = await readState<NodeSettings>(layout.nodeSettings);
+  const settings = await readJson<NodeSettings>(layout.nodeSettings);
   if (settings === null) return { layout, joined: null };
-  const saved = await readState<SavedTrust>(layout.trust);
+  const saved = await readJson<SavedTrust>(layout.trust);
   if (saved === null)
     throw new DomainError(
       "state-corrupt",
       `${layout.trust} is missing: restore it from a backup, or join the host again`,
     );
   return { layout, joined: { settings, trust: LoadedTrust.restore(saved) } };
-}
-
-async function readState<T>(path: string): Promise<T | null> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new DomainError("read-only", `${path} cannot be read: check its owner and mode`, {
-      cause,
-    });
-  }
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new DomainError("state-corrupt", `${path} is not JSON: restore it from a backup`, {
-      cause,
-    });
-  }
 }
 
 export interface JoinDomainRequest {

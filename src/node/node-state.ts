@@ -1,5 +1,4 @@
 import { randomBytes } from "node:crypto";
-import { readFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Logger } from "pino";
 import {
@@ -27,6 +26,7 @@ import {
   type SavedTrust,
   type Self,
 } from "../transport/index.ts";
+import { readJson } from "./json-file.ts";
 
 /** How one credential is doing, for the report. */
 export interface CredentialHealth {
@@ -188,23 +188,4 @@ export async function openNodeState(
   await ensureFolder(layout.run, 0o700);
   await ensureFolder(dirname(`${layout.logs}/.`), 0o700);
   return state;
-}
-
-async function readJson<T>(path: string): Promise<T | null> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new DomainError("read-only", `${path} cannot be read: check its owner and mode`, {
-      cause,
-    });
-  }
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new DomainError("state-corrupt", `${path} is not JSON: restore it from a backup`, {
-      cause,
-    });
-  }
 }
