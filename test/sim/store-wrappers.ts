@@ -1,0 +1,50 @@
+import type { Store, StoreTransaction } from "../../src/control/index.ts";
+
+type Wrap = (tx: StoreTransaction) => StoreTransaction;
+
+function wrapped(store: Store, wrap: Wrap): Store {
+  return {
+    read: (work) => store.read(work),
+    write: (audit, work) => store.write(audit, (tx) => work(wrap(tx))),
+    note: (work) => store.note((tx) => work(wrap(tx))),
+    revision: () => store.revision(),
+    waitForRevision: (after, timeoutMs) => store.waitForRevision(after, timeoutMs),
+    close: () => store.close(),
+  };
+}
+
+/** Replaces methods of a repository, keeping the others bound to it. */
+function replaced<T extends object>(original: T, methods: Partial<T>): T {
+  return new Proxy(original, {
+    get(target, name) {
+      if (name in methods) return methods[name as keyof T];
+      const value: unknown = Reflect.get(target, name, target);
+      return typeof value === "function" ? (value.bind(target) as unknown) : value;
+    },
+  });
+}
+
+/** Authorities are kept without their cross-certificate, as if the old CA could not sign one. */
+export function withoutCrossCertificates(store: Store): Store {
+  return wrapped(store, (tx) => ({
+    ...tx,
+    authorities: replaced(tx.authorities, {
+      put: (authority) =>
+        tx.authorities.put({ ...authority, crossCertificatePem: null, crossFingerprint: null }),
+    }),
+  }));
+}
+
+/** Plans are kept without their gates: every step begins at once. */
+export function withoutGates(store: Store): Store {
+  return wrapped(store, (tx) => ({
+    ...tx,
+    rollouts: replaced(tx.rollouts, {
+      putPlan: (plan) =>
+        tx.rollouts.putPlan({
+          ...plan,
+          steps: plan.steps.map((step) => ({ ...step, gate: [] })),
+        }),
+    }),
+  }));
+}
