@@ -6,7 +6,7 @@ import type { AdminState } from "./admin-state.ts";
 import { currentFindings } from "./findings.ts";
 
 /** `conf/hooks.json`: who is told of findings. Absent: nobody. */
-export interface FindingHooks {
+interface FindingHooks {
   /** Program and arguments; gets the news as JSON on standard input. */
   readonly command?: readonly string[];
   /** URL that gets the news as a POST. */
@@ -14,7 +14,7 @@ export interface FindingHooks {
 }
 
 /** What a hook is told: the findings that are new, and those that are gone. */
-export interface FindingNews {
+interface FindingNews {
   readonly domain: string;
   readonly raised: readonly Finding[];
   readonly cleared: readonly Finding[];

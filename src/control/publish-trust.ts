@@ -139,7 +139,7 @@ export async function hostDocumentOf(
 }
 
 /** Signs what one host needs to know of its own processes, with the host's present version. */
-export async function signHostDocument(
+async function signHostDocument(
   view: StoreView,
   env: Signing,
   host: Host,

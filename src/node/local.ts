@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, readFile, rm, rmdir } from "node:fs/promises";
+import { mkdir, open, rm, rmdir } from "node:fs/promises";
 import type { KeyObject } from "node:crypto";
 import { dirname } from "node:path";
 import { DomainError, isDomainError } from "../kit/index.ts";
