@@ -40,8 +40,8 @@ export async function loadState(home: string, previous: LoadedState | null): Pro
     );
   }
   if (previous !== null) checkNotBehind(previous, { settings, trust });
-  const management = await loadCredential(layout.credential("management"));
-  const traffic = await loadCredential(layout.credential("traffic"));
+  const management = await loadCredential(layout.credential("management"), previous?.management);
+  const traffic = await loadCredential(layout.credential("traffic"), previous?.traffic);
   if (management === null) {
     throw new DomainError(
       "home-missing",
@@ -87,10 +87,16 @@ function isMissing(error: unknown): boolean {
   );
 }
 
-async function loadCredential(dir: string): Promise<LoadedCredential | null> {
+/** `known`: what was loaded before; it is kept where the folder still holds the same. */
+async function loadCredential(
+  dir: string,
+  known: LoadedCredential | null | undefined,
+): Promise<LoadedCredential | null> {
   const generation = await readCurrent(dir);
   if (generation === null) return null;
   const { sequence, keyPem, certificatePem, meta } = generation;
+  if (known?.identity.keyPem === keyPem && known.identity.certificatePem === certificatePem)
+    return known;
   const certificate = readLeaf(certificatePem, dir);
   const { authorityId } = meta;
   if (typeof authorityId !== "string") {

@@ -62,12 +62,14 @@ export async function installIssued(
     chainPem: "",
     meta,
   });
+  forget(folder);
 }
 
 /** Presents a generation and removes those that are older than any rollback needs. */
 export async function presentAndPrune(folder: string, sequence: number): Promise<void> {
   await presentGeneration(folder, sequence);
   await pruneGenerations(folder, generationsKept);
+  forget(folder);
 }
 
 /** What a credential folder holds: the presented generation and all that are kept. */
@@ -78,8 +80,25 @@ export interface FolderFacts {
 
 /** Generations never change once installed: each is read once. */
 const factsRead = new Map<string, GenerationFacts & { readonly serial: string }>();
+/** A running Node Manager alone writes its credential folders: each is read again when it did. */
+const foldersRead = new Map<string, FolderFacts>();
+let folderWrites = 0;
+
+function forget(folder: string): void {
+  folderWrites += 1;
+  foldersRead.delete(folder);
+}
 
 export async function readFolder(folder: string): Promise<FolderFacts> {
+  const known = foldersRead.get(folder);
+  if (known !== undefined) return known;
+  const writesBefore = folderWrites;
+  const facts = await lookInto(folder);
+  if (folderWrites === writesBefore) foldersRead.set(folder, facts);
+  return facts;
+}
+
+async function lookInto(folder: string): Promise<FolderFacts> {
   const sequenceUsed = await currentSequence(folder);
   const kept = [];
   for (const sequence of await listGenerations(folder)) {

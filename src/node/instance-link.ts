@@ -31,11 +31,11 @@ export class InstanceLinks {
   #caller(id: ProcessId): ApiCaller {
     const { identity, trust, self } = this.#state;
     const target = this.target(id);
-    const basis = `${identity.serial} ${trust.epoch} ${target.port} ${target.keys.join()}`;
+    const tls = mutualTls({ identity, trust, self, target, nowMs: () => Date.now() });
+    const basis = [tls.cert, tls.ca, trust.closeBefore, target.port, target.keys].join();
     const open = this.#open.get(id);
     if (open?.basis === basis) return open.caller;
     open?.caller.close();
-    const tls = mutualTls({ identity, trust, self, target, nowMs: () => Date.now() });
     const caller = new ApiCaller({ address: "127.0.0.1", port: target.port, prefix: "" }, tls);
     this.#open.set(id, { caller, basis });
     return caller;

@@ -38,6 +38,8 @@ interface Known {
   /** What the files hold, to write only what changed. */
   written: string;
   filesEpoch: number;
+  /** Once they are there, they stay. */
+  hasCredentials: boolean;
   status: InstanceStatus | null;
   askedAtMs: number;
   needsReload: boolean;
@@ -105,6 +107,7 @@ export class Instances {
       supervisor: this.#keeperOf(this.#state, program),
       written: "",
       filesEpoch: 0,
+      hasCredentials: false,
       status: null,
       askedAtMs: 0,
       needsReload: false,
@@ -141,10 +144,10 @@ export class Instances {
   }
 
   async #hasCredentials(known: Known): Promise<boolean> {
-    return (
+    known.hasCredentials ||=
       (await currentSequence(known.layout.credential("management"))) !== null &&
-      (await currentSequence(known.layout.credential("traffic"))) !== null
-    );
+      (await currentSequence(known.layout.credential("traffic"))) !== null;
+    return known.hasCredentials;
   }
 
   /** Makes a running instance load its files again; one that does not run loads them when it starts. */

@@ -20,7 +20,21 @@ export function contextOf(
   trust: LoadedTrust,
   verify: AuthorityUsage | null,
 ): SecureContext {
-  return createSecureContext(contextOptions(identity, trust, verify));
+  const options = contextOptions(identity, trust, verify);
+  const basis = basisOf(options);
+  const known = contexts.get(identity);
+  if (known?.basis === basis) return known.context;
+  const context = createSecureContext(options);
+  contexts.set(identity, { basis, context });
+  return context;
+}
+
+/** Making a context costs as much as half a handshake: the last one of each identity is kept. */
+const contexts = new WeakMap<Identity, { basis: string; context: SecureContext }>();
+
+/** Equal for options that make equal contexts. */
+export function basisOf(options: ReturnType<typeof contextOptions>): string {
+  return JSON.stringify([options.cert, options.ca, options.minVersion]);
 }
 
 /** The same as options, for `setSecureContext`. */

@@ -4,7 +4,7 @@ import type { Socket } from "node:net";
 import type { SecureContext, TLSSocket } from "node:tls";
 import type { AuthorityUsage } from "../domain/index.ts";
 import type { ConnectionEpochs } from "./connection-epochs.ts";
-import { contextOptions, type Identity } from "./identity.ts";
+import { basisOf, contextOptions, type Identity } from "./identity.ts";
 import type { LoadedTrust } from "./loaded-trust.ts";
 import { probeProtocol, type ProbeContexts } from "./probe.ts";
 
@@ -51,8 +51,15 @@ export function reloadListener(
   state: ListenerState,
   rules: Pick<ListenerRules, "verify">,
 ): void {
-  server.setSecureContext(contextOptions(state.identity, state.trust, rules.verify));
+  const options = contextOptions(state.identity, state.trust, rules.verify);
+  const basis = basisOf(options);
+  if (shown.get(server) === basis) return;
+  server.setSecureContext(options);
+  shown.set(server, basis);
 }
+
+/** What each listener was last made to show. */
+const shown = new WeakMap<Server, string>();
 
 /**
  * Diverts probe connections to their answer, refuses resumed sessions where callers are verified
