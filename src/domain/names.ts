@@ -37,10 +37,28 @@ export function isDnsName(text: string): boolean {
 
 /** True for an IPv4 address in dotted form or an IPv6 address in any of its usual forms. */
 export function isIpAddress(text: string): boolean {
+  return text.includes(":") ? isIpv6(text) : isIpv4(text);
+}
+
+function isIpv4(text: string): boolean {
   const octets = text.split(".");
-  if (octets.length === 4)
-    return octets.every((o) => /^(0|[1-9]\d{0,2})$/.test(o) && Number(o) <= 255);
-  return text.includes(":") && /^[0-9A-Fa-f:.]{2,45}$/.test(text) && text.split("::").length <= 2;
+  return (
+    octets.length === 4 && octets.every((o) => /^(0|[1-9]\d{0,2})$/.test(o) && Number(o) <= 255)
+  );
+}
+
+/** RFC 4291 section 2.2: eight groups, one run of zeros left out, an IPv4 address as the last two. */
+function isIpv6(text: string): boolean {
+  const sides = text.split("::");
+  const groups = sides.flatMap((side) => (side === "" ? [] : side.split(":")));
+  const last = groups.at(-1) ?? "";
+  const hasIpv4 = isIpv4(last) && !text.endsWith("::");
+  const plain = hasIpv4 ? groups.slice(0, -1) : groups;
+  const count = plain.length + (hasIpv4 ? 2 : 0);
+  return (
+    plain.every((group) => /^[0-9A-Fa-f]{1,4}$/.test(group)) &&
+    (sides.length === 1 ? count === 8 : sides.length === 2 && count < 8)
+  );
 }
 
 /** Checks a host address: a DNS name or an IP address. Throws `invalid-name`. */
