@@ -22,7 +22,7 @@ export function planReplaceLeaves(
   const title =
     request.credentials === null
       ? "Replace every leaf certificate"
-      : `Replace ${chosen.length} leaf certificates`;
+      : `Replace ${chosen.length} leaf certificate${chosen.length === 1 ? "" : "s"}`;
   return {
     ...request,
     kind: "replace-leaves",
