@@ -53,8 +53,8 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 /** Histories that begin with a rotation; whatever else happens, happens within it or after it. */
 export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   seed: fc.nat(0xffff_ffff),
-  hosts: fc.integer({ min: 1, max: 4 }),
-  instances: fc.integer({ min: 0, max: 4 }),
+  hosts: fc.integer({ min: 1, max: 3 }),
+  instances: fc.integer({ min: 0, max: 3 }),
   relyingParties: fc.integer({ min: 0, max: 1 }),
   crossCertificates: fc.boolean(),
   listenerLagMsMax: fc.constantFrom(0, 400, 3_000),
@@ -67,7 +67,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   deeds: fc
     .tuple(
       rotate,
-      fc.array(fc.tuple(deed, fc.constantFrom(0, 300, 2_000, 6_000, 20_000)), { maxLength: 7 }),
+      fc.array(fc.tuple(deed, fc.constantFrom(0, 300, 2_000, 6_000, 20_000)), { maxLength: 6 }),
     )
     .map(([first, rest]) => [
       { ...first, afterMs: 100 },

@@ -4,10 +4,10 @@ import { scenarios } from "./arbitraries.ts";
 import { play } from "./scenario.ts";
 
 /** `GATEHOUSE_SIM_RUNS` asks for more, or fewer. */
-export const defaultRuns = Number(process.env["GATEHOUSE_SIM_RUNS"] ?? 500);
+export const defaultRuns = Number(process.env["GATEHOUSE_SIM_RUNS"] ?? 1000);
 
 /** A slow machine plays fewer histories rather than failing. */
-export const msPerRunMax = 250;
+export const msPerRunMax = 75;
 
 /**
  * Plays `runs` generated histories. A failure prints fast-check's seed and path, the shrunk

@@ -29,10 +29,15 @@ const calmMsMax = 3_600_000;
 /** Steps that a counterexample shows. */
 const historyShown = Number(process.env["GATEHOUSE_SIM_HISTORY"] ?? 40);
 
+/** Processes of the domain: these crash. */
+const ofDomain = /^(nodemanager|instance)-/;
+/** Steps that only let time pass: a crash there is one before the next effect. */
+const waits = /^(pause|retry|listen|leader|follow|wait)/;
+
 /** What a run ended with. */
 export interface Outcome {
   readonly steps: number;
-  /** Steps from the first deed on. */
+  /** Effects of the domain's processes from the first deed on. */
   readonly effects: number;
   readonly statuses: readonly string[];
 }
@@ -175,12 +180,13 @@ class Run {
   async #step(): Promise<boolean> {
     const next = this.world.schedule.choose();
     if (next === undefined) return false;
-    if (this.#isLive) this.#effects += 1;
-    if (this.#isLive && this.#effects === this.#aim.rollBackAt)
+    const isEffect = this.#isLive && ofDomain.test(next.life.name) && !waits.test(next.what);
+    if (isEffect) this.#effects += 1;
+    if (isEffect && this.#effects === this.#aim.rollBackAt)
       this.world.schedule.spawn(this.people.life, "roll back", () =>
         this.people.act({ do: "roll-back" }),
       );
-    if (this.#isCrashDue(next.life.name)) {
+    if (isEffect && this.#isCrashDue()) {
       this.#note(`CRASH of ${next.life.name} before ${next.what}`);
       this.world.crash(next.life);
     } else {
@@ -192,8 +198,7 @@ class Run {
     return true;
   }
 
-  #isCrashDue(name: string): boolean {
-    if (!this.#isLive || !/^(nodemanager|instance)-/.test(name)) return false;
+  #isCrashDue(): boolean {
     if (this.#effects === this.#aim.crashAt) return true;
     return this.#isFaulty && this.world.rng.happens(this.#scenario.crashes);
   }
