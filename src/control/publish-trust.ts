@@ -139,11 +139,7 @@ export async function hostDocumentOf(
 }
 
 /** Signs what one host needs to know of its own processes, with the host's present version. */
-async function signHostDocument(
-  view: StoreView,
-  env: Signing,
-  host: Host,
-): Promise<Envelope> {
+async function signHostDocument(view: StoreView, env: Signing, host: Host): Promise<Envelope> {
   const credentials = new Map(
     (await view.credentials.ofHost(host.id)).map((credential) => [credential.id, credential]),
   );
