@@ -302,9 +302,15 @@ describe("edges-proven", () => {
       relyingParties: base.relyingParties.map((p) => ({ ...p, proofs: [given] })),
     };
     const byHost = withHost(2, (h) => ({ ...h, proofs: [given] }), base);
+    const another = { ...byItself.relyingParties[0], id: "relying-party-2" };
+    const byAnother = {
+      ...base,
+      relyingParties: [...base.relyingParties, another as RelyingPartyObservation],
+    };
     const expected = ["edge-not-proven relying-party-1 instance-1"];
     expect(blockers(traffic, base)).toEqual(expected);
     expect(blockers(traffic, byHost)).toEqual(expected);
+    expect(blockers(traffic, byAnother)).toEqual(expected);
     expect(blockers(traffic, byItself)).toEqual([]);
     expect(blockers(traffic, base, [waiver("relying-party-1")])).toEqual([]);
   });
