@@ -47,6 +47,7 @@ export const agentHandlers: Handlers<Names> = {
       hostId,
       credentialId: body.credentialId,
       requestPem: body.requestPem,
+      presentedSerial: body.presentedSerial ?? null,
       actor,
     });
     return { ...issued, certificatePem: encodePem("CERTIFICATE", der) };

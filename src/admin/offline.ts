@@ -176,6 +176,7 @@ async function issueFirstCredential(
     credentialId: credentialId(host.nodeManager.id, "management"),
     actor: "system:initialize",
     requestPem: encodePem("CERTIFICATE REQUEST", pkcs10.der),
+    presentedSerial: null,
   });
   await installGeneration(layout.nodeCredential, {
     sequence: meta.sequence,

@@ -142,7 +142,12 @@ export const agentRoutes = {
     access: "agent",
     status: 201,
     summary: "Issues a certificate for a credential of the host from a PKCS#10 request (RFC 2986)",
-    body: strict({ credentialId, requestPem: pem }),
+    body: strict({
+      credentialId,
+      requestPem: pem,
+      /** Of the certificate that is presented meanwhile: its key stays recorded. Absent: none is. */
+      presentedSerial: Type.Optional(serial),
+    }),
     response: issuedCertificate,
   },
   issueProbe: {

@@ -131,6 +131,15 @@ describe("issueCredential", () => {
     expect(await env.store.revision()).toBe(before);
   });
 
+  test("keeps the key of the presented certificate recorded, however many answers get lost", async () => {
+    const env = await withInstance();
+    const { serial } = await issueFor(env, host1, "instance-1/management");
+    for (let lost = 0; lost < 6; lost++)
+      await issueFor(env, host1, "instance-1/management", undefined, serial);
+    const recorded = (await credential(env, "instance-1/management"))?.recorded;
+    expect(recorded?.map(({ sequence }) => sequence)).toEqual([1, 5, 6, 7]);
+  });
+
   test("gives validity and renewal slot by the policy, and never outlives the issuer", async () => {
     const env = await testEnvironment({
       policy: { leafLifetimeSeconds: 30 * 86_400, authorityLifetimeSeconds: 40 * 86_400 },
@@ -175,7 +184,13 @@ describe("issueCredential", () => {
       },
     };
     const requestPem = (await newRequest()).pem;
-    const request = { hostId: host1, credentialId: own, requestPem, actor: "host:host-1" };
+    const request = {
+      hostId: host1,
+      credentialId: own,
+      requestPem,
+      presentedSerial: null,
+      actor: "host:host-1",
+    };
     await expect(issueCredential(racing, request)).rejects.toMatchObject({ code: "conflict" });
     expect((await credential(env, own))?.lastSequence).toBe(1);
   });

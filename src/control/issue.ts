@@ -4,6 +4,7 @@ import {
   formatSpiffeId,
   isIpAddress,
   maySign,
+  recordConfirmed,
   recordIssued,
   type Authority,
   type AuthorityUsage,
@@ -43,6 +44,8 @@ export async function issueCredential(
     readonly hostId: HostId;
     readonly credentialId: CredentialId;
     readonly requestPem: string;
+    /** Serial of the certificate that is presented while this one is asked for; null: none yet. */
+    readonly presentedSerial: string | null;
     readonly actor: string;
   },
 ): Promise<CredentialIssued> {
@@ -61,7 +64,7 @@ export async function issueCredential(
   };
   const sequence = await env.store.write(entry, async (tx) => {
     const credential = await ownCredential(tx, request.hostId, request.credentialId);
-    return recordIssuance(tx, env, credential, job, leaf);
+    return recordIssuance(tx, env, presenting(credential, request.presentedSerial), job, leaf);
   });
   return {
     der: leaf.der,
@@ -73,6 +76,15 @@ export async function issueCredential(
     ...renewalSlot(env, job),
     hostDocument: await env.store.read((view) => hostDocumentOf(view, env, request.hostId)),
   };
+}
+
+/**
+ * A certificate that is presented counts as seen. Reports say so too, but they can get lost where
+ * requests do not, and a key that was never seen is forgotten after a few tries.
+ */
+function presenting(credential: Credential, serial: string | null): Credential {
+  if (serial === null) return credential;
+  return { ...credential, recorded: recordConfirmed(credential.recorded, serial) };
 }
 
 /** Appends a signed leaf to the log and records its key, if its authority is still the wanted one. */

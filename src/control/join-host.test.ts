@@ -226,6 +226,12 @@ describe("returnHost", () => {
     expect(again.sequence).toBe(3);
   });
 
+  test("takes the same proof again and again when its answers get lost", async () => {
+    const { env, hostId, keys } = await joined();
+    for (let lost = 0; lost < 6; lost++) await comeBack(env, hostId, keys);
+    expect((await comeBack(env, hostId, keys)).sequence).toBe(8);
+  });
+
   test.each<[string, (of: Awaited<ReturnType<typeof joined>>) => Promise<unknown>]>([
     [
       "with a proof by another key",

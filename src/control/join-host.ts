@@ -109,7 +109,8 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
     await tx.accounts.putJoinToken({ ...stored, usedAtMs: env.clock.nowMs() });
     return addHost(tx, request);
   });
-  return admit(env, host, request.requestPem, `token:${token.id}`);
+  const { requestPem } = request;
+  return admit(env, host, { requestPem, presentedSerial: null }, `token:${token.id}`);
 }
 
 async function spendToken(
@@ -176,7 +177,7 @@ async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host
 async function admit(
   env: ControlEnvironment,
   host: Host,
-  requestPem: string,
+  request: { readonly requestPem: string; readonly presentedSerial: string | null },
   actor: string,
 ): Promise<Admission> {
   const id = `${host.nodeManager.id}/management` as Parameters<
@@ -185,7 +186,7 @@ async function admit(
   const issued = await issueCredential(env, {
     hostId: host.id,
     credentialId: id,
-    requestPem,
+    ...request,
     actor,
   });
   const links = await env.store.read((view) => view.trust.after(0, trustLinksMax));
@@ -225,7 +226,7 @@ export async function returnHost(
   request: ReturnRequest,
   isInUse: boolean,
 ): Promise<Admission> {
-  const host = await env.store.read((view) => provenHost(view, env, request));
+  const { host, lastSerial } = await env.store.read((view) => provenHost(view, env, request));
   if (host.status === "quarantined") {
     throw new DomainError(
       "quarantined",
@@ -254,14 +255,15 @@ export async function returnHost(
       `host ${host.name} was away for longer than the rejoin window: an administrator runs \`gatehouse host approve ${host.id}\``,
     );
   }
-  return admit(env, host, request.requestPem, `host:${host.id}`);
+  const { requestPem } = request;
+  return admit(env, host, { requestPem, presentedSerial: lastSerial }, `host:${host.id}`);
 }
 
 async function provenHost(
   view: StoreView,
   env: ControlEnvironment,
   request: ReturnRequest,
-): Promise<Host> {
+): Promise<{ host: Host; lastSerial: string }> {
   const refuse = (why: string): never => {
     throw new DomainError(
       "forbidden",
@@ -281,12 +283,9 @@ async function provenHost(
   const recorded = credential?.recorded.find((key) => key.spki === spki);
   if (recorded === undefined) return refuse("its last key is not the one recorded for it");
   if (await isDenied(view, recorded)) return refuse("its last key is denied");
-  const { denied } = await currentTrust(view);
-  if (denied.some((denial) => denial.kind === "key" && denial.fingerprint === spki))
-    return refuse("its last key is denied");
   if (!env.crypto.verify(lastKey, returnMessage(request), proof, "ecdsa-sha256"))
     return refuse("its proof does not verify");
-  return host;
+  return { host, lastSerial: recorded.serial };
 }
 
 async function isDenied(view: StoreView, key: RecordedKey): Promise<boolean> {

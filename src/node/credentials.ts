@@ -57,7 +57,7 @@ async function convergeOne(
   });
   if (move.do === "nothing" || move.do === "wait") return false;
   if (move.do === "request") {
-    await requestCertificate(state, link, wanted, folder);
+    await requestCertificate(state, link, wanted, folder, facts.current?.serial);
     return true;
   }
   await present(state, instances, wanted, move.sequence);
@@ -72,11 +72,16 @@ async function requestCertificate(
   link: AdminLink,
   wanted: WantedCredential,
   folder: string,
+  presentedSerial: string | undefined,
 ): Promise<void> {
   const { privateKey } = await generateKeyPair("ecdsa-p256");
   if (wanted.id === state.credentialId) state.awaitsPresentation = state.settings.isAdmin;
   const issued = await link.call("issueCredential", {
-    body: { credentialId: wanted.id, requestPem: await makeRequest(privateKey, wanted.subject) },
+    body: {
+      credentialId: wanted.id,
+      requestPem: await makeRequest(privateKey, wanted.subject),
+      ...(presentedSerial === undefined ? {} : { presentedSerial }),
+    },
   });
   // On disk before anybody is told of it: a key that is recorded must never be lost.
   await installIssued(folder, privateKey, issued.certificatePem, issued);

@@ -302,11 +302,8 @@ describe("edges-proven", () => {
       relyingParties: base.relyingParties.map((p) => ({ ...p, proofs: [given] })),
     };
     const byHost = withHost(2, (h) => ({ ...h, proofs: [given] }), base);
-    const another = { ...byItself.relyingParties[0], id: "relying-party-2" };
-    const byAnother = {
-      ...base,
-      relyingParties: [...base.relyingParties, another as RelyingPartyObservation],
-    };
+    const others = byItself.relyingParties.map((party) => ({ ...party, id: testParty(2).id }));
+    const byAnother = { ...base, relyingParties: [...base.relyingParties, ...others] };
     const expected = ["edge-not-proven relying-party-1 instance-1"];
     expect(blockers(traffic, base)).toEqual(expected);
     expect(blockers(traffic, byHost)).toEqual(expected);

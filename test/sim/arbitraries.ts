@@ -59,7 +59,7 @@ export const scenarios: fc.Arbitrary<Scenario> = fc.record({
   crossCertificates: fc.boolean(),
   listenerLagMsMax: fc.constantFrom(0, 400, 3_000),
   faults: fc.record({
-    loss: fc.constantFrom(0, 0, 0.05, 0.2),
+    loss: fc.constantFrom(0, 0, 0.05, 0.2, 0.5),
     repeat: fc.constantFrom(0, 0.05),
     delayMsMax: fc.constantFrom(0, 100, 3_000, 9_000),
   }),

@@ -223,6 +223,7 @@ async function request(node: NodeManager, wanted: Wanted, folder: Folder): Promi
       hostId: node.hostId,
       credentialId: wanted.id,
       requestPem: pem,
+      presentedSerial: currentOf(folder)?.leaf.serial ?? null,
       actor: `host:${node.hostId}`,
     });
     return { ...answer, issuerPem: await node.world.issuerPem(answer.authorityId) };

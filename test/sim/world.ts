@@ -125,6 +125,7 @@ export class World {
       hostId: host.id,
       credentialId: id,
       requestPem: pem,
+      presentedSerial: null,
       actor: "system:initialize",
     });
     const trust = this.signing.newTrust();

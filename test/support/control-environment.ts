@@ -194,11 +194,13 @@ export async function issueFor(
   hostId: HostId,
   credential: string,
   requestPem?: string,
+  presentedSerial: string | null = null,
 ): Promise<CredentialIssued> {
   return issueCredential(env, {
     hostId,
     credentialId: credential as Parameters<typeof issueCredential>[1]["credentialId"],
     requestPem: requestPem ?? (await newRequest()).pem,
+    presentedSerial,
     actor: `host:${hostId}`,
   });
 }
