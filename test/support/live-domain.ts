@@ -278,10 +278,15 @@ export class LiveDomain {
     return mark !== null && (await isAlive(mark)) ? mark : null;
   }
 
-  /** kill -9 of the process of a run file. */
+  /** kill -9 of the process of a run file; resolves when it is dead, which the call does not wait for. */
   async kill(host: string, runFile: string): Promise<void> {
     const mark = await this.processOf(host, runFile);
-    if (mark !== null) process.kill(mark.pid, "SIGKILL");
+    if (mark === null) return;
+    process.kill(mark.pid, "SIGKILL");
+    await waitUntil(async () => !(await isAlive(mark)), {
+      deadlineMs: 10_000,
+      what: `${mark.pid} is dead`,
+    });
   }
 
   /** kill -9 of a host's supervisor and Node Manager, and of everything that the host runs, as a power cut would. */
