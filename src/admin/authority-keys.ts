@@ -5,7 +5,6 @@ import { DomainError, type AuthorityId } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
 import {
   certificateFingerprint,
-  parseCertificate,
   parseCertificatesPem,
   parseNameText,
   parseRequestPem,
@@ -73,7 +72,7 @@ export class FileAuthorityKeys implements AuthorityKeys {
     return {
       der,
       serial: serialHex,
-      fingerprint: certificateFingerprint(parseCertificate(der), nodeCryptoPort),
+      fingerprint: certificateFingerprint({ der }, nodeCryptoPort),
       spki: spkiFingerprint(request.spki, nodeCryptoPort),
     };
   }

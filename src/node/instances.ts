@@ -37,6 +37,7 @@ interface Known {
   readonly layout: InstanceLayout;
   /** What the files hold, to write only what changed. */
   written: string;
+  settingsWritten: string;
   filesEpoch: number;
   /** Once they are there, they stay. */
   hasCredentials: boolean;
@@ -106,6 +107,7 @@ export class Instances {
       layout,
       supervisor: this.#keeperOf(this.#state, program),
       written: "",
+      settingsWritten: "",
       filesEpoch: 0,
       hasCredentials: false,
       status: null,
@@ -129,9 +131,10 @@ export class Instances {
     const written = JSON.stringify([settings, chain, nodeManager]);
     if (written === known.written) return;
     if (known.written === "") await this.#makeFolders(known.layout);
-    await writeFileAtomic(known.layout.settings, `${JSON.stringify(settings, null, 2)}\n`, {
-      mode: 0o600,
-    });
+    const settingsText = `${JSON.stringify(settings, null, 2)}\n`;
+    if (settingsText !== known.settingsWritten)
+      await writeFileAtomic(known.layout.settings, settingsText, { mode: 0o600 });
+    known.settingsWritten = settingsText;
     await writeFileAtomic(known.layout.trust, JSON.stringify({ ...chain, host }), { mode: 0o600 });
     known.written = written;
     known.filesEpoch = trust.epoch;
