@@ -1,13 +1,19 @@
 import { describe, expect, test } from "vitest";
 import type { AuthorityId, CredentialId, ProcessId } from "../kit/index.ts";
-import type {
-  Credential,
-  EdgeProof,
-  HostObservation,
-  ProcessObservation,
-  RelyingPartyObservation,
-} from "../domain/index.ts";
+import type { Credential, EdgeProof } from "../domain/index.ts";
 import { testNowMs } from "../../test/support/certificates.ts";
+import {
+  blockers,
+  changeProcess,
+  epoch,
+  next,
+  silent,
+  topology,
+  waiver,
+  withHost,
+  withParty,
+  type Change,
+} from "../../test/support/gates.ts";
 import {
   appliedStep,
   presentedCredential,
@@ -16,68 +22,11 @@ import {
   testCredential,
   testStep,
 } from "../../test/support/snapshots.ts";
-import { testHost, testInstance, testParty, testTopology } from "../../test/support/topologies.ts";
+import { testHost, testParty } from "../../test/support/topologies.ts";
 import { blockersOf } from "./gate.ts";
 import type { Condition } from "./plan.ts";
 import type { Waiver } from "./rollout.ts";
 import { arrangeEvidence, type DomainSnapshot } from "./snapshot.ts";
-
-const epoch = 5;
-const next = "management-2" as AuthorityId;
-const topology = testTopology({
-  hosts: [testHost(1), testHost(2)],
-  instances: [testInstance(1, 2)],
-  relyingParties: [testParty(1)],
-});
-
-function waiver(subject: string, changes: Partial<Waiver> = {}): Waiver {
-  return {
-    subject,
-    phase: "introduce",
-    reason: "out of order",
-    person: "user:admin",
-    endsAtMs: testNowMs + 1,
-    ...changes,
-  };
-}
-
-/** Codes and subjects of what holds a gate back, in order. */
-function blockers(
-  condition: Condition,
-  snapshot: DomainSnapshot,
-  waivers: readonly Waiver[] = [],
-): string[] {
-  const applied = appliedStep(testStep({ gate: [condition] }), { epoch });
-  return blockersOf(applied, arrangeEvidence(snapshot), waivers)
-    .map(({ code, subject }) => `${code} ${subject}`)
-    .toSorted();
-}
-
-type Change = (host: HostObservation) => HostObservation;
-
-/** The settled domain, with what is known of one host changed. */
-function withHost(
-  number: number,
-  change: Change,
-  base = settledSnapshot(topology),
-): DomainSnapshot {
-  const hosts = base.hosts.map((host) => (host.hostId === `host-${number}` ? change(host) : host));
-  return { ...base, hosts };
-}
-
-function changeProcess(id: string, changes: Partial<ProcessObservation>): Change {
-  return (host) => ({
-    ...host,
-    processes: host.processes.map((p) => (p.id === id ? { ...p, ...changes } : p)),
-  });
-}
-
-function withParty(changes: Partial<RelyingPartyObservation>): DomainSnapshot {
-  const base = settledSnapshot(topology);
-  return { ...base, relyingParties: base.relyingParties.map((p) => ({ ...p, ...changes })) };
-}
-
-const silent: Change = (host) => ({ ...host, receivedAtMs: testNowMs - 15_001 });
 
 describe("trust-loaded", () => {
   const condition = { require: "trust-loaded" } as const;
