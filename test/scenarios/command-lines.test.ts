@@ -56,10 +56,10 @@ describe("the documented command lines", () => {
       "Rotate the management CA: done, 2 certificates replaced",
     );
     expect(await runs.done(`managedomain --regen_certs --home two ${runs.login}`)).toContain(
-      "Replace 1 leaf certificates: done",
+      "Replace 1 leaf certificate: done",
     );
     expect(await runs.done("managedomain --regen_certs --retain_domain_cert --home one")).toContain(
-      "Replace 1 leaf certificates: done",
+      "Replace 1 leaf certificate: done",
     );
     const outside = `--home nowhere ${runs.anm} ${runs.login} --fingerprint ${fingerprint}`;
     await runs.refused("fingerprint-mismatch", `managedomain -p ${outside}`);
