@@ -74,8 +74,11 @@ export async function stopDomain({ admin }: BenchDomain): Promise<void> {
   await ended;
 }
 
-/** Joins a host with a fresh token; resolves with its id. */
-export async function joinHost(domain: BenchDomain, home: string, name: string): Promise<string> {
+/** Joins a host, whose Node Manager is to listen on `port`, with a fresh token; resolves with its id. */
+export async function joinHost(
+  domain: BenchDomain,
+  { home, name, port }: { home: string; name: string; port: number },
+): Promise<string> {
   const { token } = await domain.call("createJoinToken", {
     body: { hostName: name, lifetimeSeconds: 600 },
   });
@@ -86,7 +89,7 @@ export async function joinHost(domain: BenchDomain, home: string, name: string):
     hostName: name,
     address: "127.0.0.1",
     nodeManagerName: `Node Manager on ${name}`,
-    port: await freePort(),
+    port,
   });
   return settings.hostId;
 }

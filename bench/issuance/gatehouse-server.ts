@@ -1,5 +1,6 @@
 import { homeLayout } from "../../src/domain/index.ts";
 import { readCurrent } from "../../src/keys/index.ts";
+import { freePort } from "../../test/support/free-port.ts";
 import { startDomain, stopDomain, joinHost, type BenchDomain } from "../domain/bench-domain.ts";
 import type { LoadConnection } from "./load-order.ts";
 import type { IssuanceServer } from "./servers.ts";
@@ -54,7 +55,11 @@ export async function startGatehouse(
 
 async function makeHost(domain: BenchDomain, folder: string, number: number): Promise<Host> {
   const home = `${folder}/host-${number}`;
-  const hostId = await joinHost(domain, home, `host-${number}.bench`);
+  const hostId = await joinHost(domain, {
+    home,
+    name: `host-${number}.bench`,
+    port: await freePort(),
+  });
   const credentials: string[] = [];
   for (let i = 0; i < instancesPerHost; i++) {
     const { id } = await domain.call("createInstance", {

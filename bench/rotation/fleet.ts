@@ -33,20 +33,30 @@ export async function startFleet(
 ): Promise<Fleet> {
   const hosts = Math.ceil(size.instances / size.instancesPerHost);
   const homes = Array.from({ length: hosts }, (_, i) => `${folder}/host-${i + 2}`);
-  const ports = await freePorts(2 * size.instances);
+  const ports = await freePorts(2 * size.instances + hosts);
+  const nodePorts = ports.splice(2 * size.instances);
   const hostIds: string[] = [];
   for (const [i, home] of homes.entries()) {
     if (i > 0 && i % joinsPerMinuteMax === 0) await pause(60_000);
-    hostIds.push(await joinHost(domain, home, `host-${i + 2}.bench`));
+    const name = `host-${i + 2}.bench`;
+    hostIds.push(await joinHost(domain, { home, name, port: nodePorts[i] ?? 0 }));
   }
   for (let i = 0; i < size.instances; i++) {
     const hostId = hostIds[i % hosts] ?? "";
     await createInstance(domain, hostId, i, ports);
   }
   const agents = [await startAdminNode(domain)];
-  for (let i = 0; i < size.agents; i++)
-    agents.push(startAgent({ homes: homes.filter((_, at) => at % size.agents === i) }));
-  await ready(domain, size.instances);
+  const agentCount = Math.min(size.agents, hosts);
+  for (let i = 0; i < agentCount; i++)
+    agents.push(startAgent({ homes: homes.filter((_, at) => at % agentCount === i) }));
+  const died = agents.map(
+    (agent) =>
+      new Promise<never>((_, reject) =>
+        agent.once("exit", (status) => reject(new Error(`an agent ended with status ${status}`))),
+      ),
+  );
+  await Promise.race([ready(domain, size.instances), ...died]);
+  for (const unwatched of died) unwatched.catch(() => undefined);
   const servicesPorts = ports.filter((_, i) => i % 2 === 1);
   return { agents, servicesPorts, hosts };
 }

@@ -10,7 +10,14 @@ import { adminServerTls } from "./server-checks.ts";
 
 type Targets = RouteResponse<"getVerificationTargets">;
 
+interface TargetEdge {
+  readonly authorityId: Targets["prove"][number];
+  readonly listener: Targets["listeners"][number];
+}
+
 const probeTimeoutMs = 5_000;
+/** Listeners are far away, and many. */
+const probesAtOnce = 8;
 
 /**
  * A managed relying party: a caller of the gateways that loads the domain's trust, proves that it
@@ -53,33 +60,37 @@ export class ManagedRelyingParty {
 
   async #prove({ id, prove, listeners }: Targets): Promise<unknown[]> {
     const failures: unknown[] = [];
-    for (const authorityId of prove) {
-      for (const { process, address, port } of listeners) {
-        const key = edgeKey(
-          { verifier: id as RelyingPartyId, presenter: process, usage: "traffic" },
-          authorityId,
-        );
-        if ((this.#proofs.get(key)?.verifierEpoch ?? 0) >= this.trust.epoch) continue;
-        const verifierEpoch = this.trust.epoch;
-        try {
-          await probe({
-            address,
-            port,
-            authorityId,
-            identity: null,
-            trust: this.trust,
-            usage: "traffic",
-            timeoutMs: probeTimeoutMs,
-            checkServer: (peer) =>
-              peer.isProbe ? undefined : new Error("the listener did not show a probe certificate"),
-          });
-          this.#proofs.set(key, { presenter: process, authorityId, verifierEpoch });
-        } catch (error) {
-          failures.push(error);
-        }
-      }
-    }
+    const edges = prove.flatMap((authorityId) =>
+      listeners.map((listener) => ({ authorityId, listener })),
+    );
+    const proveNext = async (): Promise<void> => {
+      for (let edge = edges.shift(); edge !== undefined; edge = edges.shift())
+        await this.#proveOne(id, edge).catch((error: unknown) => failures.push(error));
+    };
+    await Promise.all(Array.from({ length: probesAtOnce }, proveNext));
     return failures;
+  }
+
+  async #proveOne(id: Targets["id"], { authorityId, listener }: TargetEdge): Promise<void> {
+    const { process: presenter, address, port } = listener;
+    const key = edgeKey(
+      { verifier: id as RelyingPartyId, presenter, usage: "traffic" },
+      authorityId,
+    );
+    const verifierEpoch = this.trust.epoch;
+    if ((this.#proofs.get(key)?.verifierEpoch ?? 0) >= verifierEpoch) return;
+    await probe({
+      address,
+      port,
+      authorityId,
+      identity: null,
+      trust: this.trust,
+      usage: "traffic",
+      timeoutMs: probeTimeoutMs,
+      checkServer: (peer) =>
+        peer.isProbe ? undefined : new Error("the listener did not show a probe certificate"),
+    });
+    this.#proofs.set(key, { presenter, authorityId, verifierEpoch });
   }
 
   #api(): ApiCaller {
