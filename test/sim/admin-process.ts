@@ -36,6 +36,7 @@ interface Connection {
   readonly shown: Shown;
   /** What the chain was verified with: a request does not verify it again. */
   readonly atHandshake: Documents;
+  /** The epoch of what was in force then, not of what was loaded meanwhile. */
   readonly epoch: number;
   lastUsedMs: number;
 }
@@ -249,7 +250,7 @@ export class AdminProcess implements Endpoint {
         hostId,
         shown,
         atHandshake: verifier.inForce,
-        epoch: this.trust.epoch,
+        epoch: verifier.inForce.trust.epoch,
         lastUsedMs: this.env.clock.nowMs(),
       });
     }

@@ -4,7 +4,7 @@ import { scenarios } from "./arbitraries.ts";
 import { play } from "./scenario.ts";
 
 /** `GATEHOUSE_SIM_RUNS` asks for more, or fewer. */
-export const defaultRuns = Number(process.env["GATEHOUSE_SIM_RUNS"] ?? 1000);
+export const defaultRuns = Number(process.env["GATEHOUSE_SIM_RUNS"] ?? 800);
 
 /** A slow machine plays fewer histories rather than failing. */
 export const msPerRunMax = 75;

@@ -80,7 +80,7 @@ export class RelyingPartyProcess implements Endpoint {
       if (!gateway.life.alive || this.inForce === null || shown === undefined) continue;
       if (this.connections.has(gateway.id)) continue;
       if (this.#world.accepts(this.inForce, shown, "traffic"))
-        this.connections.set(gateway.id, { shown, epoch: this.#trust.epoch });
+        this.connections.set(gateway.id, { shown, epoch: this.inForce.trust.epoch });
     }
     for (const id of this.connections.keys())
       if (!this.#world.gateways.has(id)) this.connections.delete(id);
