@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { describeError, type ProcessId } from "../kit/index.ts";
+import { describeError, DomainError, type ProcessId } from "../kit/index.ts";
 import { type InstanceLayout, type ProcessState } from "../domain/index.ts";
 import type { DesiredState, InstanceSettings, InstanceStatus } from "../contract/index.ts";
 import { currentSequence, ensureFolder, writeFileAtomic } from "../keys/index.ts";
@@ -159,18 +159,23 @@ export class Instances {
     if (known === undefined) return;
     const instance = this.#state.desired?.instances.find((wanted) => wanted.id === id);
     if (instance !== undefined) await this.#writeFiles(instance, known);
-    if (!(await known.supervisor.isRunning()) || known.status === null) {
-      known.needsReload = false;
-      return;
-    }
     // Until it has answered, what it has loaded is not known: the next look tries again.
-    known.needsReload = true;
+    known.needsReload = await known.supervisor.isRunning();
+    if (!known.needsReload || known.status === null) return;
     known.status = (await this.#links.call(id, "reload")) as InstanceStatus;
     known.needsReload = false;
   }
 
+  /** The same for all of them. Throws `not-running` for one that runs and does not answer. */
   async reloadAll(): Promise<void> {
-    for (const id of this.#known.keys()) await this.reload(id);
+    for (const [id, known] of this.#known) {
+      await this.reload(id);
+      if (known.needsReload)
+        throw new DomainError(
+          "not-running",
+          `${id} does not answer, and would refuse a certificate that it has not loaded: restart it`,
+        );
+    }
   }
 
   /** Asks the instance how it is. */
