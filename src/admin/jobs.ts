@@ -3,7 +3,7 @@ import { credentialId } from "../domain/index.ts";
 import {
   advanceRollout,
   knownNodeManager,
-  publishTrustRefresh,
+  publishTrust,
   recordOwnProcess,
   requireHost,
 } from "../control/index.ts";
@@ -115,7 +115,7 @@ async function refreshAdmins(state: AdminState): Promise<void> {
     subject: credentialId(state.nodeManagerId, "management"),
     detail: {},
   };
-  await state.env.store.write(entry, (tx) => publishTrustRefresh(tx, state.env));
+  await state.env.store.write(entry, (tx) => publishTrust(tx, state.env, {}));
 }
 
 /** Tells the hooks of findings that came or went. */

@@ -10,7 +10,7 @@ import {
   type Host,
   type NodeSettings,
 } from "../domain/index.ts";
-import { encodePem, parseNameText } from "../pki/index.ts";
+import { encodePem } from "../pki/index.ts";
 import {
   initializeDomain,
   issueCredential,
@@ -21,10 +21,9 @@ import {
   ensureFolder,
   generateKeyPair,
   installGeneration,
-  issueRequest,
-  keySigner,
   presentGeneration,
   privateKeyToPem,
+  requestForKey,
   writeFileAtomic,
 } from "../keys/index.ts";
 import { lockHome } from "../store/index.ts";
@@ -166,16 +165,12 @@ async function issueFirstCredential(
   domainId: string,
 ): Promise<Envelope> {
   const { privateKey } = await generateKeyPair("ecdsa-p256");
-  const subject = parseNameText(nodeManagerNames(host, domainId).subject);
-  const pkcs10 = await issueRequest(
-    { subject, subjectAltName: [], profile: null },
-    keySigner(privateKey),
-  );
+  const { subject } = nodeManagerNames(host, domainId);
   const { der, hostDocument, ...meta } = await issueCredential(env, {
     hostId: host.id,
     credentialId: credentialId(host.nodeManager.id, "management"),
     actor: "system:initialize",
-    requestPem: encodePem("CERTIFICATE REQUEST", pkcs10.der),
+    requestPem: await requestForKey(privateKey, subject),
     presentedSerial: null,
   });
   await installGeneration(layout.nodeCredential, {

@@ -1,7 +1,6 @@
 import { issueProbe } from "../control/index.ts";
 import { encodePem } from "../pki/index.ts";
-import { generateKeyPair, issueRequest, keySigner, privateKeyToPem } from "../keys/index.ts";
-import { parseNameText } from "../pki/index.ts";
+import { generateKeyPair, privateKeyToPem, requestForKey } from "../keys/index.ts";
 import type { AdminState } from "./admin-state.ts";
 
 /** Before its end, so that a probe that begins now still ends in time. */
@@ -17,15 +16,11 @@ export async function prepareOwnProbes(state: AdminState): Promise<void> {
   for (const { id } of next) {
     if (probes.has(id, env.clock.nowMs() + renewBeforeMs)) continue;
     const { privateKey } = await generateKeyPair("ecdsa-p256");
-    const request = await issueRequest(
-      { subject: parseNameText("CN=probe"), subjectAltName: [], profile: null },
-      keySigner(privateKey),
-    );
     const { der } = await issueProbe(env, {
       hostId: state.hostId,
       credentialId: state.credentialId,
       authorityId: id,
-      requestPem: encodePem("CERTIFICATE REQUEST", request.der),
+      requestPem: await requestForKey(privateKey, "CN=probe"),
     });
     const identity = {
       keyPem: privateKeyToPem(privateKey),

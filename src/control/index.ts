@@ -36,7 +36,6 @@ export {
   returnHost,
   returnMessage,
   type Admission,
-  type JoinTokenText,
 } from "./join-host.ts";
 export {
   recordObservation,
@@ -85,7 +84,7 @@ export {
   decodeTrust,
   knownCallers,
   knownNodeManager,
-  publishTrustRefresh,
+  publishTrust,
   requireHost,
 } from "./publish-trust.ts";
 export { revoke, type RevokeRequest } from "./revoke.ts";

@@ -3,8 +3,13 @@ import {
   checkAddress,
   checkName,
   checkPort,
+  credentialId,
+  formatJoinToken,
+  returnProofText,
+  splitJoinToken,
   type Envelope,
   type Host,
+  type JoinTokenText,
   type RecordedKey,
 } from "../domain/index.ts";
 import { base64Decode, parseRequestPem, spkiFingerprint, utf8Encode } from "../pki/index.ts";
@@ -14,31 +19,9 @@ import { issueCredential, newCredential, type CredentialIssued } from "./issue.t
 import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
 import { currentTrust, requireHost } from "./publish-trust.ts";
 
-/** A join token as a person carries it: which token, its secret, and the trust-signing key it pins. */
-export interface JoinTokenText {
-  readonly id: string;
-  readonly secret: string;
-  /** Hex SHA-256 of the SPKI of the trust-signing key. */
-  readonly trustKeyId: string;
-}
-
-/** `gatehouse-join.<id>.<secret>.<key>`. */
-function formatJoinToken(token: JoinTokenText): string {
-  return `gatehouse-join.${token.id}.${token.secret}.${token.trustKeyId}`;
-}
-
-/** Reads a token's text; throws `invalid-input` without repeating it. */
+/** Reads a token's text as it was sent, white space around it left out. */
 export function parseJoinToken(text: string): JoinTokenText {
-  const match = /^gatehouse-join\.([0-9a-f]{16})\.([0-9a-f]{64})\.([0-9a-f]{64})$/.exec(
-    text.trim(),
-  );
-  const [, id, secret, trustKeyId] = match ?? [];
-  if (id !== undefined && secret !== undefined && trustKeyId !== undefined)
-    return { id, secret, trustKeyId };
-  throw new DomainError(
-    "invalid-input",
-    "the join token is not whole: copy the line that `gatehouse token create` printed, or make a new token",
-  );
+  return splitJoinToken(text.trim());
 }
 
 /** Makes a single-use join token and returns its text, which is kept nowhere. */
@@ -180,12 +163,9 @@ async function admit(
   request: { readonly requestPem: string; readonly presentedSerial: string | null },
   actor: string,
 ): Promise<Admission> {
-  const id = `${host.nodeManager.id}/management` as Parameters<
-    typeof issueCredential
-  >[1]["credentialId"];
   const issued = await issueCredential(env, {
     hostId: host.id,
-    credentialId: id,
+    credentialId: credentialId(host.nodeManager.id, "management"),
     ...request,
     actor,
   });
@@ -210,9 +190,7 @@ export interface ReturnRequest {
 export function returnMessage(
   request: Pick<ReturnRequest, "hostId" | "nonce" | "requestPem">,
 ): Uint8Array {
-  return utf8Encode(
-    `gatehouse/return/v1\n${request.hostId}\n${request.nonce}\n${request.requestPem}`,
-  );
+  return utf8Encode(returnProofText(request));
 }
 
 /**
@@ -276,9 +254,7 @@ async function provenHost(
   const proof = base64Decode(request.proof);
   if (lastKey === null || proof === null || fromHex(request.nonce).length !== 32)
     return refuse("its proof cannot be read");
-  const credential = await view.credentials.get(
-    `${host.nodeManager.id}/management` as Parameters<typeof view.credentials.get>[0],
-  );
+  const credential = await view.credentials.get(credentialId(host.nodeManager.id, "management"));
   const spki = spkiFingerprint(lastKey, env.crypto);
   const recorded = credential?.recorded.find((key) => key.spki === spki);
   if (recorded === undefined) return refuse("its last key is not the one recorded for it");

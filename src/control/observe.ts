@@ -1,5 +1,6 @@
 import type { HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
 import {
+  credentialId,
   edgeKey,
   forgetSuperseded,
   recordConfirmed,
@@ -58,7 +59,7 @@ async function completeReport(
   const seenOnWire = isSeen ? { serial: own.seenSerial, by: own.seenBy, atMs: nowMs } : null;
   const credentials = report.credentials.map((credential) =>
     // The Node Manager cannot see its own client certificate: its peer says which one arrived.
-    host !== undefined && credential.id === `${host.nodeManager.id}/management`
+    host !== undefined && credential.id === credentialId(host.nodeManager.id, "management")
       ? { ...credential, seenOnWire }
       : credential,
   );

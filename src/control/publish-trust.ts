@@ -177,8 +177,3 @@ export async function requireHost(view: StoreView, id: HostId): Promise<Host> {
     `there is no host ${id} in this domain: \`managedomain --print_topology\` lists them`,
   );
 }
-
-/** Publishes the trust document again with the Admin Node Managers' keys as they are recorded now. */
-export async function publishTrustRefresh(tx: StoreTransaction, env: Signing): Promise<void> {
-  await publishTrust(tx, env, {});
-}

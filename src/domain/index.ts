@@ -1,4 +1,10 @@
 export {
+  formatJoinToken,
+  returnProofText,
+  splitJoinToken,
+  type JoinTokenText,
+} from "./admission.ts";
+export {
   maySign,
   type Authority,
   type AuthorityStatus,

@@ -12,7 +12,7 @@ export {
   type Generation,
   type GenerationOptions,
 } from "./generation.ts";
-export { issueCertificate, issueRequest } from "./issue.ts";
+export { issueCertificate, issueRequest, requestForKey } from "./issue.ts";
 export {
   generateKeyPair,
   keyPairOf,

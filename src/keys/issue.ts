@@ -1,9 +1,12 @@
+import type { KeyObject } from "node:crypto";
 import { assert } from "../kit/index.ts";
 import {
   bytesEqual,
   completeCertificate,
   completeRequest,
+  encodePem,
   parseCertificate,
+  parseNameText,
   parseRequest,
   prepareCertificate,
   prepareRequest,
@@ -16,7 +19,7 @@ import type {
   RequestTemplate,
 } from "../pki/index.ts";
 import { nodeCryptoPort } from "./node-crypto-port.ts";
-import type { Signer } from "./signer.ts";
+import { keySigner, type Signer } from "./signer.ts";
 
 /**
  * Builds, lints and signs one certificate. `signer` must hold the issuer's key. A DomainError
@@ -41,4 +44,13 @@ export async function issueRequest(
 ): Promise<CertificateRequest> {
   const ticket = prepareRequest({ ...template, spki: signer.spki });
   return parseRequest(completeRequest(ticket, await signer.sign(ticket.info)));
+}
+
+/** A request (PKCS#10, PEM) that proves a key and asks for no names: its issuer knows them. */
+export async function requestForKey(privateKey: KeyObject, subject: string): Promise<string> {
+  const request = await issueRequest(
+    { subject: parseNameText(subject), subjectAltName: [], profile: null },
+    keySigner(privateKey),
+  );
+  return encodePem("CERTIFICATE REQUEST", request.der);
 }

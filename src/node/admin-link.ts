@@ -1,8 +1,8 @@
 import { createPrivateKey, sign } from "node:crypto";
 import { describeError, DomainError, isDomainError } from "../kit/index.ts";
-import type { KnownProcess } from "../domain/index.ts";
+import { returnProofText, type KnownProcess } from "../domain/index.ts";
 import type { RouteName, RouteResponse } from "../contract/index.ts";
-import { generateKeyPair, keyPairOf } from "../keys/index.ts";
+import { generateKeyPair, keyPairOf, requestForKey } from "../keys/index.ts";
 import {
   adminServerTls,
   ApiCaller,
@@ -13,7 +13,7 @@ import {
   type ApiInput,
   type ServerAddress,
 } from "../transport/index.ts";
-import { installIssued, makeRequest, presentAndPrune } from "./credential-folder.ts";
+import { installIssued, presentAndPrune } from "./credential-folder.ts";
 import type { NodeState } from "./node-state.ts";
 
 /** Refusals after which a proof of the last key may let the host back in. */
@@ -119,11 +119,11 @@ export class AdminLink {
     try {
       const { nonce } = await callApi(caller, "getReturnNonce", { body: { hostId } });
       const { privateKey } = await generateKeyPair("ecdsa-p256");
-      const requestPem = await makeRequest(privateKey, `CN=${this.#state.processId}`);
+      const requestPem = await requestForKey(privateKey, `CN=${this.#state.processId}`);
       const lastKey = createPrivateKey(identity.keyPem);
       const proof = sign(
         "sha256",
-        Buffer.from(`gatehouse/return/v1\n${hostId}\n${nonce}\n${requestPem}`),
+        Buffer.from(returnProofText({ hostId, nonce, requestPem })),
         lastKey,
       );
       const admission = await callApi(caller, "returnHost", {

@@ -1,11 +1,9 @@
 import type { KeyObject } from "node:crypto";
 import { assert, type AuthorityId } from "../kit/index.ts";
-import { encodePem, parseCertificatesPem, parseNameText } from "../pki/index.ts";
+import { parseCertificatesPem } from "../pki/index.ts";
 import {
   currentSequence,
   installGeneration,
-  issueRequest,
-  keySigner,
   listGenerations,
   presentGeneration,
   privateKeyToPem,
@@ -25,15 +23,6 @@ export interface IssuedMeta {
 
 /** Kept for a rollback: the generation before, and one that was installed but never presented. */
 const generationsKept = 3;
-
-/** A request (PKCS#10, PEM) for a key of this host. Names come from the topology, not from here. */
-export async function makeRequest(privateKey: KeyObject, subject: string): Promise<string> {
-  const request = await issueRequest(
-    { subject: parseNameText(subject), subjectAltName: [], profile: null },
-    keySigner(privateKey),
-  );
-  return encodePem("CERTIFICATE REQUEST", request.der);
-}
 
 /** Installs an issued certificate with its key as a generation; it is not presented yet. */
 export async function installIssued(

@@ -1,10 +1,10 @@
 import { createHash } from "node:crypto";
 import { describeError, type CredentialId } from "../kit/index.ts";
 import type { DesiredState } from "../contract/index.ts";
-import { generateKeyPair } from "../keys/index.ts";
+import { generateKeyPair, requestForKey } from "../keys/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import { nextCredentialMove } from "./converge.ts";
-import { installIssued, makeRequest, presentAndPrune, readFolder } from "./credential-folder.ts";
+import { installIssued, presentAndPrune, readFolder } from "./credential-folder.ts";
 import { instanceFolder, type Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
 
@@ -79,7 +79,7 @@ async function requestCertificate(
   const issued = await link.call("issueCredential", {
     body: {
       credentialId: wanted.id,
-      requestPem: await makeRequest(privateKey, wanted.subject),
+      requestPem: await requestForKey(privateKey, wanted.subject),
       ...(presentedSerial === undefined ? {} : { presentedSerial }),
     },
   });

@@ -7,6 +7,7 @@ import {
   anchorsFor,
   formatSpiffeId,
   homeLayout,
+  splitJoinToken,
   type HomeLayout,
   type NodeSettings,
 } from "../domain/index.ts";
@@ -23,6 +24,7 @@ import {
   generateKeyPair,
   nodeCryptoPort,
   presentGeneration,
+  requestForKey,
   writeFileAtomic,
   type KeyPair,
 } from "../keys/index.ts";
@@ -38,7 +40,7 @@ import {
   readMark,
   type SavedTrust,
 } from "../transport/index.ts";
-import { installIssued, makeRequest } from "./credential-folder.ts";
+import { installIssued } from "./credential-folder.ts";
 import { readJson } from "./json-file.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */
@@ -91,7 +93,7 @@ type Admission = RouteResponse<"joinHost">;
  */
 export async function joinDomain(home: string, request: JoinDomainRequest): Promise<JoinedHost> {
   const layout = homeLayout(home);
-  pinnedKeyOf(request.token);
+  splitJoinToken(request.token);
   refuseJoined(layout);
   const unlock = await lockForJoining(layout);
   try {
@@ -118,7 +120,7 @@ async function join(layout: HomeLayout, request: JoinDomainRequest): Promise<Joi
   const keys = await generateKeyPair("ecdsa-p256");
   const releaseRoom = await reserveRoom(layout);
   const server = { address: request.anmHost, port: request.anmPort };
-  const trust = await fetchPinnedTrust(server, pinnedKeyOf(request.token));
+  const trust = await fetchPinnedTrust(server, splitJoinToken(request.token).trustKeyId);
   const admission = await admit(trust, request, keys.privateKey);
   try {
     trust.accept(admission.trust);
@@ -158,7 +160,7 @@ async function admit(
   const tls = adminServerTls({ trust, caller: "joiner", nowMs: () => Date.now() });
   const caller = new ApiCaller({ address: anmHost, port: anmPort, prefix: apiPrefix }, tls);
   try {
-    const requestPem = await makeRequest(privateKey, "CN=Node Manager");
+    const requestPem = await requestForKey(privateKey, "CN=Node Manager");
     const body = { token, hostName, address, nodeManagerName, port, requestPem };
     return await callApi(caller, "joinHost", { body });
   } finally {
@@ -178,21 +180,10 @@ function settingsOf(
     name: request.nodeManagerName,
     port: request.port,
     isAdmin: false,
-    trustKeyId: pinnedKeyOf(request.token),
+    trustKeyId: splitJoinToken(request.token).trustKeyId,
     adminAddress: request.anmHost,
     adminPort: request.anmPort,
   };
-}
-
-/** Hex SHA-256 of the trust-signing key that a join token pins. */
-function pinnedKeyOf(token: string): string {
-  const [, keyId] =
-    /^gatehouse-join\.[0-9a-f]{16}\.[0-9a-f]{64}\.([0-9a-f]{64})$/.exec(token) ?? [];
-  if (keyId !== undefined) return keyId;
-  throw new DomainError(
-    "invalid-input",
-    "the join token is not whole: copy the line that `gatehouse token create` printed, or make a new token",
-  );
 }
 
 /** The issued certificate, if it is for our key, our identity, and from an authority we trust. */

@@ -1,9 +1,8 @@
 import { describeError, type AuthorityId, type ProcessId } from "../kit/index.ts";
 import { adminProcessOf, type KnownProcess } from "../domain/index.ts";
-import { generateKeyPair, privateKeyToPem } from "../keys/index.ts";
+import { generateKeyPair, privateKeyToPem, requestForKey } from "../keys/index.ts";
 import { judgePeer, probe, type Identity } from "../transport/index.ts";
 import type { AdminLink } from "./admin-link.ts";
-import { makeRequest } from "./credential-folder.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import type { Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
@@ -149,7 +148,7 @@ async function ownProbeIdentity(
     body: {
       credentialId: state.credentialId,
       authorityId,
-      requestPem: await makeRequest(privateKey, "CN=probe"),
+      requestPem: await requestForKey(privateKey, "CN=probe"),
     },
   });
   const identity: Identity = {

@@ -11,7 +11,7 @@ import {
   advanceRollout,
   issueProbe,
   knownNodeManager,
-  publishTrustRefresh,
+  publishTrust,
   recordOwnProcess,
   requireHost,
   type ControlEnvironment,
@@ -189,7 +189,7 @@ export class AdminProcess implements Endpoint {
       subject: this.#nodeManagerId,
       detail: {},
     };
-    await this.env.store.write(entry, (tx) => publishTrustRefresh(tx, this.env));
+    await this.env.store.write(entry, (tx) => publishTrust(tx, this.env, {}));
   }
 
   #sweep(): void {
