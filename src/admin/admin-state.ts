@@ -144,6 +144,7 @@ export class AdminState implements ListenerState {
       loadedEpoch: this.trust.epoch,
       filesEpoch: this.trust.epoch,
       oldestConnectionEpoch: this.epochs.oldest(),
+      lastError: null,
     };
   }
 }

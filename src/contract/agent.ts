@@ -76,6 +76,7 @@ const observedReport = strict({
       loadedEpoch: nullable(Type.Integer()),
       filesEpoch: Type.Integer(),
       oldestConnectionEpoch: nullable(Type.Integer()),
+      lastError: nullable(Type.String({ maxLength: 1000 })),
     }),
   ),
   credentials: list(

@@ -25,6 +25,8 @@ export interface ProcessObservation {
   readonly filesEpoch: number;
   /** Epoch at the handshake of its oldest open connection; null if none is open. */
   readonly oldestConnectionEpoch: number | null;
+  /** Why it does not run although it should; null while it runs, or is meant to be stopped. */
+  readonly lastError: string | null;
 }
 
 export interface CredentialObservation {

@@ -21,6 +21,7 @@ export async function observeHost(
       loadedEpoch: trust.epoch,
       filesEpoch: trust.epoch,
       oldestConnectionEpoch: ownOldestEpoch,
+      lastError: null,
     },
   ];
   for (const { id } of desired?.instances ?? []) {
@@ -31,6 +32,7 @@ export async function observeHost(
       loadedEpoch: status?.loadedEpoch ?? null,
       filesEpoch: instances.filesEpochOf(id),
       oldestConnectionEpoch: status?.oldestConnectionEpoch ?? null,
+      lastError: null,
     });
   }
   const credentials = await Promise.all(

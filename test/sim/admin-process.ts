@@ -211,6 +211,7 @@ export class AdminProcess implements Endpoint {
       loadedEpoch: this.trust.epoch,
       filesEpoch: this.trust.epoch,
       oldestConnectionEpoch: isBlind ? null : Math.min(...epochs),
+      lastError: null,
     };
   }
 

@@ -285,6 +285,7 @@ async function observe(node: NodeManager): Promise<ObservedReport> {
     loadedEpoch: trust.epoch,
     filesEpoch: trust.epoch,
     oldestConnectionEpoch: null,
+    lastError: null,
   };
   const instances = (desired?.instances ?? []).map(({ id }) => {
     const status = node.statusOf.get(id) ?? null;
@@ -296,6 +297,7 @@ async function observe(node: NodeManager): Promise<ObservedReport> {
       loadedEpoch: status,
       filesEpoch: node.disk.instances.get(id)?.trust?.epoch ?? 0,
       oldestConnectionEpoch: null,
+      lastError: null,
     };
   });
   const proofs = [...node.proofs.values()].map((proof) => ({

@@ -54,6 +54,7 @@ export async function settleHost(env: ControlEnvironment, hostId: HostId): Promi
     loadedEpoch: epoch,
     filesEpoch: epoch,
     oldestConnectionEpoch: epoch,
+    lastError: null,
   }));
   const credentials = (await credentialsOf(env, hostId)).map(observe);
   const nodeManager = credentials.find(({ id }) => id.startsWith("nodemanager"));

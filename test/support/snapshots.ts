@@ -79,6 +79,7 @@ export function testProcess(
     loadedEpoch: epoch,
     filesEpoch: epoch,
     oldestConnectionEpoch: epoch,
+    lastError: null,
     ...changes,
   };
 }
