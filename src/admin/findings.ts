@@ -1,4 +1,4 @@
-import { collectFindings, type Finding } from "../domain/index.ts";
+import { collectFindings, revokedRemedy, type Finding } from "../domain/index.ts";
 import { arrangeEvidence, nextMove, type Evidence, type Rollout } from "../planning/index.ts";
 import { readSnapshot } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -57,6 +57,10 @@ function hostFindings({ evidence, presence }: Situation): Finding[] {
     if (host.status === "quarantined") {
       const text = `host ${name} waits for approval: \`gatehouse host approve ${id}\``;
       return [{ code: "host-quarantined", severity: "warning", subject: id, text }];
+    }
+    if (host.status === "revoked") {
+      const text = `host ${name} (${id}) was revoked, and every key on it is denied: ${revokedRemedy(host)}`;
+      return [{ code: "host-revoked", severity: "warning", subject: id, text }];
     }
     if (presence.isConnected(id)) return [];
     const text = `host ${name} (${id}) is not connected`;

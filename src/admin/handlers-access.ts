@@ -93,6 +93,9 @@ export const accessHandlers: Handlers<Names> = {
     assert(caller.kind === "relying-party", "the route admits relying parties only");
     return env.store.read(async (view) => {
       const { hosts, instances, groups } = await view.topology.whole();
+      const active = new Map(
+        hosts.filter((host) => host.status === "active").map((host) => [host.id, host]),
+      );
       const introduced = (await view.authorities.all()).filter(
         (authority) => authority.usage === "traffic" && authority.status === "next",
       );
@@ -110,11 +113,12 @@ export const accessHandlers: Handlers<Names> = {
           )
           .map((authority) => authority.id),
         listeners: instances
+          .filter((instance) => active.has(instance.hostId))
           .filter((instance) => observed.get(instance.id) === "running")
           .map((instance) => ({
             process: instance.id,
             port: instance.servicesPort,
-            address: hosts.find((host) => host.id === instance.hostId)?.address ?? "127.0.0.1",
+            address: active.get(instance.hostId)?.address ?? "127.0.0.1",
             dnsNames: [
               ...(groups.find((group) => group.id === instance.groupId)?.configuration.dnsNames ??
                 []),

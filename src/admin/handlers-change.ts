@@ -62,9 +62,14 @@ export const changeHandlers: Handlers<Names> = {
   waiveGate: async (state, { params, body, actor }) =>
     viewOf(state, await waiveGate(state.env, params.id, body, actor)),
   async revoke(state, { body, actor }) {
-    const { epoch, denied } = await revoke(state.env, { ...body, actor });
+    const { epoch, denied, processes } = await revoke(state.env, { ...body, actor });
     await state.refreshTrust();
-    return { epoch, denied, acknowledged: await acknowledged(state, epoch) };
+    return {
+      epoch,
+      denied,
+      processes: [...processes],
+      acknowledged: await acknowledged(state, epoch),
+    };
   },
   async listAudit({ env }, { query }) {
     const records = await env.store.read((view) => view.audit.page(query.after, query.limit));

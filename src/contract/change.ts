@@ -142,7 +142,7 @@ export const changeRoutes = {
     access: "administrator",
     status: 201,
     summary:
-      "Denies every key of a process, or one certificate by its serial; live sessions are closed",
+      "Denies every key of a process, or one certificate by its serial; live sessions are closed, an instance gets new keys, and a Node Manager takes its host with it",
     body: Type.Union([
       strict({ process: processId, reason: Type.String({ minLength: 1, maxLength: 1000 }) }),
       strict({ serial, reason: Type.String({ minLength: 1, maxLength: 1000 }) }),
@@ -150,6 +150,8 @@ export const changeRoutes = {
     response: strict({
       epoch: Type.Integer(),
       denied: Type.Integer(),
+      /** Whose keys were denied; of a Node Manager, with all instances of its host. */
+      processes: list(processId),
       acknowledged: Type.Boolean(),
     }),
   },

@@ -41,7 +41,11 @@ const topology = strict({
       id: hostId,
       name,
       address: name,
-      status: Type.Union([Type.Literal("active"), Type.Literal("quarantined")]),
+      status: Type.Union([
+        Type.Literal("active"),
+        Type.Literal("quarantined"),
+        Type.Literal("revoked"),
+      ]),
       connected: Type.Boolean(),
       nodeManager: strict({ id: processId, name, port, isAdmin: Type.Boolean() }),
     }),

@@ -1,6 +1,11 @@
 import { describe, expect, test } from "vitest";
-import type { CredentialId, HostId, RolloutId } from "../kit/index.ts";
-import type { AuthorityStatus, Credential, TrustDocument } from "../domain/index.ts";
+import type { CredentialId, HostId, ProcessId, RolloutId } from "../kit/index.ts";
+import {
+  fits,
+  type AuthorityStatus,
+  type Credential,
+  type TrustDocument,
+} from "../domain/index.ts";
 import {
   claimTestLease,
   issueFor,
@@ -13,6 +18,7 @@ import { advanceTo, settleAgents } from "../../test/support/instant-agents.ts";
 import { advanceRollout, type Leadership } from "./advance.ts";
 import { createInstance } from "./instances.ts";
 import { currentTrust } from "./publish-trust.ts";
+import { revoke } from "./revoke.ts";
 import {
   createPlan,
   pauseRollout,
@@ -237,6 +243,31 @@ describe("a rollback", () => {
       minSequence: 2,
       maxSequence: null,
     });
+  });
+
+  test.each([
+    ["every key of it", { process: "instance-1" as ProcessId }],
+    ["the certificate from before", "serial"],
+  ])("never wants a denied generation again: %s was revoked meanwhile", async (_, what) => {
+    const of = await begun();
+    const id = "instance-1/management" as CredentialId;
+    const [earlier] = (await credentialOf(of.env, id)).recorded;
+    await advanceTo(of.env, of.leadership, of.id, "reissue-1");
+    await settleAgents(of.env);
+    const request = what === "serial" ? { serial: earlier?.serial ?? "" } : what;
+    await revoke(of.env, { ...(request as { serial: string }), reason: "stolen", actor });
+    await settleAgents(of.env);
+    await rollBack(of.env, of.id, actor);
+    expect(await advanceTo(of.env, of.leadership, of.id)).toEqual({ do: "finish" });
+    const { desired, recorded, lastSequence } = await credentialOf(of.env, id);
+    expect(desired).toEqual({
+      authorityId: "management-1",
+      minSequence: lastSequence,
+      maxSequence: null,
+    });
+    const presented = recorded.find((key) => fits(key, desired));
+    const { denied } = await trustOf(of.env);
+    expect(denied.map(({ fingerprint }) => fingerprint)).not.toContain(presented?.spki);
   });
 
   test("of new leaves ends without touching trust anchors", async () => {

@@ -1,6 +1,8 @@
 import { assert, DomainError, type CredentialId, type RolloutId } from "../kit/index.ts";
 import {
+  fits,
   forgetSuperseded,
+  wantNewer,
   type Anchor,
   type Authority,
   type AuthorityStatus,
@@ -20,8 +22,8 @@ import {
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { makeAuthority, onlyCertificate, type NewAuthority } from "./make-authority.ts";
-import type { StoreTransaction } from "./ports.ts";
-import { anchorOf, currentTrust, publishTrust } from "./publish-trust.ts";
+import type { StoreTransaction, StoreView } from "./ports.ts";
+import { anchorOf, currentTrust, isDenied, publishTrust } from "./publish-trust.ts";
 import { requireRollout } from "./rollouts.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -226,7 +228,7 @@ async function reissue(
     const authority = await tx.authorities.current(credential.usage);
     await tx.credentials.put({
       ...credential,
-      desired: { authorityId: authority.id, minSequence: lastSequence + 1, maxSequence: null },
+      desired: wantNewer(credential, authority.id),
     });
   }
   return before;
@@ -289,21 +291,29 @@ async function presentEarlier(tx: StoreTransaction, rollout: Rollout): Promise<v
   const earlierOf = new Map(rollout.successions.map(({ from, to }) => [to, from]));
   for (const { from } of rollout.successions) await makeCurrent(tx, from, "next");
   const before = Object.assign({}, ...rollout.done.map((applied) => applied.before)) as Before;
+  const { denied } = await currentTrust(tx);
   for (const credential of await tx.credentials.all()) {
-    const desired = earlierDesired(credential, before[credential.id], earlierOf);
+    const desired = await earlierDesired(tx, denied, credential, before[credential.id], earlierOf);
     if (desired !== undefined) await tx.credentials.put({ ...credential, desired });
   }
 }
 
-function earlierDesired(
+/** What was revoked in the meantime is not presented again: then a new one from its authority is. */
+async function earlierDesired(
+  view: StoreView,
+  denied: readonly Denial[],
   credential: Credential,
   before: CredentialBefore | undefined,
   earlierOf: ReadonlyMap<string, Credential["desired"]["authorityId"]>,
-): DesiredCredential | undefined {
-  const earlier = earlierOf.get(credential.desired.authorityId);
-  if (before !== undefined) return { ...before.desired, maxSequence: before.lastSequence };
-  // Created after the new authority became current: it never had a certificate of the earlier one.
-  return earlier === undefined
-    ? undefined
-    : { authorityId: earlier, minSequence: credential.lastSequence + 1, maxSequence: null };
+): Promise<DesiredCredential | undefined> {
+  if (before === undefined) {
+    const earlier = earlierOf.get(credential.desired.authorityId);
+    // Created after the new authority became current: it never had a certificate of the earlier one.
+    return earlier && wantNewer(credential, earlier);
+  }
+  const kept = { ...before.desired, maxSequence: before.lastSequence };
+  for (const key of credential.recorded)
+    if (fits(key, kept) && (await isDenied(view, denied, key)))
+      return wantNewer(credential, kept.authorityId);
+  return kept;
 }

@@ -2,8 +2,8 @@ import { DomainError, type GroupId, type HostId, type ProcessId } from "../kit/i
 import {
   checkName,
   checkPort,
-  credentialId,
   isDnsName,
+  revokedRemedy,
   type Denial,
   type GatewayConfiguration,
   type Group,
@@ -14,6 +14,7 @@ import type { ControlEnvironment } from "./environment.ts";
 import { newCredential } from "./issue.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { publishTrust, requireHost } from "./publish-trust.ts";
+import { removeCredentials } from "./revoke.ts";
 
 export interface CreateInstanceRequest {
   readonly name: string;
@@ -46,6 +47,11 @@ export async function createInstance(
   };
   return env.store.write(entry, async (tx) => {
     const host = await requireHost(tx, request.hostId);
+    if (host.status === "revoked")
+      throw new DomainError(
+        "denied",
+        `host ${host.name} was revoked: choose another host for the instance, or ${revokedRemedy(host)}`,
+      );
     const group = await findOrMakeGroup(tx, request);
     const instances = await tx.topology.instances();
     if (instances.some((other) => other.groupId === group.id && other.name === request.name)) {
@@ -205,14 +211,7 @@ async function removeInstance(
   env: Pick<ControlEnvironment, "clock" | "policy">,
   instance: Instance,
 ): Promise<Denial[]> {
-  const observation = await tx.observations.host(instance.hostId);
-  const silentMs = env.clock.nowMs() - (observation?.receivedAtMs ?? 0);
-  // What a host said last is no news of one that is gone: else it could never be deleted.
-  const isSilent = silentMs > env.policy.silentAfterSeconds * 1000;
-  const state = isSilent
-    ? undefined
-    : observation?.processes.find((process) => process.id === instance.id)?.state;
-  if (instance.enabled || state === "running" || state === "starting") {
+  if (await isRunning(tx, env, instance)) {
     throw new DomainError(
       "still-running",
       `instance ${instance.name} (${instance.id}) is running: stop it first with \`gatehouse instance stop ${instance.id}\``,
@@ -224,22 +223,22 @@ async function removeInstance(
   return denied;
 }
 
-/** Removes the credentials of a process and returns the denial of every key recorded for them. */
-async function removeCredentials(
-  tx: StoreTransaction,
-  process: ProcessId,
-  reason: string,
-): Promise<Denial[]> {
-  const denied: Denial[] = [];
-  for (const usage of ["management", "traffic"] as const) {
-    const credential = await tx.credentials.get(credentialId(process, usage));
-    if (credential === undefined) continue;
-    denied.push(
-      ...credential.recorded.map((key): Denial => ({ kind: "key", fingerprint: key.spki, reason })),
-    );
-    await tx.credentials.remove(credential.id);
-  }
-  return denied;
+/** As far as anybody can say; nobody listens to a revoked host, so nothing of it counts. */
+async function isRunning(
+  view: StoreView,
+  env: Pick<ControlEnvironment, "clock" | "policy">,
+  instance: Instance,
+): Promise<boolean> {
+  const { status } = await requireHost(view, instance.hostId);
+  if (status === "revoked") return false;
+  const observation = await view.observations.host(instance.hostId);
+  const silentMs = env.clock.nowMs() - (observation?.receivedAtMs ?? 0);
+  // What a host said last is no news of one that is gone: else it could never be deleted.
+  const isSilent = silentMs > env.policy.silentAfterSeconds * 1000;
+  const state = isSilent
+    ? undefined
+    : observation?.processes.find((process) => process.id === instance.id)?.state;
+  return instance.enabled || state === "running" || state === "starting";
 }
 
 /** Removes a host that has no instances left and denies its keys. Throws `still-running`, `not-found`. */

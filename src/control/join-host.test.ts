@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { HostId } from "../kit/index.ts";
+import type { HostId, ProcessId } from "../kit/index.ts";
 import type { TrustDocument } from "../domain/index.ts";
 import { signBytes, verifyEnvelope, type KeyPair } from "../keys/index.ts";
 import { base64Encode, parseCertificate } from "../pki/index.ts";
@@ -260,21 +260,6 @@ describe("returnHost", () => {
       },
     ],
     [
-      "after its key was denied",
-      async ({ env, hostId, keys }) => {
-        const process = "nodemanager-2" as never;
-        await revoke(env, { process, reason: "stolen", actor: testActor });
-        return comeBack(env, hostId, keys);
-      },
-    ],
-    [
-      "after its certificate was denied",
-      async ({ env, hostId, keys, serial }) => {
-        await revoke(env, { serial, reason: "stolen", actor: testActor });
-        return comeBack(env, hostId, keys);
-      },
-    ],
-    [
       "with a key that was superseded and forgotten",
       async ({ env, hostId, keys }) => {
         await issueFor(env, hostId, "nodemanager-2/management");
@@ -285,6 +270,15 @@ describe("returnHost", () => {
   ])("refuses a host %s", async (_, attempt) => {
     const of = await joined();
     await expect(attempt(of)).rejects.toMatchObject({ code: "forbidden" });
+  });
+
+  test.each([
+    ["key", { process: "nodemanager-2" as ProcessId }],
+    ["certificate", null],
+  ])("refuses a host after its %s was denied", async (_, what) => {
+    const { env, hostId, keys, serial } = await joined();
+    await revoke(env, { ...(what ?? { serial }), reason: "stolen", actor: testActor });
+    await expect(comeBack(env, hostId, keys)).rejects.toMatchObject({ code: "denied" });
   });
 
   test("refuses a host whose identity is in use", async () => {
@@ -307,6 +301,10 @@ describe("returnHost", () => {
     }
     await approveHost(env, hostId, testActor);
     expect(await status()).toBe("active");
+    await expect(approveHost(env, hostId, testActor)).rejects.toMatchObject({
+      code: "conflict",
+      message: expect.stringContaining("is not quarantined"),
+    });
     expect((await comeBack(env, hostId, next)).host.id).toBe(hostId);
   });
 

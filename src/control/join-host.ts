@@ -6,18 +6,18 @@ import {
   credentialId,
   formatJoinToken,
   returnProofText,
+  revokedRemedy,
   splitJoinToken,
   type Envelope,
   type Host,
   type JoinTokenText,
-  type RecordedKey,
 } from "../domain/index.ts";
 import { base64Decode, parseRequestPem, spkiFingerprint, utf8Encode } from "../pki/index.ts";
 import { hashSecret, newSecret } from "./accounts.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { issueCredential, newCredential, type CredentialIssued } from "./issue.ts";
 import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
-import { currentTrust, requireHost } from "./publish-trust.ts";
+import { currentTrust, isDenied, requireHost } from "./publish-trust.ts";
 
 /** Reads a token's text as it was sent, white space around it left out. */
 export function parseJoinToken(text: string): JoinTokenText {
@@ -250,6 +250,8 @@ async function provenHost(
   };
   const host = await view.topology.host(request.hostId);
   if (host === undefined) return refuse(`${request.hostId} is not in the topology any more`);
+  if (host.status === "revoked")
+    throw new DomainError("denied", `host ${host.name} was revoked: ${revokedRemedy(host)}`);
   const lastKey = base64Decode(request.lastKey);
   const proof = base64Decode(request.proof);
   if (lastKey === null || proof === null || fromHex(request.nonce).length !== 32)
@@ -258,21 +260,17 @@ async function provenHost(
   const spki = spkiFingerprint(lastKey, env.crypto);
   const recorded = credential?.recorded.find((key) => key.spki === spki);
   if (recorded === undefined) return refuse("its last key is not the one recorded for it");
-  if (await isDenied(view, recorded)) return refuse("its last key is denied");
+  const { denied } = await currentTrust(view);
+  if (await isDenied(view, denied, recorded)) return refuse("its last key is denied");
   if (!env.crypto.verify(lastKey, returnMessage(request), proof, "ecdsa-sha256"))
     return refuse("its proof does not verify");
   return { host, lastSerial: recorded.serial };
 }
 
-async function isDenied(view: StoreView, key: RecordedKey): Promise<boolean> {
-  const issuance = await view.issuances.find(key.authorityId, key.serial);
-  const { denied } = await currentTrust(view);
-  return denied.some(({ kind, fingerprint }) =>
-    kind === "key" ? fingerprint === key.spki : fingerprint === issuance?.fingerprint,
-  );
-}
-
-/** Ends a quarantine: the host may return as if it had not been away too long. */
+/**
+ * Ends a quarantine: the host may return as if it had not been away too long. Throws `conflict` for
+ * a host that is not quarantined, `not-found`.
+ */
 export async function approveHost(
   env: ControlEnvironment,
   id: HostId,
@@ -280,6 +278,16 @@ export async function approveHost(
 ): Promise<void> {
   await env.store.write({ actor, action: "host.approve", subject: id, detail: {} }, async (tx) => {
     const host = await requireHost(tx, id);
+    if (host.status === "revoked")
+      throw new DomainError(
+        "conflict",
+        `host ${host.name} (${id}) was revoked and cannot be approved: ${revokedRemedy(host)}`,
+      );
+    if (host.status === "active")
+      throw new DomainError(
+        "conflict",
+        `host ${host.name} (${id}) is not quarantined, so there is nothing to approve: \`gatehouse host list\` shows which hosts wait`,
+      );
     await tx.topology.putHost({ ...host, status: "active" });
     const observation = await tx.observations.host(id);
     if (observation !== undefined)

@@ -8,6 +8,7 @@ import type {
   Host,
   HostDocument,
   KnownProcess,
+  RecordedKey,
   TrustDocument,
 } from "../domain/index.ts";
 import { credentialId } from "../domain/index.ts";
@@ -65,6 +66,18 @@ export async function currentTrust(view: StoreView): Promise<TrustDocument> {
   const head = await view.trust.head();
   assert(head !== undefined, "a domain has a trust document from its first transaction on");
   return decodeTrust(head);
+}
+
+/** True if a recorded key, or the certificate that was issued for it, is on the deny list. */
+export async function isDenied(
+  view: StoreView,
+  denied: readonly Denial[],
+  key: RecordedKey,
+): Promise<boolean> {
+  const issuance = await view.issuances.find(key.authorityId, key.serial);
+  return denied.some(({ kind, fingerprint }) =>
+    kind === "key" ? fingerprint === key.spki : fingerprint === issuance?.fingerprint,
+  );
 }
 
 /** The anchor of an authority; its cross-certificate is shown while the predecessor is trusted. */

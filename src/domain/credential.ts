@@ -36,6 +36,14 @@ export interface RecordedKey {
   readonly confirmed: boolean;
 }
 
+/** Wants a generation newer than any that exists, from the same authority unless another is given. */
+export function wantNewer(
+  { desired, lastSequence }: Pick<Credential, "desired" | "lastSequence">,
+  authorityId: AuthorityId = desired.authorityId,
+): DesiredCredential {
+  return { authorityId, minSequence: lastSequence + 1, maxSequence: null };
+}
+
 /** `nodemanager-1/management`, `instance-2/traffic`. */
 export function credentialId(process: ProcessId, usage: AuthorityUsage): CredentialId {
   return `${process}/${usage}` as CredentialId;

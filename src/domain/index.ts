@@ -17,6 +17,7 @@ export {
   forgetSuperseded,
   recordConfirmed,
   recordIssued,
+  wantNewer,
   type Credential,
   type DesiredCredential,
   type RecordedKey,
@@ -43,6 +44,7 @@ export { formatSpiffeId, isRole, parseSpiffeId, type Role, type SpiffeId } from 
 export {
   adminProcessOf,
   processesOf,
+  revokedRemedy,
   type Dial,
   type Domain,
   type GatewayConfiguration,

@@ -13,8 +13,11 @@ export interface Domain {
 /** Which end opens the connection between Node Manager and Admin Node Manager. */
 export type Dial = "nm" | "anm";
 
-/** `quarantined` hosts get nothing but the news that they wait for approval. */
-export type HostStatus = "active" | "quarantined";
+/**
+ * `quarantined` hosts get nothing but the news that they wait for approval. `revoked` is for good:
+ * the keys of all processes of the host are denied, and nobody waits for it.
+ */
+export type HostStatus = "active" | "quarantined" | "revoked";
 
 export interface Host {
   readonly id: HostId;
@@ -86,6 +89,11 @@ export interface Topology {
   readonly relyingParties: readonly RelyingParty[];
 }
 
+/** What brings a revoked host back into the domain: nothing but joining as a new one. */
+export function revokedRemedy({ id }: Pick<Host, "id">): string {
+  return `delete its instances and the host (\`managedomain --delete_instance\`, \`gatehouse host delete ${id}\`), then let the machine join anew with a token`;
+}
+
 /** One operating-system process of the domain, as a party of TLS conversations. */
 export interface Process {
   readonly id: ProcessId;
@@ -102,7 +110,7 @@ export function adminProcessOf(nodeManager: ProcessId): ProcessId {
   return `${nodeManager}.admin` as ProcessId;
 }
 
-/** Every process of the hosts that take part: quarantined hosts do not. */
+/** Every process of the hosts that take part: quarantined and revoked hosts do not. */
 export function processesOf(topology: Topology): Process[] {
   const processes: Process[] = [];
   for (const host of topology.hosts) {

@@ -120,18 +120,27 @@ describe("a host", () => {
     expect((await domain.call("getTopology")).hosts).toHaveLength(1);
   });
 
-  test("whose keys were revoked is cut off, and does not get back in", async () => {
+  test("whose keys were revoked is cut off with its instances, and only joins anew", async () => {
     const domain = await LiveDomain.start(2);
-    const { epoch, denied } = await domain.call("revoke", {
+    const { id } = await domain.addInstance("host-2");
+    const { epoch, denied, processes } = await domain.call("revoke", {
       body: { process: "nodemanager-2" as never, reason: "stolen" },
     });
     expect(epoch).toBeGreaterThan(1);
-    expect(denied).toBeGreaterThanOrEqual(1);
+    expect(denied).toBeGreaterThanOrEqual(3);
+    expect(processes).toEqual(["nodemanager-2", id]);
     await untilConnected(domain, false);
     await domain.stopNode("host-2");
     await domain.startNode("host-2");
     await untilLogged(domain, "host-2", /denied/);
     expect(await isConnected(domain, host2)).toBe(false);
+    const { findings } = await domain.call("listFindings");
+    expect(findings.filter(({ subject }) => subject === host2)).toMatchObject([
+      { code: "host-revoked" },
+    ]);
+    await domain.call("deleteInstance", { params: { id } });
+    await domain.call("deleteHost", { params: { id: host2 } });
+    expect((await domain.call("getTopology")).hosts).toHaveLength(1);
   });
 
   test("that is a copy of another is refused beside its original", async () => {

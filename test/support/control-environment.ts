@@ -2,9 +2,12 @@ import { onTestFinished } from "vitest";
 import { assert, type AuthorityId, type Clock, type HostId } from "../../src/kit/index.ts";
 import type { Host } from "../../src/domain/index.ts";
 import {
+  createJoinToken,
   defaultPolicy,
   initializeDomain,
   issueCredential,
+  joinHost,
+  type Admission,
   type AuthorityKeys,
   type ControlEnvironment,
   type CredentialIssued,
@@ -186,6 +189,23 @@ export async function testControlDomain(
   const { keys, pem } = await newRequest();
   const issued = await issueFor(env, host.id, `${host.nodeManager.id}/management`, pem);
   return { host, keys, issued };
+}
+
+/** Joins a second host, whose Node Manager has its first certificate. */
+export async function joinTestHost(
+  env: ControlEnvironment,
+  changes: Partial<Parameters<typeof joinHost>[1]> = {},
+): Promise<Admission> {
+  const wish = { hostName: null, lifetimeSeconds: 3600, actor: testActor };
+  return joinHost(env, {
+    token: (await createJoinToken(env, wish)).text,
+    hostName: "beta",
+    address: "beta.example",
+    nodeManagerName: "Node Manager on beta",
+    port: 8090,
+    requestPem: (await newRequest()).pem,
+    ...changes,
+  });
 }
 
 /** Issues for a credential of a host, for a new key unless a request is given. */

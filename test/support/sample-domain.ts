@@ -250,7 +250,7 @@ export const sampleAnswers: Answers = {
     records: 0,
     issuances: 0,
   },
-  revoke: { epoch: 4, denied: 2, acknowledged: true },
+  revoke: { epoch: 4, denied: 2, processes: ["instance-1"], acknowledged: true },
   deleteInstance: null,
   setInstanceEnabled: null,
 };

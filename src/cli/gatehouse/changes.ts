@@ -59,8 +59,8 @@ export function revoke(
     printResult(
       context,
       done,
-      ({ denied, epoch, acknowledged }) =>
-        `${count(denied, "entry").replace("entrys", "entries")} denied from trust epoch ${epoch} on; ${acknowledged ? "another host has loaded it" : "no other host has confirmed it yet"}.`,
+      ({ denied, processes, epoch, acknowledged }) =>
+        `${count(denied, "entry").replace("entrys", "entries")}${processes.length === 0 ? "" : ` of ${processes.join(", ")}`} denied from trust epoch ${epoch} on; ${acknowledged ? "another host has loaded it" : "no other host has confirmed it yet"}.`,
     );
   });
 }
