@@ -19,6 +19,7 @@ import {
   waiveGate,
   type PlanWish,
 } from "./rollouts.ts";
+import { createRelyingParty } from "./accounts.ts";
 
 const actor = testActor;
 const rotate: PlanWish = {
@@ -255,6 +256,28 @@ describe("waiveGate", () => {
       },
     ]);
     expect(await lastAudit(env)).toMatchObject({ actor: "user:eve", action: "rollout.waive" });
+  });
+
+  test.each(["nobody", "host-9", "instance-1", "unmanaged:traffic"])(
+    "is refused for %s, whom the rollout could not wait for",
+    async (subject) => {
+      const env = await domain();
+      const { id } = await start(env);
+      await expect(waive(env, id, subject, "introduce")).rejects.toMatchObject({
+        code: "not-found",
+        message: expect.stringMatching(/`gatehouse status` lists, or unmanaged:management$/),
+      });
+      expect((await env.store.read((view) => view.rollouts.get(id)))?.waivers).toEqual([]);
+    },
+  );
+
+  test("takes a managed relying party, and the callers that nobody can observe", async () => {
+    const env = await domain();
+    const { id: party } = await createRelyingParty(env, { name: "shop", actor });
+    const { id } = await start(env);
+    await waive(env, id, party, "introduce");
+    const { waivers } = await waive(env, id, "unmanaged:management", "observe");
+    expect(waivers.map(({ subject }) => subject)).toEqual([party, "unmanaged:management"]);
   });
 
   test("is refused for a phase that the rollout does not have", async () => {

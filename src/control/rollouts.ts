@@ -139,7 +139,7 @@ async function refuseSecond(view: StoreView, rollout: Rollout): Promise<void> {
   );
 }
 
-type Change = (rollout: Rollout) => Rollout;
+type Change = (rollout: Rollout, view: StoreView) => Rollout | Promise<Rollout>;
 
 /** Reads a rollout, changes it and writes it back as the next version, in one transaction. */
 async function changeRollout(
@@ -156,7 +156,7 @@ async function changeRollout(
         "conflict",
         `rollout ${id} is ${rollout.status} and cannot be changed any more`,
       );
-    const next = { ...change(rollout), version: rollout.version + 1 };
+    const next = { ...(await change(rollout, tx)), version: rollout.version + 1 };
     await tx.rollouts.put(next);
     return next;
   });
@@ -222,7 +222,11 @@ export function rollBack(env: ControlEnvironment, id: RolloutId, actor: string):
   });
 }
 
-/** Lets one phase pass without the evidence of one party, until the waiver lapses. */
+/**
+ * Lets one phase pass without the evidence of one party, until the waiver lapses. Throws
+ * `invalid-input` for a phase that the rollout does not have, `not-found` for a party that it could
+ * not wait for.
+ */
 export function waiveGate(
   env: ControlEnvironment,
   id: RolloutId,
@@ -234,14 +238,24 @@ export function waiveGate(
   },
   actor: string,
 ): Promise<Rollout> {
-  return changeRollout(env, id, actor, "rollout.waive", (rollout) => {
-    const phases = new Set(
-      [...rollout.done.map((applied) => applied.step), ...rollout.todo].map((step) => step.phase),
-    );
+  return changeRollout(env, id, actor, "rollout.waive", async (rollout, view) => {
+    const steps = [...rollout.done.map((applied) => applied.step), ...rollout.todo];
+    const phases = new Set(steps.map((step) => step.phase));
     if (!phases.has(waiver.phase as Phase)) {
       throw new DomainError(
         "invalid-input",
         `rollout ${id} has no phase ${waiver.phase}: it has ${[...phases].join(", ")}`,
+      );
+    }
+    const { hosts, relyingParties } = await view.topology.whole();
+    const unmanaged = steps
+      .flatMap((step) => step.gate)
+      .flatMap((condition) => (condition.require === "unmanaged-waived" ? condition.subjects : []));
+    const subjects = [...[...hosts, ...relyingParties].map((party) => party.id), ...unmanaged];
+    if (!subjects.includes(waiver.subject)) {
+      throw new DomainError(
+        "not-found",
+        `rollout ${id} waits for no ${JSON.stringify(waiver.subject)}: give a host or relying party that \`gatehouse status\` lists${unmanaged.length === 0 ? "" : `, or ${unmanaged.join(", ")}`}`,
       );
     }
     const endsAtMs = env.clock.nowMs() + waiver.lifetimeSeconds * 1000;
