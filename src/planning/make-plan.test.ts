@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { AuthorityId, CredentialId, PlanId } from "../kit/index.ts";
 import { testNowMs } from "../../test/support/certificates.ts";
 import { settledSnapshot, testAuthority } from "../../test/support/snapshots.ts";
-import { testHost, testInstance, testTopology } from "../../test/support/topologies.ts";
+import { testHost, testInstance, testParty, testTopology } from "../../test/support/topologies.ts";
 import { planReplaceLeaves, planRotateCa } from "./make-plan.ts";
 import type { Plan } from "./plan.ts";
 import type { DomainSnapshot } from "./snapshot.ts";
@@ -127,8 +127,23 @@ describe("planRotateCa", () => {
     ]);
   });
 
-  test("does not warn of a quarantined host", () => {
-    const hosts = [testHost(1), testHost(2, { status: "quarantined" })];
+  test.each([
+    ["one that does not report", [{ receivedAtMs: testNowMs - 15_001 }]],
+    ["one that has never reported", []],
+  ])("warns of a managed relying party: %s", (_, seen) => {
+    const of = settledSnapshot(testTopology({ relyingParties: [testParty(1)] }));
+    const relyingParties = seen.flatMap((s) => of.relyingParties.map((p) => ({ ...p, ...s })));
+    expect(rotation(["management"], of).problems).toEqual([]);
+    expect(rotation(["management"], { ...of, relyingParties }).problems).toMatchObject([
+      { code: "relying-party-silent", severity: "warning", subject: "relying-party-1" },
+    ]);
+    // New leaves change nobody's trust: no gate waits for it.
+    const leaves = { ...request, credentials: null };
+    expect(planReplaceLeaves({ ...of, relyingParties }, leaves).problems).toEqual([]);
+  });
+
+  test.each(["quarantined", "revoked"] as const)("does not warn of a %s host", (status) => {
+    const hosts = [testHost(1), testHost(2, { status })];
     const of = { ...absent, topology: { ...topology, hosts } };
     expect(rotation(["management"], of).problems).toEqual([]);
   });

@@ -83,7 +83,11 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
     successions,
     replaced: concerned.map((credential) => credential.id),
     unprovable,
-    problems: [...absentHosts(snapshot), ...subjectsTaken(snapshot, successions)],
+    problems: [
+      ...absentHosts(snapshot),
+      ...absentParties(snapshot),
+      ...subjectsTaken(snapshot, successions),
+    ],
     steps: rotationSteps({
       successions,
       reissue: reissueSteps(snapshot, concerned),
@@ -209,16 +213,33 @@ function reissueSteps(snapshot: DomainSnapshot, credentials: readonly Credential
 function absentHosts(snapshot: DomainSnapshot): Finding[] {
   const { hostOf } = arrangeEvidence(snapshot);
   return snapshot.topology.hosts
-    .filter((host) => host.status === "active")
-    .filter(
-      (host) => snapshot.nowMs - (hostOf.get(host.id)?.receivedAtMs ?? 0) > snapshot.silentAfterMs,
-    )
-    .map((host) => ({
+    .filter(({ id, status }) => status === "active" && isSilent(snapshot, hostOf.get(id)))
+    .map(({ id, name }) => ({
       code: "host-silent",
       severity: "warning",
-      subject: host.id,
-      text: `host ${host.name} (${host.id}) is not connected: the rollout will wait for it, unless it is waived`,
+      subject: id,
+      text: `host ${name} (${id}) is not connected: the rollout will wait for it, unless it is waived`,
     }));
+}
+
+/** The same for managed relying parties, whom only a change of trust waits for. */
+function absentParties(snapshot: DomainSnapshot): Finding[] {
+  const { partyOf } = arrangeEvidence(snapshot);
+  return snapshot.topology.relyingParties
+    .filter(({ id }) => isSilent(snapshot, partyOf.get(id)))
+    .map(({ id, name }) => ({
+      code: "relying-party-silent",
+      severity: "warning",
+      subject: id,
+      text: `relying party ${name} (${id}) does not report: the rollout will wait for it, unless it is waived or deleted`,
+    }));
+}
+
+function isSilent(
+  { nowMs, silentAfterMs }: DomainSnapshot,
+  seen: { readonly receivedAtMs: number } | undefined,
+): boolean {
+  return nowMs - (seen?.receivedAtMs ?? 0) > silentAfterMs;
 }
 
 function subjectsTaken(snapshot: DomainSnapshot, successions: readonly Succession[]): Finding[] {
