@@ -1,4 +1,4 @@
-import { fork, spawn, type ChildProcess } from "node:child_process";
+import { fork, spawn, type ChildProcess, type ForkOptions } from "node:child_process";
 import { closeSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { LoadCounts, LoadOrder } from "./load.ts";
@@ -9,11 +9,19 @@ const programs = {
   gatehouse: "../cli/gatehouse.js",
 } as const;
 
+const withChannel: ForkOptions = {
+  detached: true,
+  stdio: ["ignore", "ignore", "inherit", "ipc"],
+};
+
 function pathOf(program: keyof typeof programs): string {
   return fileURLToPath(import.meta.resolve(programs[program]));
 }
 
-/** Every process that the demonstration started itself, to be ended by it. */
+/**
+ * Every process that the demonstration started itself, each in a session of its own: a signal to
+ * our process group reaches us alone, and we end them.
+ */
 export class Children {
   readonly #running = new Set<ChildProcess>();
 
@@ -25,9 +33,7 @@ export class Children {
 
   /** Starts the upstream servers; resolves with their ports. */
   startUpstreams(): Promise<number[]> {
-    const child = this.#keep(
-      fork(pathOf("upstream"), { stdio: ["ignore", "ignore", "inherit", "ipc"] }),
-    );
+    const child = this.#keep(fork(pathOf("upstream"), withChannel));
     return new Promise((resolve, reject) => {
       child.once("message", (message: { ports: number[] }) => resolve(message.ports));
       child.once("exit", (code) =>
@@ -38,9 +44,7 @@ export class Children {
 
   /** Starts the load generator. `onCounts` is called every half second. */
   startLoad(order: LoadOrder, onCounts: (counts: LoadCounts) => void): { stop(): Promise<void> } {
-    const child = this.#keep(
-      fork(pathOf("load"), { stdio: ["ignore", "ignore", "inherit", "ipc"] }),
-    );
+    const child = this.#keep(fork(pathOf("load"), withChannel));
     child.on("message", (counts: LoadCounts) => onCounts(counts));
     child.send(order);
     return {
@@ -57,6 +61,7 @@ export class Children {
     const log = openSync(logFile, "a", 0o600);
     this.#keep(
       spawn(process.execPath, [pathOf("gatehouse"), "--home", home, "node", "run"], {
+        detached: true,
         stdio: ["ignore", log, log],
       }),
     );

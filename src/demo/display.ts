@@ -28,8 +28,10 @@ export class Display {
     const [first] = blockers;
     this.#status = first === undefined ? step : `${step}: ${first.text}`;
     const title = rollout.done.at(-1)?.step.title ?? "";
-    if (title !== this.#step && !this.#out.isTTY)
-      this.#out.write(`  ${rollout.done.length}/${all} ${title} (${this.#counts})\n`);
+    if (title !== "" && title !== this.#step && !this.#out.isTTY) {
+      const counts = this.#counts === "" ? "" : ` (${this.#counts})`;
+      this.#out.write(`  ${rollout.done.length}/${all} ${title}${counts}\n`);
+    }
     this.#step = title;
     this.#sayBlocker(first?.text ?? "");
     this.#draw();

@@ -1,7 +1,11 @@
+import { once } from "node:events";
 import { rm } from "node:fs/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { RolloutView } from "../contract/index.ts";
 import { describeError, errorCodes, isDomainError } from "../kit/index.ts";
 import { buildDomain, type DemoDomain } from "./build-domain.ts";
 import { Children } from "./children.ts";
+import { makeDemoFolder } from "./demo-folder.ts";
 import { Display } from "./display.ts";
 import type { LoadCounts } from "./load.ts";
 import { readDemoOptions, type DemoOptions } from "./options.ts";
@@ -10,13 +14,15 @@ import { stopDomain } from "./stop-domain.ts";
 import { printSummary, type Summary } from "./summary.ts";
 
 const observeSeconds = 3;
+const interruptedStatus = 130;
 
 async function demonstrate(
   options: DemoOptions,
   children: Children,
   display: Display,
-): Promise<{ domain: DemoDomain; summary: Summary; stopLoad: () => Promise<void> }> {
-  const domain = await buildDomain(options, children, (text) => display.say(text));
+  ending: AbortSignal,
+): Promise<{ domain: DemoDomain; summary: Summary }> {
+  const domain = await buildDomain(options, children, (text) => display.say(text), ending);
   const { token } = await domain.call("createRelyingParty", { body: { name: "load generator" } });
   let counts: LoadCounts = {
     requests: 0,
@@ -36,19 +42,20 @@ async function demonstrate(
   const startedAtMs = performance.now();
   const before = await currentAuthorities(domain);
   display.say("replacing every leaf certificate under load");
-  const leaves = await rollOut(domain, { kind: "replace-leaves", credentials: null }, (view) =>
-    display.rollout(view),
-  );
+  const showProgress = (view: RolloutView): void => display.rollout(view);
+  const allLeaves = { kind: "replace-leaves", credentials: null } as const;
+  const leaves = await rollOut(domain, allLeaves, showProgress, ending);
   display.say("rotating the certificate authorities under load");
   const rotation = await rollOut(
     domain,
     { kind: "rotate-ca", usages: ["management", "traffic"], observeSeconds, subject: null },
-    (view) => display.rollout(view),
+    showProgress,
+    ending,
   );
   const after = await currentAuthorities(domain);
   display.say(`load for at least ${options.seconds} seconds in all`);
   while (performance.now() - startedAtMs < options.seconds * 1000)
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200, undefined, { signal: ending });
   if (options.once) await load.stop();
   const summary: Summary = {
     requests: counts.requests,
@@ -65,7 +72,7 @@ async function demonstrate(
     gatewayUrls: domain.gateways.map((gateway) => `https://${gateway.address}:${gateway.port}/`),
     phases: [...leaves.phases, ...rotation.phases],
   };
-  return { domain, summary, stopLoad: () => load.stop() };
+  return { domain, summary };
 }
 
 async function currentAuthorities(
@@ -78,37 +85,61 @@ async function currentAuthorities(
   return { management: current("management"), traffic: current("traffic") };
 }
 
-function untilSignal(): Promise<void> {
-  return new Promise((resolve) => {
-    process.once("SIGINT", resolve);
-    process.once("SIGTERM", resolve);
-  });
+const endingSignals = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/**
+ * Is aborted by the first signal to end, or when nobody reads what is written any more. Further
+ * signals change nothing, so that what was begun to be stopped and removed is.
+ */
+function endingOf(display: Display): AbortSignal {
+  const ending = new AbortController();
+  let isImpatienceAnswered = false;
+  const end = (): void => {
+    if (!ending.signal.aborted) display.say("stopping everything");
+    else if (!isImpatienceAnswered) {
+      isImpatienceAnswered = true;
+      display.say("stopping; it ends by itself, further signals change nothing");
+    }
+    ending.abort();
+  };
+  for (const signal of endingSignals) process.on(signal, end);
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => ending.abort());
+  return ending.signal;
 }
 
-async function run(options: DemoOptions): Promise<number> {
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, "abort");
+}
+
+async function run(argv: readonly string[]): Promise<number> {
   const children = new Children();
-  const display = new Display(options.json);
-  const interrupted = untilSignal().then(() => "interrupted" as const);
+  const display = new Display(argv.includes("--json"));
+  const ending = endingOf(display);
+  const wish = readDemoOptions(argv);
+  const home = await makeDemoFolder(wish.home);
+  const options = { ...wish, home, isTemporaryHome: wish.home === null };
   try {
-    const result = await Promise.race([demonstrate(options, children, display), interrupted]);
-    if (result === "interrupted") return 130;
+    const { domain, summary } = await demonstrate(options, children, display, ending);
     display.end();
-    printSummary(result.summary, options, result.domain);
-    if (!options.once) await interrupted;
-    const { failedRequests, failedHandshakes, caRotated } = result.summary;
+    printSummary(summary, options, domain);
+    if (!options.once) await aborted(ending);
+    const { failedRequests, failedHandshakes, caRotated } = summary;
     return failedRequests === 0 && failedHandshakes === 0 && caRotated
       ? 0
       : errorCodes.internal.exit;
+  } catch (error) {
+    if (ending.aborted) return interruptedStatus;
+    throw error;
   } finally {
     display.end();
-    await stopDomain(options, children);
+    await stopDomain(options.home, children);
     if (options.isTemporaryHome && process.env["GATEHOUSE_DEMO_KEEP"] === undefined)
       await rm(options.home, { recursive: true, force: true });
   }
 }
 
 try {
-  process.exit(await run(readDemoOptions(process.argv.slice(2))));
+  process.exit(await run(process.argv.slice(2)));
 } catch (error) {
   process.stderr.write(`${describeError(error)}\n`);
   process.exit(isDomainError(error) ? errorCodes[error.code].exit : errorCodes.internal.exit);

@@ -22,6 +22,7 @@ export async function rollOut(
   domain: DemoDomain,
   wish: RouteBody<"createPlan">,
   onProgress: (view: RolloutView) => void,
+  ending: AbortSignal,
 ): Promise<RolloutResult> {
   // A certificate that an Admin Node Manager gets at the same time makes a plan stale: plan again.
   const { plan, id } = await until(
@@ -32,6 +33,7 @@ export async function rollOut(
       return { plan, id: rollout.id };
     },
     20_000,
+    ending,
   );
   for (const { subject } of plan.unprovable) {
     // The demonstration has no callers but its own load generator, which proves its trust itself.
@@ -57,6 +59,7 @@ export async function rollOut(
       return now;
     },
     longestMs,
+    ending,
   );
   if (view.rollout.status !== "completed")
     throw new DomainError("rollout-blocked", `rollout ${id} was rolled back`);

@@ -1,13 +1,7 @@
-import { createServer, type AddressInfo } from "node:net";
+import { freePorts } from "../../src/demo/free-ports.ts";
 
-/** A port of 127.0.0.1 on which nobody listens at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
+/** A port on which nobody listens at this moment, and that no connection is given as its own. */
+export async function freePort(): Promise<number> {
+  const [port = 0] = await freePorts(1);
+  return port;
 }
