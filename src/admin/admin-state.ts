@@ -20,6 +20,7 @@ import {
   type ListenerState,
 } from "../transport/index.ts";
 import { Presence } from "./presence.ts";
+import type { SelfFindings } from "./self-checks.ts";
 
 /** Everything that a running Admin Node Manager holds in memory. */
 export class AdminState implements ListenerState {
@@ -77,6 +78,9 @@ export class AdminState implements ListenerState {
       );
     return this.#identity;
   }
+
+  /** Set by the jobs that look at them. */
+  readonly selfFindings: SelfFindings = { keys: [], audit: [] };
 
   /** Called after the trust or the identity that this process presents has changed. */
   onChange: () => void = () => {};

@@ -2,7 +2,7 @@ import type { KeyObject } from "node:crypto";
 import { access } from "node:fs/promises";
 import { cpus } from "node:os";
 import { DomainError, type AuthorityId } from "../kit/index.ts";
-import type { HomeLayout } from "../domain/index.ts";
+import type { Authority, HomeLayout } from "../domain/index.ts";
 import {
   certificateFingerprint,
   parseCertificatesPem,
@@ -11,6 +11,7 @@ import {
   processProfile,
   spkiFingerprint,
   trafficProfile,
+  type Certificate,
   type GeneralName,
 } from "../pki/index.ts";
 import type { AuthorityKeys, IssuedLeaf, LeafJob } from "../control/index.ts";
@@ -86,10 +87,13 @@ export class FileAuthorityKeys implements AuthorityKeys {
           "state-corrupt",
           `the store holds the authority ${job.authorityId} without a certificate`,
         );
-      this.#pool.addAuthority(job.authorityId, {
-        privateKey: await this.#key(job.authorityId),
-        certificate,
-      });
+      const privateKey = await this.#key(job.authorityId);
+      if (!isKeyOf(privateKey, certificate))
+        throw new DomainError(
+          "authority-unavailable",
+          `the key of the authority ${job.authorityId} on this host is not that of its certificate: put ${this.#layout.authorityKey(job.authorityId)} back from a backup`,
+        );
+      this.#pool.addAuthority(job.authorityId, { privateKey, certificate });
       this.#poolHas.add(job.authorityId);
     }
     return this.#pool;
@@ -113,6 +117,27 @@ export class FileAuthorityKeys implements AuthorityKeys {
   async close(): Promise<void> {
     await this.#pool?.close();
   }
+}
+
+/** Why the key file of an authority could not sign for its certificate; null: it could. */
+export async function authorityKeyProblem(
+  layout: Pick<HomeLayout, "authorityKey">,
+  { id, certificatePem }: Pick<Authority, "id" | "certificatePem">,
+): Promise<string | null> {
+  const path = layout.authorityKey(id);
+  if (!(await exists(path))) return `its key ${path} is missing`;
+  try {
+    const [certificate] = parseCertificatesPem(certificatePem);
+    return isKeyOf(await readPrivateKeyFile(path), certificate)
+      ? null
+      : `its key ${path} is not that of its certificate`;
+  } catch {
+    return `its key ${path} cannot be read as a private key`;
+  }
+}
+
+function isKeyOf(key: KeyObject, certificate: Certificate | undefined): boolean {
+  return certificate !== undefined && Buffer.from(certificate.spki).equals(keyPairOf(key).spki);
 }
 
 async function exists(path: string): Promise<boolean> {

@@ -1,7 +1,11 @@
-import { describe, expect, test } from "vitest";
-import type { ProcessId } from "../kit/index.ts";
-import { revoke } from "../control/index.ts";
+import { copyFile, rm, writeFile } from "node:fs/promises";
+import { Socket } from "node:net";
+import { describe, expect, onTestFinished, test } from "vitest";
+import type { AuthorityId, HostId, ProcessId } from "../kit/index.ts";
+import { homeLayout } from "../domain/index.ts";
+import { createInstance, revoke, setInstanceEnabled } from "../control/index.ts";
 import {
+  issueFor,
   joinTestHost,
   testActor,
   testControlDomain,
@@ -9,16 +13,20 @@ import {
   type TestEnvironment,
 } from "../../test/support/control-environment.ts";
 import { settleAgents } from "../../test/support/instant-agents.ts";
+import { tempFolder } from "../../test/support/temp-folder.ts";
 import type { AdminState } from "./admin-state.ts";
+import { FileAuthorityKeys } from "./authority-keys.ts";
 import { currentFindings } from "./findings.ts";
 import { Presence } from "./presence.ts";
+import { authorityKeyFindings } from "./self-checks.ts";
 
 async function domain(): Promise<{ env: TestEnvironment; state: AdminState }> {
   const env = await testEnvironment();
   await testControlDomain(env);
   await joinTestHost(env);
   await settleAgents(env);
-  return { env, state: { env, presence: new Presence() } as unknown as AdminState };
+  const state = { env, presence: new Presence(), selfFindings: { keys: [], audit: [] } };
+  return { env, state: state as unknown as AdminState };
 }
 
 /** What is found of one subject, as `code: text`. */
@@ -37,5 +45,72 @@ describe("currentFindings", () => {
     expect(await found(state, "host-2")).toEqual([
       expect.stringMatching(/^host-revoked: .* delete its instances and the host .* join anew/),
     ]);
+  });
+
+  test.each([
+    ["failed", null, /should run and does not \(failed\): its Node Manager has not said why$/],
+    ["failed", "port 8080 is taken", /\(failed\): port 8080 is taken$/],
+    ["stopped", "its certificate has expired", /\(stopped\): its certificate has expired$/],
+    ["stopped", null, /\(stopped\): its Node Manager has not said why$/],
+    ["starting", "it does not answer", /\(starting\): it does not answer$/],
+    ["starting", null, null],
+    ["running", null, null],
+  ] as const)("of an enabled instance that is %s with error %j: %j", async (...of) => {
+    const [processState, lastError, wanted] = of;
+    const { env, state } = await domain();
+    const id = "instance-1" as ProcessId;
+    const hostId = "host-1" as HostId;
+    await createInstance(env, { name: "one", group: "edge", hostId, actor: testActor });
+    await setInstanceEnabled(env, { id, enabled: true, actor: testActor });
+    await settleAgents(env);
+    await env.store.note(async (tx) => {
+      const seen = await tx.observations.host(hostId);
+      if (seen === undefined) throw new Error("host-1 has reported");
+      const processes = seen.processes.map((process) =>
+        process.id === id ? { ...process, state: processState, lastError } : process,
+      );
+      await tx.observations.putHost({ ...seen, processes });
+    });
+    expect(await found(state, id)).toEqual([]);
+    state.presence.claim(hostId, "boot", new Socket());
+    expect(await found(state, id)).toEqual(wanted === null ? [] : [expect.stringMatching(wanted)]);
+    await setInstanceEnabled(env, { id, enabled: false, actor: testActor });
+    expect(await found(state, id)).toEqual([]);
+  });
+});
+
+describe("authorityKeyFindings", () => {
+  test("names an authority whose key is missing, no key, or another's", async () => {
+    const env = await testEnvironment();
+    const folder = await tempFolder();
+    const layout = homeLayout(folder);
+    const authorityKeys = new FileAuthorityKeys(layout);
+    onTestFinished(() => authorityKeys.close());
+    await testControlDomain({ ...env, authorityKeys });
+    const look = async (): Promise<string[]> =>
+      (await authorityKeyFindings({ env, layout })).map(
+        ({ subject, text }) => `${subject}: ${text}`,
+      );
+    expect(await look()).toEqual([]);
+    const other = layout.authorityKey("management-1" as AuthorityId);
+    const path = layout.authorityKey("traffic-1" as AuthorityId);
+    await copyFile(other, path);
+    expect(await look()).toEqual([
+      expect.stringMatching(/^traffic-1: .* is not that of its certificate; /),
+    ]);
+    await writeFile(path, "no key");
+    expect(await look()).toEqual([
+      expect.stringMatching(/^traffic-1: .* cannot be read as a private key; /),
+    ]);
+    await rm(path);
+    expect(await look()).toEqual([expect.stringMatching(/^traffic-1: .* is missing; /)]);
+    const signing = { ...env, authorityKeys: new FileAuthorityKeys(layout) };
+    onTestFinished(() => signing.authorityKeys.close());
+    await copyFile(other, path);
+    const hostId = "host-1" as HostId;
+    await createInstance(env, { name: "one", group: "edge", hostId, actor: testActor });
+    await expect(issueFor(signing, hostId, "instance-1/traffic")).rejects.toMatchObject({
+      code: "authority-unavailable",
+    });
   });
 });

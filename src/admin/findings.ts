@@ -1,8 +1,9 @@
-import { collectFindings, revokedRemedy, type Finding } from "../domain/index.ts";
+import { collectFindings, credentialId, revokedRemedy, type Finding } from "../domain/index.ts";
 import { arrangeEvidence, nextMove, type Evidence, type Rollout } from "../planning/index.ts";
 import { readSnapshot } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Presence } from "./presence.ts";
+import type { SelfFindings } from "./self-checks.ts";
 
 const expiryWarningMs = 5 * 86_400_000;
 const hourMs = 3_600_000;
@@ -11,6 +12,7 @@ interface Situation {
   readonly evidence: Evidence;
   readonly presence: Presence;
   readonly open: readonly Rollout[];
+  readonly own: SelfFindings;
 }
 
 /** What is not as it should be in the domain at this moment. */
@@ -18,7 +20,8 @@ export async function currentFindings(state: AdminState): Promise<Finding[]> {
   return state.env.store.read(async (view) => {
     const evidence = arrangeEvidence(await readSnapshot(view, state.env, 0));
     const open = await view.rollouts.open();
-    return collectFindings({ evidence, presence: state.presence, open }, checks);
+    const { presence, selfFindings: own } = state;
+    return collectFindings({ evidence, presence, open, own }, checks);
   });
 }
 
@@ -47,8 +50,10 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
       subject: hostId,
       text: `the identity of ${hostId} was claimed a second time (${count} tries): its home folder may have been copied`,
     })),
+  instanceFindings,
   credentialFindings,
   rolloutFindings,
+  ({ own }) => [...own.keys, ...own.audit],
 ];
 
 function hostFindings({ evidence, presence }: Situation): Finding[] {
@@ -65,6 +70,24 @@ function hostFindings({ evidence, presence }: Situation): Finding[] {
     if (presence.isConnected(id)) return [];
     const text = `host ${name} (${id}) is not connected`;
     return [{ code: "host-silent", severity: "error", subject: id, text }];
+  });
+}
+
+/** Instances that should run and do not, of hosts of which there is fresh news. */
+function instanceFindings({ evidence, presence }: Situation): Finding[] {
+  return evidence.snapshot.topology.instances.flatMap(({ id, name, hostId, enabled }) => {
+    const seen = evidence.processOf.get(id);
+    if (!enabled || !presence.isConnected(hostId) || seen === undefined) return [];
+    const hasCertificates = (["management", "traffic"] as const).every(
+      (usage) => (evidence.credentialOf.get(credentialId(id, usage))?.installed ?? null) !== null,
+    );
+    const isOnItsWay =
+      seen.lastError === null &&
+      (seen.state === "starting" || (seen.state === "stopped" && !hasCertificates));
+    if (seen.state === "running" || isOnItsWay) return [];
+    const why = seen.lastError ?? "its Node Manager has not said why";
+    const text = `instance ${name} (${id}) on ${hostId} should run and does not (${seen.state}): ${why}`;
+    return { code: "instance-failed", severity: "error", subject: id, text };
   });
 }
 

@@ -80,7 +80,7 @@ export const changeHandlers: Handlers<Names> = {
     if (!verdict.ok)
       return {
         ok: false,
-        text: `link ${verdict.link} of ${verdict.writer}: ${verdict.text}`,
+        text: verdict.text,
         links: 0,
         records: 0,
         issuances: 0,

@@ -11,6 +11,7 @@ import type { AdminState } from "./admin-state.ts";
 import { FindingWatch } from "./finding-hooks.ts";
 import { writeProjections } from "./projections.ts";
 import { prepareOwnProbes } from "./own-probes.ts";
+import { watchAuditChain, watchAuthorityKeys } from "./self-checks.ts";
 
 /** Gates look at observations, which raise no revision: so the leader looks this often too. */
 const leaderTickMs = 50;
@@ -25,7 +26,14 @@ type Job = (state: AdminState, signal: AbortSignal) => Promise<void>;
 
 /** Starts every loop. The promise resolves when all have ended. */
 export async function runJobs(state: AdminState, signal: AbortSignal): Promise<void> {
-  const jobs: Job[] = [leadRollouts, sweep, followStore, watchFindings];
+  const jobs: Job[] = [
+    leadRollouts,
+    sweep,
+    followStore,
+    watchFindings,
+    watchAuthorityKeys,
+    watchAuditChain,
+  ];
   await Promise.all(jobs.map((job) => job(state, signal)));
 }
 
