@@ -7,8 +7,15 @@ import { run, script } from "./run.mjs";
 /** @param {"gatehouse" | "managedomain"} name */
 export async function launch(name) {
   const program = fileURLToPath(new URL(`../dist/cli/${name}.js`, import.meta.url));
-  if (!existsSync(program)) {
-    process.stderr.write(`${name}: not built yet: run \`npm run build\` first\n`);
+  const missing = [
+    ...(hasPackages() ? [] : ["npm ci"]),
+    ...(existsSync(program) ? [] : ["npm run build"]),
+  ];
+  if (missing.length > 0) {
+    const folder = fileURLToPath(new URL("..", import.meta.url));
+    process.stderr.write(
+      `${name}: not installed yet: run \`${missing.join(" && ")}\` in ${folder} first\n`,
+    );
     process.exitCode = 1;
   } else if (satisfiesEngines()) {
     await import(program);
@@ -17,5 +24,14 @@ export async function launch(name) {
     const args = process.argv.slice(2);
     process.title = name;
     await script(() => run(nodePath(), [program, ...args]));
+  }
+}
+
+/** One of the packages that both programs need stands for all. */
+function hasPackages() {
+  try {
+    return existsSync(fileURLToPath(import.meta.resolve("commander")));
+  } catch {
+    return false;
   }
 }

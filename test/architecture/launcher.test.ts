@@ -1,7 +1,7 @@
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import { cpSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
 import { describe, expect, onTestFinished, test } from "vitest";
 import { satisfiesEngines } from "../../bin/node-version.mjs";
 import { root } from "../../scripts/ensure.mjs";
@@ -81,11 +81,24 @@ describe("the launcher", () => {
     expect(spawnSync(process.execPath, [door]).status).toBe(137);
   });
 
-  test("says what to run when nothing was built", async () => {
-    const door = await installed(undefined, newEnough);
-    const { status, stderr } = spawnSync(process.execPath, [door], { encoding: "utf8" });
-    expect(stderr).toBe("gatehouse: not built yet: run `npm run build` first\n");
-    expect(status).toBe(1);
+  test("says what to run, and where, when packages or the build are missing", async () => {
+    const folder = dirname(await installed(undefined, newEnough));
+    const said = () => {
+      const door = join(folder, "gatehouse");
+      const { status, stderr } = spawnSync(process.execPath, [door], { encoding: "utf8" });
+      expect(status).toBe(1);
+      return stderr;
+    };
+    expect(said()).toBe(
+      `gatehouse: not installed yet: run \`npm run build\` in ${folder}/ first\n`,
+    );
+    rmSync(join(folder, "node_modules"));
+    expect(said()).toBe(
+      `gatehouse: not installed yet: run \`npm ci && npm run build\` in ${folder}/ first\n`,
+    );
+    mkdirSync(join(folder, "dist/cli"), { recursive: true });
+    writeFileSync(join(folder, "dist/cli/gatehouse.js"), report);
+    expect(said()).toBe(`gatehouse: not installed yet: run \`npm ci\` in ${folder}/ first\n`);
   });
 
   test("refuses a GATEHOUSE_NODE that is too old, or no Node.js, in one line", async () => {
