@@ -15,6 +15,7 @@ import {
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
+import { verificationTargets } from "./verification-targets.ts";
 
 type Names =
   | "getTrust"
@@ -91,41 +92,7 @@ export const accessHandlers: Handlers<Names> = {
   },
   async getVerificationTargets({ env, trust }, { caller }) {
     assert(caller.kind === "relying-party", "the route admits relying parties only");
-    return env.store.read(async (view) => {
-      const { hosts, instances, groups } = await view.topology.whole();
-      const active = new Map(
-        hosts.filter((host) => host.status === "active").map((host) => [host.id, host]),
-      );
-      const introduced = (await view.authorities.all()).filter(
-        (authority) => authority.usage === "traffic" && authority.status === "next",
-      );
-      const observed = new Map(
-        (await view.observations.hosts()).flatMap((host) =>
-          host.processes.map((process) => [process.id, process.state]),
-        ),
-      );
-      return {
-        id: caller.id,
-        epoch: trust.epoch,
-        prove: introduced
-          .filter((authority) =>
-            trust.document.anchors.some((anchor) => anchor.authorityId === authority.id),
-          )
-          .map((authority) => authority.id),
-        listeners: instances
-          .filter((instance) => active.has(instance.hostId))
-          .filter((instance) => observed.get(instance.id) === "running")
-          .map((instance) => ({
-            process: instance.id,
-            port: instance.servicesPort,
-            address: active.get(instance.hostId)?.address ?? "127.0.0.1",
-            dnsNames: [
-              ...(groups.find((group) => group.id === instance.groupId)?.configuration.dnsNames ??
-                []),
-            ],
-          })),
-      };
-    });
+    return { id: caller.id, ...(await env.store.read((view) => verificationTargets(view, trust))) };
   },
   async reportRelyingParty({ env }, { body, caller }) {
     assert(caller.kind === "relying-party", "the route admits relying parties only");

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { GroupId, HostId, ProcessId } from "../kit/index.ts";
+import { parseCertificate } from "../pki/index.ts";
 import {
   issueFor,
   testActor,
@@ -19,6 +20,7 @@ import {
 } from "./instances.ts";
 import { createRelyingParty } from "./accounts.ts";
 import { currentTrust } from "./publish-trust.ts";
+import { createPlan, pauseRollout, startRollout } from "./rollouts.ts";
 
 const host1 = "host-1" as HostId;
 const actor = testActor;
@@ -225,6 +227,74 @@ describe("configureGroup", () => {
     await expect(
       configureGroup(env, { id: "group-9" as GroupId, configuration, actor }),
     ).rejects.toMatchObject({ code: "not-found" });
+  });
+});
+
+describe("configureGroup with other DNS names", () => {
+  const named = (...dnsNames: string[]) => ({ routes: [], dnsNames });
+
+  async function serving(): Promise<{ env: TestEnvironment; id: GroupId }> {
+    const env = await domain();
+    const { group } = await createInstance(env, { ...wish, configuration: named("a.example") });
+    await createInstance(env, { ...wish, group: "other", name: "two" });
+    await settleAgents(env);
+    return { env, id: group.id };
+  }
+
+  async function minimums(env: TestEnvironment): Promise<Record<string, number>> {
+    const all = await env.store.read((view) => view.credentials.all());
+    return Object.fromEntries(all.map(({ id, desired }) => [id, desired.minSequence]));
+  }
+
+  test("replaces the traffic certificates of the group's instances at once, and no other", async () => {
+    const { env, id } = await serving();
+    const before = await minimums(env);
+    await configureGroup(env, { id, configuration: named("a.example", "b.example"), actor });
+    expect(await minimums(env)).toEqual({ ...before, "instance-1/traffic": 2 });
+    await settleAgents(env);
+    const [newest] = await env.store.read((view) =>
+      view.issuances.ofCredential("instance-1/traffic" as never, 1),
+    );
+    const names = parseCertificate(newest?.der ?? new Uint8Array()).extensions.subjectAltName;
+    expect(names).toEqual(
+      ["a.example", "b.example", "alpha.example"].map((value) => ({ type: "dns", value })),
+    );
+    await configureGroup(env, { id, configuration: named("a.example", "b.example"), actor });
+    expect(await minimums(env)).toEqual({ ...before, "instance-1/traffic": 2 });
+  });
+
+  test("does not take a certificate with the old names for the new one", async () => {
+    const { env, id } = await serving();
+    const { authorityKeys } = env;
+    const issueLeaf: typeof authorityKeys.issueLeaf = async (job) => {
+      const leaf = await authorityKeys.issueLeaf(job);
+      await configureGroup(env, { id, configuration: named("b.example"), actor });
+      return leaf;
+    };
+    const slow = {
+      ...env,
+      authorityKeys: Object.assign(Object.create(authorityKeys), { issueLeaf }),
+    };
+    await expect(issueFor(slow, host1, "instance-1/traffic")).rejects.toMatchObject({
+      code: "conflict",
+    });
+    expect((await issueFor(env, host1, "instance-1/traffic")).sequence).toBe(2);
+  });
+
+  test("is refused while a rollout is open, which other changes are not", async () => {
+    const { env, id } = await serving();
+    const plan = await createPlan(env, { kind: "replace-leaves", credentials: null }, actor);
+    const rollout = await startRollout(env, plan.id, actor);
+    await pauseRollout(env, rollout.id, actor);
+    await expect(
+      configureGroup(env, { id, configuration: named("b.example"), actor }),
+    ).rejects.toMatchObject({ code: "conflict", message: expect.stringContaining(rollout.id) });
+    const route = { host: null, pathPrefix: "/", upstreams: ["http://u:1"], healthPath: null };
+    const configuration = { routes: [route], dnsNames: ["a.example"] };
+    await configureGroup(env, { id, configuration, actor });
+    expect((await env.store.read((view) => view.topology.groups()))[0]).toMatchObject({
+      configuration,
+    });
   });
 });
 

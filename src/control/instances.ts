@@ -2,14 +2,17 @@ import { DomainError, type GroupId, type HostId, type ProcessId } from "../kit/i
 import {
   checkName,
   checkPort,
+  credentialId,
   isDnsName,
   revokedRemedy,
+  wantNewer,
   type Denial,
   type GatewayConfiguration,
   type Group,
   type Host,
   type Instance,
 } from "../domain/index.ts";
+import { isOpen } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { newCredential } from "./issue.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
@@ -272,7 +275,11 @@ export async function deleteHost(
   );
 }
 
-/** Replaces what every instance of a group serves. New DNS names enter at the next certificate. */
+/**
+ * Replaces what every instance of a group serves. If its DNS names change, so do the traffic
+ * certificates of its instances, at once. Throws `not-found`, `invalid-name`; `conflict` for a
+ * change of names while a rollout is open, which could not present what was before again.
+ */
 export async function configureGroup(
   env: ControlEnvironment,
   request: {
@@ -288,9 +295,32 @@ export async function configureGroup(
       const group = (await tx.topology.groups()).find((candidate) => candidate.id === request.id);
       if (group === undefined)
         throw new DomainError("not-found", `there is no group ${request.id} in this domain`);
-      await tx.topology.putGroup({ ...group, configuration: request.configuration });
+      const { configuration } = request;
+      if (!areSame(group.configuration.dnsNames, configuration.dnsNames))
+        await renameTraffic(tx, group);
+      await tx.topology.putGroup({ ...group, configuration });
     },
   );
+}
+
+function areSame(one: readonly string[], other: readonly string[]): boolean {
+  return one.length === other.length && one.every((name, i) => name === other[i]);
+}
+
+/** Wants a new traffic certificate for every instance of a group that has one. */
+async function renameTraffic(tx: StoreTransaction, group: Group): Promise<void> {
+  const open = (await tx.rollouts.open()).find(isOpen);
+  if (open !== undefined)
+    throw new DomainError(
+      "conflict",
+      `rollout ${open.id} (${open.title}) is under way and the DNS names of group ${group.name} are in certificates that it may present again: change them when it is over, or take it back first with \`gatehouse rollout rollback\``,
+    );
+  const members = (await tx.topology.instances()).filter(({ groupId }) => groupId === group.id);
+  for (const { id } of members) {
+    const credential = await tx.credentials.get(credentialId(id, "traffic"));
+    if (credential !== undefined && credential.lastSequence > 0)
+      await tx.credentials.put({ ...credential, desired: wantNewer(credential) });
+  }
 }
 
 /** Removes a managed relying party; gates no longer count it, and its token opens nothing. */

@@ -49,10 +49,11 @@ export async function issueCredential(
     readonly actor: string;
   },
 ): Promise<CredentialIssued> {
-  const { job, authority } = await env.store.read(async (view) => {
+  const { wanted, job, authority } = await env.store.read(async (view) => {
     const credential = await ownCredential(view, request.hostId, request.credentialId);
     const authority = await signingAuthority(view, credential);
-    return { authority, job: await leafJob(view, env, credential, authority, request.requestPem) };
+    const job = await leafJob(view, env, credential, authority, request.requestPem);
+    return { wanted: credential.desired.minSequence, authority, job };
   });
   const leaf = await env.authorityKeys.issueLeaf(job);
   const { serial } = leaf;
@@ -64,6 +65,7 @@ export async function issueCredential(
   };
   const sequence = await env.store.write(entry, async (tx) => {
     const credential = await ownCredential(tx, request.hostId, request.credentialId);
+    if (credential.desired.minSequence !== wanted) throw changedMeanwhile(credential);
     return recordIssuance(tx, env, presenting(credential, request.presentedSerial), job, leaf);
   });
   return {
@@ -87,6 +89,14 @@ function presenting(credential: Credential, serial: string | null): Credential {
   return { ...credential, recorded: recordConfirmed(credential.recorded, serial) };
 }
 
+/** A leaf with the names, or of the key, that were to be replaced must not count as the new one. */
+function changedMeanwhile({ id }: Credential): DomainError {
+  return new DomainError(
+    "conflict",
+    `what is wanted of ${id} changed while its certificate was being signed: ask again`,
+  );
+}
+
 /** Appends a signed leaf to the log and records its key, if its authority is still the wanted one. */
 async function recordIssuance(
   tx: StoreTransaction,
@@ -96,12 +106,8 @@ async function recordIssuance(
   leaf: IssuedLeaf,
 ): Promise<number> {
   const { authorityId, notBeforeMs, notAfterMs } = job;
-  if ((await signingAuthority(tx, credential)).id !== authorityId) {
-    throw new DomainError(
-      "conflict",
-      `the authority of ${credential.id} changed while its certificate was being signed: ask again`,
-    );
-  }
+  if ((await signingAuthority(tx, credential)).id !== authorityId)
+    throw changedMeanwhile(credential);
   const { serial, spki } = leaf;
   const sequence = credential.lastSequence + 1;
   const issuedAtMs = env.clock.nowMs();

@@ -27,8 +27,9 @@ export class LiveLoad {
     domain: LiveDomain,
     ports: readonly number[],
     dnsName = "service.test",
+    name = "load",
   ): Promise<LiveLoad> {
-    const { token } = await domain.call("createRelyingParty", { body: { name: "load" } });
+    const { token } = await domain.call("createRelyingParty", { body: { name } });
     const party = new ManagedRelyingParty({
       server: { address: "127.0.0.1", port: domain.adminPort },
       trust: LoadedTrust.restore(domain.trust),
