@@ -32,6 +32,11 @@ class InProcessInstance implements InstanceKeeper {
     });
   }
 
+  async signalReload(): Promise<boolean> {
+    await this.#gateway?.reload();
+    return this.#gateway !== null;
+  }
+
   async keepStopped(): Promise<void> {
     await this.#gateway?.stop();
     this.#gateway = null;

@@ -35,19 +35,22 @@ function createLog(debug: boolean): Logger {
 
 async function main(): Promise<void> {
   const { home, debug } = readArguments();
-  // The terminal of whoever started it may go away.
-  process.on("SIGHUP", () => undefined);
+  let gateway: Gateway | null = null;
+  // By this its Node Manager reaches one whose certificates it must refuse by now. What could not
+  // be loaded is in the log; before it serves, there is nothing to load again.
+  process.on("SIGHUP", () => void gateway?.reload().catch(() => undefined));
   const asked = new Promise<void>((resolve) => {
     for (const signal of ["SIGTERM", "SIGINT"] as const) process.on(signal, () => resolve());
   });
-  const gateway = await Gateway.start({
+  const started = await Gateway.start({
     home,
     log: createLog(debug),
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),
   });
-  void asked.then(() => gateway.stop());
-  await gateway.ended;
+  gateway = started;
+  void asked.then(() => started.stop());
+  await started.ended;
   process.exit(0);
 }
 

@@ -6,7 +6,9 @@ import { type InstanceLayout, type ProcessState } from "../domain/index.ts";
 import type { DesiredState, InstanceSettings, InstanceStatus } from "../contract/index.ts";
 import { currentSequence, ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import type { InstanceLinks } from "./instance-link.ts";
+import { isSilence, Liveness } from "./liveness.ts";
 import type { NodeState } from "./node-state.ts";
+import { ReloadSignal } from "./reload-signal.ts";
 import { Supervisor, type Program } from "./supervisor.ts";
 
 type WantedInstance = DesiredState["instances"][number];
@@ -28,9 +30,12 @@ export function instanceFolder(state: NodeState, id: ProcessId): InstanceLayout 
 /** What keeps the process of one instance running, or stopped. */
 export type InstanceKeeper = Pick<
   Supervisor,
-  "pid" | "hasFailed" | "isRunning" | "keepRunning" | "keepStopped"
+  "pid" | "hasFailed" | "isRunning" | "keepRunning" | "keepStopped" | "signalReload"
 >;
 export type KeeperOf = (state: NodeState, program: Program) => InstanceKeeper;
+
+/** How the instances are called. */
+export type InstanceCalls = Pick<InstanceLinks, "call" | "status" | "close">;
 
 interface Known {
   readonly supervisor: InstanceKeeper;
@@ -44,20 +49,26 @@ interface Known {
   status: InstanceStatus | null;
   askedAtMs: number;
   needsReload: boolean;
+  readonly reloadSignal: ReloadSignal;
+  /** The process that is being stopped because it does not answer. */
+  restartedPid: number | null;
 }
 
 /** The gateway instances of this host: their files, processes and what they say of themselves. */
 export class Instances {
   readonly #state: NodeState;
-  readonly #links: InstanceLinks;
+  readonly #links: InstanceCalls;
   readonly #keeperOf: KeeperOf;
+  readonly #liveness: Liveness;
   readonly #known = new Map<ProcessId, Known>();
 
   constructor(
     state: NodeState,
-    links: InstanceLinks,
+    links: InstanceCalls,
     keeperOf: KeeperOf = (of, program) => new Supervisor(of, program),
+    liveness = new Liveness(),
   ) {
+    this.#liveness = liveness;
     this.#state = state;
     this.#links = links;
     this.#keeperOf = keeperOf;
@@ -84,12 +95,25 @@ export class Instances {
   async #convergeOne(instance: WantedInstance): Promise<void> {
     const known = this.#knownOf(instance);
     await this.#writeFiles(instance, known);
-    if (!instance.enabled) {
-      await known.supervisor.keepStopped(performance.now());
-    } else if (await this.#hasCredentials(known))
-      await known.supervisor.keepRunning(performance.now());
-    if (known.needsReload) await this.reload(instance.id);
+    await this.#keepProcess(instance, known);
+    if (known.needsReload) await this.#reload(instance.id, known);
     await this.#look(instance.id, known);
+  }
+
+  async #keepProcess({ id, enabled }: WantedInstance, known: Known): Promise<void> {
+    const { supervisor } = known;
+    if (!enabled) {
+      this.#liveness.forget(id);
+      await supervisor.keepStopped(performance.now());
+    } else if (this.#liveness.mustRestart(id, supervisor.pid)) {
+      if (known.restartedPid !== supervisor.pid)
+        this.#state.log.warn(
+          { instance: id, pid: supervisor.pid },
+          "the instance lives and does not answer: it is restarted",
+        );
+      known.restartedPid = supervisor.pid;
+      await supervisor.keepStopped(performance.now());
+    } else if (await this.#hasCredentials(known)) await supervisor.keepRunning(performance.now());
   }
 
   #knownOf(instance: WantedInstance): Known {
@@ -113,6 +137,8 @@ export class Instances {
       status: null,
       askedAtMs: 0,
       needsReload: false,
+      reloadSignal: new ReloadSignal(),
+      restartedPid: null,
     };
     this.#known.set(instance.id, known);
     return known;
@@ -139,6 +165,7 @@ export class Instances {
     known.written = written;
     known.filesEpoch = trust.epoch;
     known.needsReload = true;
+    known.reloadSignal.filesChanged();
   }
 
   async #makeFolders({ settings, runFile, logs }: InstanceLayout): Promise<void> {
@@ -153,29 +180,44 @@ export class Instances {
     return known.hasCredentials;
   }
 
-  /** Makes a running instance load its files again; one that does not run loads them when it starts. */
+  /**
+   * Makes a running instance load its files, which have changed; one that does not run loads them
+   * when it starts.
+   */
   async reload(id: ProcessId): Promise<void> {
     const known = this.#known.get(id);
     if (known === undefined) return;
+    known.reloadSignal.filesChanged();
+    await this.#reload(id, known);
+  }
+
+  async #reload(id: ProcessId, known: Known): Promise<void> {
     const instance = this.#state.desired?.instances.find((wanted) => wanted.id === id);
     if (instance !== undefined) await this.#writeFiles(instance, known);
     // Until it has answered, what it has loaded is not known: the next look tries again.
     known.needsReload = await known.supervisor.isRunning();
     if (!known.needsReload || known.status === null) return;
-    known.status = (await this.#links.call(id, "reload")) as InstanceStatus;
+    try {
+      known.status = (await this.#links.call(id, "reload")) as InstanceStatus;
+    } catch (error) {
+      await this.#notAnswered(id, known, error);
+      throw error;
+    }
     known.needsReload = false;
   }
 
-  /** The same for all of them. Throws `not-running` for one that runs and does not answer. */
+  /** Makes all of them load their files. Throws `not-running` if one runs and did not. */
   async reloadAll(): Promise<void> {
-    for (const [id, known] of this.#known) {
-      await this.reload(id);
+    for (const [id, known] of this.#known)
+      await this.#reload(id, known).catch((cause: unknown) => {
+        this.#state.log.debug({ instance: id, error: describeError(cause) }, "nothing was loaded");
+      });
+    for (const [id, known] of this.#known)
       if (known.needsReload)
         throw new DomainError(
           "not-running",
           `${id} does not answer, and would refuse a certificate that it has not loaded: restart it`,
         );
-    }
   }
 
   /** Asks the instance how it is. */
@@ -191,13 +233,30 @@ export class Instances {
       // It was started, or adopted, since its files were last written: it may have loaded older ones.
       if (known.status === null && status.loadedEpoch < known.filesEpoch) known.needsReload = true;
       known.status = status;
+      this.#liveness.forget(id);
     } catch (error) {
-      known.status = null;
+      await this.#notAnswered(id, known, error);
       this.#state.log.debug(
         { instance: id, error: describeError(error) },
         "the instance does not answer",
       );
     }
+  }
+
+  /**
+   * One that answers nothing may hang. One that refuses, or is refused, lives, and may show and
+   * trust what its files no longer hold: where a call cannot tell it so, a signal can.
+   */
+  async #notAnswered(id: ProcessId, known: Known, error: unknown): Promise<void> {
+    known.status = null;
+    const nowMs = performance.now();
+    if (isSilence(error)) return this.#liveness.missed(id, known.supervisor.pid, nowMs);
+    this.#liveness.forget(id);
+    if (known.reloadSignal.isDue(nowMs) && (await known.supervisor.signalReload()))
+      this.#state.log.warn(
+        { instance: id, error: describeError(error) },
+        "the instance was told by a signal to load its files again",
+      );
   }
 
   /** A process that is up to date has no news until its trust changes. */
@@ -216,6 +275,7 @@ export class Instances {
     await known.supervisor.keepStopped(performance.now());
     if (await known.supervisor.isRunning()) return;
     this.#links.close(id);
+    this.#liveness.forget(id);
     this.#known.delete(id);
     if (existsSync(known.layout.folder))
       await rm(known.layout.folder, { recursive: true, force: true });

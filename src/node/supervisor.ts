@@ -76,6 +76,17 @@ export class Supervisor {
     this.#state.log.info({ process: this.#program.name, pid: this.pid }, "started");
   }
 
+  /**
+   * Tells the process to load its files again. True if it was told: only one that has left its own
+   * mark knows the signal, and another would end by it.
+   */
+  async signalReload(): Promise<boolean> {
+    const mark = await readMark(this.#program.runFile);
+    if (mark === null || mark.pid !== this.pid || !(await isAlive(mark))) return false;
+    await signalProcess(mark, "SIGHUP");
+    return true;
+  }
+
   /** Asks the process to drain and end; after a while it is killed. */
   async keepStopped(nowMs: number): Promise<void> {
     this.#failures = 0;

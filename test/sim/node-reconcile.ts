@@ -25,7 +25,7 @@ const heartbeatMs = 5_000;
 const retryMsMax = 8_000;
 const generationsKept = 3;
 const proofLifeMs = 30_000;
-/** An instance that does not answer this often is started again: it may know only what was forgotten. */
+/** An instance that does not answer at all this often is started again. */
 const missedLooksMax = 5;
 
 type Wanted = DesiredState["credentials"][number];
@@ -133,20 +133,36 @@ async function writeFiles(node: NodeManager, id: ProcessId): Promise<InstanceFil
   return files;
 }
 
-/** Asks the instance how it is; one that stays unreachable is started again. */
+/**
+ * Asks the instance how it is. One that refuses, or is refused, is told by a signal to load its
+ * files; one that stays silent is started again.
+ */
 async function look(node: NodeManager, id: ProcessId): Promise<void> {
-  const answered = await attempt(async () => {
+  try {
     const epoch = await callInstance(node, id, "getStatus", async (gateway) => gateway.loadedEpoch);
     node.statusOf.set(id, epoch);
-  });
-  const missed = answered ? 0 : (node.failures.get(id) ?? 0) + 1;
+    node.failures.set(id, 0);
+    return;
+  } catch (error) {
+    if (!isDomainError(error)) throw error;
+    node.statusOf.delete(id);
+    if (error.code !== "unreachable") return signalReload(node, id);
+  }
+  const missed = (node.failures.get(id) ?? 0) + 1;
   node.failures.set(id, missed);
-  if (answered) return;
-  node.statusOf.delete(id);
   if (missed < missedLooksMax) return;
   await node.world.schedule.step(node.life, `kill ${id}`);
   node.world.stopGateway(id);
   node.failures.set(id, 0);
+}
+
+function signalReload(node: NodeManager, id: ProcessId): void {
+  const gateway = node.world.gateways.get(id);
+  node.failures.set(id, 0);
+  if (gateway === undefined) return;
+  node.world.schedule.spawn(gateway.life, "reload by signal", async () => {
+    await gateway.reload();
+  });
 }
 
 async function callInstance<T>(

@@ -9,7 +9,16 @@ import { instanceRoutes } from "../../../src/contract/index.ts";
 import { Gateway, type RunRecord } from "../../../src/gateway/index.ts";
 import { errorCodes, type ErrorCode } from "../../../src/kit/index.ts";
 import { waitUntil } from "../../support/wait-until.ts";
-import { makeSite, route, Running, shown, TrafficClient, upstream, type Site } from "./fixture.ts";
+import {
+  dnsName,
+  makeSite,
+  route,
+  Running,
+  shown,
+  TrafficClient,
+  upstream,
+  type Site,
+} from "./fixture.ts";
 
 const deadlineMs = 20_000;
 const main = join(import.meta.dirname, "../../../src/gateway/main.ts");
@@ -204,6 +213,29 @@ test("the program goes on when its terminal, and whoever reads its output, is go
   // Each is logged: the upstream is out.
   expect((await client.get("/")).status).toBe(503);
   expect((await client.get("/healthcheck")).status).toBe(200);
+});
+
+test("the program loads its files again at SIGHUP, and keeps what it has if they cannot be loaded", async () => {
+  const site = await makeSite();
+  const started = await startedProgram(site);
+  const client = programClient(site);
+  expect((await client.get("/healthcheck")).serial).toBe(site.traffic.identity.serial);
+  await writeFile(join(site.folder.home, "conf/instance.json"), "{");
+  started.process.kill("SIGHUP");
+  await waitUntil(() => started.output().includes("nothing was loaded"), {
+    deadlineMs,
+    what: "it says that nothing was loaded",
+  });
+  await site.folder.writeSettings(site.settings);
+  const next = await site.domain.traffic(dnsName, { authorityId: "traffic-1" });
+  await site.folder.present("traffic", next);
+  started.process.kill("SIGHUP");
+  await waitUntil(() => started.output().includes(next.identity.serial), {
+    deadlineMs,
+    what: "it says what it has loaded",
+  });
+  const { serial } = await programClient(site).get("/healthcheck");
+  expect(serial).toBe(next.identity.serial);
 });
 
 const starts: [string, ErrorCode, (home: string, site: Site) => Promise<unknown>][] = [

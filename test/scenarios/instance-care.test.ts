@@ -1,0 +1,51 @@
+import { expect, test } from "vitest";
+import type { ProcessId } from "../../src/kit/index.ts";
+import { LiveDomain } from "../support/live-domain.ts";
+import { LiveLoad } from "../support/live-load.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const runFileOf = (id: ProcessId): string => `groups/group-2/${id}/run/instance.json`;
+
+test("a revoked instance gets new keys and loads them without a restart", async () => {
+  const domain = await LiveDomain.start(2);
+  const { id, port } = await domain.addInstance("host-2");
+  const load = await LiveLoad.start(domain, [port]);
+  const before = await domain.processOf("host-2", runFileOf(id));
+  const serialsOf = async (): Promise<string[]> =>
+    (await domain.call("listCredentials")).credentials
+      .filter((credential) => credential.id.startsWith(`${id}/`) && credential.onWire)
+      .map((credential) => credential.installedSerial ?? "");
+  const old = await serialsOf();
+  expect(old).toHaveLength(2);
+  await domain.call("revoke", { body: { process: id, reason: "stolen" } });
+  await waitUntil(
+    async () => {
+      const serials = await serialsOf();
+      return serials.length === 2 && serials.every((serial) => !old.includes(serial));
+    },
+    { deadlineMs: 40_000, what: "both new certificates are seen on the wire" },
+  );
+  const failed = load.at(port).failures.length;
+  const asked = load.at(port).requests;
+  await waitUntil(() => load.at(port).requests > asked + 100, {
+    deadlineMs: 20_000,
+    what: "a hundred requests more",
+  });
+  await load.stop();
+  expect(load.at(port).failures.slice(failed)).toEqual([]);
+  expect(await domain.processOf("host-2", runFileOf(id))).toEqual(before);
+});
+
+test("an instance that lives and does not answer any more is restarted", async () => {
+  const domain = await LiveDomain.start(1);
+  const { id } = await domain.addInstance("host-1");
+  const hung = await domain.processOf("host-1", runFileOf(id));
+  process.kill(hung?.pid ?? 0, "SIGSTOP");
+  await waitUntil(
+    async () => {
+      const now = await domain.processOf("host-1", runFileOf(id));
+      return now !== null && now.pid !== hung?.pid;
+    },
+    { deadlineMs: 90_000, what: "another process of the instance runs" },
+  );
+});
