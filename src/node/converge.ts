@@ -48,6 +48,14 @@ export function nextCredentialMove(situation: CredentialSituation): CredentialMo
   return isRenewalDue(newest, nowMs, situation.jitter) ? { do: "request" } : { do: "nothing" };
 }
 
+/** Less than a tenth of its life is left, or none. Times in ms since 1970. */
+export function isNearItsEnd(
+  { notBeforeMs, notAfterMs }: { readonly notBeforeMs: number; readonly notAfterMs: number },
+  nowMs: number,
+): boolean {
+  return notAfterMs - nowMs < (notAfterMs - notBeforeMs) / 10;
+}
+
 /** Inside the slot that the Admin Node Manager gave, at this generation's own moment. */
 function isRenewalDue(generation: GenerationFacts, nowMs: number, jitter: number): boolean {
   const slotMs = Math.max(0, generation.renewUntilMs - generation.renewFromMs);

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
 import { describeError, type CredentialId } from "../kit/index.ts";
+import { parseCertificatesPem } from "../pki/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import { generateKeyPair, requestForKey } from "../keys/index.ts";
 import type { AdminLink } from "./admin-link.ts";
-import { nextCredentialMove } from "./converge.ts";
+import { isNearItsEnd, nextCredentialMove } from "./converge.ts";
 import { installIssued, presentAndPrune, readFolder } from "./credential-folder.ts";
 import { instanceFolder, type Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
@@ -25,6 +26,8 @@ export async function convergeCredentials(
     if (performance.now() < health.retryAtMs) continue;
     try {
       changed = (await convergeOne(state, link, instances, wanted)) || changed;
+      health.failedRenewals = 0;
+      health.lastError = null;
     } catch (error) {
       health.failedRenewals += 1;
       health.lastError = describeError(error);
@@ -61,9 +64,6 @@ async function convergeOne(
     return true;
   }
   await present(state, instances, wanted, move.sequence);
-  const health = state.health(wanted.id);
-  health.failedRenewals = 0;
-  health.lastError = null;
   return true;
 }
 
@@ -109,7 +109,7 @@ async function present(
 ): Promise<void> {
   const folder = folderOf(state, wanted);
   if (wanted.process === state.processId) {
-    await instances.reloadAll();
+    await letInstancesLoad(state, instances);
     await presentAndPrune(folder, sequence);
     await state.loadIdentity();
     state.awaitsPresentation = false;
@@ -118,6 +118,23 @@ async function present(
     await instances.reload(wanted.process);
   }
   state.log.info({ credential: wanted.id, sequence }, "presenting another certificate");
+}
+
+/**
+ * Throws while a running instance has not loaded this Node Manager's new key. A certificate that is
+ * about to end is replaced all the same: without one, no instance takes a call, and no peer either.
+ */
+async function letInstancesLoad(state: NodeState, instances: Instances): Promise<void> {
+  try {
+    await instances.reloadAll();
+  } catch (error) {
+    const [inUse] = parseCertificatesPem(state.identity.certificatePem);
+    if (inUse === undefined || !isNearItsEnd(inUse, Date.now())) throw error;
+    state.log.warn(
+      { error: describeError(error) },
+      "the certificate is about to end: the new one is presented before every instance has loaded it",
+    );
+  }
 }
 
 /** The folder of a credential: the Node Manager's own, or in its instance's. */
