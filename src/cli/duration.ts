@@ -23,6 +23,14 @@ export function parseWhole(text: string, option: string, max = Number.MAX_SAFE_I
   );
 }
 
+/** How long the new CA is watched before the old one is retired, where nobody says. */
+export const observeSecondsDefault = "60";
+
+/** The value of `--observe`: up to 30 days. Throws `invalid-input`. */
+export function parseObserveSeconds(text: string): number {
+  return parseWhole(text, "--observe", 2_592_000);
+}
+
 /** A TCP port of an option. Throws `invalid-input`. */
 export function parsePort(text: string, option: string): number {
   const port = parseWhole(text, option);

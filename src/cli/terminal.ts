@@ -15,8 +15,13 @@ export interface Terminal {
 export interface Prompts {
   text(question: string, proposal?: string): Promise<string>;
   secret(question: string): Promise<string>;
-  /** True only for the whole word `yes`. */
+  /** True for an answer that `isYes`. */
   confirm(question: string): Promise<boolean>;
+}
+
+/** What counts as yes: `y` or `yes`, in any case. */
+export function isYes(answer: string): boolean {
+  return /^y(es)?$/i.test(answer.trim());
 }
 
 /** Ctrl-C: ends the command with status 130 and no message. */
@@ -64,7 +69,7 @@ function terminalPrompts(): Prompts {
       const answer = await orInterrupted(
         input({ message: `${question} (yes or no)`, default: "no" }, context),
       );
-      return answer.trim().toLowerCase() === "yes";
+      return isYes(answer);
     },
   };
 }

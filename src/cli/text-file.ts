@@ -2,15 +2,17 @@ import { readFile } from "node:fs/promises";
 import { DomainError } from "../kit/index.ts";
 
 /**
- * The text of a file that a person named; `what` says what it is for. Throws `not-found`, and
- * `read-only` where it is there but cannot be read.
+ * The text of a file that a person named; `what` says what it is for. Throws `not-found`,
+ * `invalid-input` for a folder, and `read-only` where it is there but cannot be read.
  */
 export async function readTextFile(path: string, what: string): Promise<string> {
   try {
     return await readFile(path, "utf8");
   } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw isMissing
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === "EISDIR")
+      throw new DomainError("invalid-input", `${what} ${path} is a folder: name a file`, { cause });
+    throw code === "ENOENT" || code === "ENOTDIR"
       ? new DomainError("not-found", `${what} ${path} does not exist: check the path`, { cause })
       : new DomainError("read-only", `${what} ${path} cannot be read: check its owner and mode`, {
           cause,

@@ -9,6 +9,7 @@ import {
   type RouteQuery,
   type RouteResponse,
 } from "../contract/index.ts";
+import { otherServer, reachFailure } from "./reach-failure.ts";
 
 /** An answer larger than this is not one of ours. */
 const answerBytesMax = 64 * 1024 * 1024;
@@ -29,13 +30,11 @@ const defaultTimeoutMs = 30_000;
  */
 export class ApiCaller {
   readonly #agent: Agent;
-  readonly #address: string;
-  readonly #port: number;
+  readonly #server: { readonly address: string; readonly port: number };
   readonly #prefix: string;
 
   constructor(server: { address: string; port: number; prefix: string }, tls: AgentOptions) {
-    this.#address = server.address;
-    this.#port = server.port;
+    this.#server = server;
     this.#prefix = server.prefix;
     this.#agent = new Agent({
       ...tls,
@@ -52,7 +51,7 @@ export class ApiCaller {
   async call(route: RouteDefinition, input: CallInput = {}): Promise<unknown> {
     const { status, text } = await this.#send(route, input);
     if (status === route.status) return text === "" ? null : JSON.parse(text);
-    throw problemError(status, text);
+    throw problemError(text) ?? otherServer(this.#server, status);
   }
 
   #send(route: RouteDefinition, input: CallInput): Promise<{ status: number; text: string }> {
@@ -66,8 +65,8 @@ export class ApiCaller {
     return new Promise((resolve, reject) => {
       const request = httpsRequest({
         agent: this.#agent,
-        host: this.#address,
-        port: this.#port,
+        host: this.#server.address,
+        port: this.#server.port,
         method: route.method,
         path: this.#pathOf(route, input),
         headers,
@@ -75,7 +74,10 @@ export class ApiCaller {
       const timer = setTimeout(
         () =>
           request.destroy(
-            new DomainError("timeout", `${this.#address}:${this.#port} did not answer in time`),
+            new DomainError(
+              "timeout",
+              `${this.#server.address}:${this.#server.port} did not answer in time: check that it runs, and that no firewall is between`,
+            ),
           ),
         input.timeoutMs ?? defaultTimeoutMs,
       );
@@ -92,7 +94,7 @@ export class ApiCaller {
             request.destroy(
               new DomainError(
                 "invalid-input",
-                `the answer of ${this.#address}:${this.#port} is too large`,
+                `the answer of ${this.#server.address}:${this.#server.port} is too large`,
               ),
             );
           else chunks.push(chunk);
@@ -125,13 +127,11 @@ export class ApiCaller {
     if (isChainFailure(cause)) {
       return new DomainError(
         "untrusted-server",
-        `the certificate of ${this.#address}:${this.#port} does not verify under the trust that is loaded here`,
+        `the certificate of ${this.#server.address}:${this.#server.port} does not verify under the trust that is loaded here`,
         { cause },
       );
     }
-    return new DomainError("unreachable", `${this.#address}:${this.#port} cannot be reached`, {
-      cause,
-    });
+    return reachFailure(this.#server, cause);
   }
 
   /** Ends idle connections, and those in use after their answer. */
@@ -148,7 +148,8 @@ function isChainFailure(cause: unknown): boolean {
   return chainFailures.test((cause as NodeJS.ErrnoException).code ?? "");
 }
 
-function problemError(status: number, text: string): DomainError {
+/** The error that an answer's problem details stand for; null where it has none. */
+function problemError(text: string): DomainError | null {
   try {
     const problem = JSON.parse(text) as {
       code?: string;
@@ -161,9 +162,9 @@ function problemError(status: number, text: string): DomainError {
       });
     }
   } catch {
-    // Not a problem document: told by its status below.
+    // Not a problem document.
   }
-  return new DomainError("internal", `the server answered with status ${status}`);
+  return null;
 }
 
 /** What a named route of the API takes and gives. */

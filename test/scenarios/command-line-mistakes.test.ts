@@ -3,6 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { chmod, mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { beforeEach, describe, expect, onTestFinished, test } from "vitest";
+import { errorCodes } from "../../src/kit/index.ts";
 import { freePort } from "../support/free-port.ts";
 import { ProgramRuns } from "../support/program-runs.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -54,6 +55,12 @@ describe("a mistake", () => {
     await runs.refused("home-exists", `${add} --token_file token`);
     const third = runs.otherHost("three", port);
     await runs.refused("token-used", `managedomain -a ${third} --token_file token`);
+    await runs.done("gatehouse node start --home two");
+    const { status, err } = await runs.run(
+      `managedomain -a ${third} --anm_port ${port} --token_file token`,
+    );
+    expect(err).toMatch(/is not an Admin Node Manager's port but a Node Manager's .*\n$/);
+    expect(status).toBe(errorCodes["untrusted-server"].exit);
     expect(existsSync(runs.path("three"))).toBe(false);
   });
 

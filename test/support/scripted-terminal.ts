@@ -1,4 +1,4 @@
-import type { Prompts, Terminal } from "../../src/cli/terminal.ts";
+import { isYes, type Prompts, type Terminal } from "../../src/cli/terminal.ts";
 
 /** A terminal that keeps what is written, stderr marked by `! `, and gives prepared answers. */
 export class ScriptedTerminal implements Terminal {
@@ -22,7 +22,7 @@ export class ScriptedTerminal implements Terminal {
         : {
             text: next,
             secret: next,
-            confirm: async (question) => (await next(question)) === "yes",
+            confirm: async (question) => isYes(await next(question)),
           };
   }
 

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { CredentialId, PlanId } from "../../kit/index.ts";
+import { observeSecondsDefault } from "../duration.ts";
 import type { PlanWish } from "./plan.ts";
 import type { ContextOf } from "./program.ts";
 import type { WaiverWish } from "./rollout.ts";
@@ -57,7 +58,7 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
     .option(
       "--observe <seconds>",
       "how long the new CA is watched before the old one is retired",
-      "300",
+      observeSecondsDefault,
     )
     .option("--subject <name>", "subject of the new management CA")
     .action(

@@ -2,7 +2,7 @@ import { DomainError, type PlanId, type RolloutId } from "../../kit/index.ts";
 import type { RolloutView } from "../../contract/index.ts";
 import type { Admin } from "../admin-session.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
-import { parseDuration, parseWhole } from "../duration.ts";
+import { parseDuration, parseObserveSeconds } from "../duration.ts";
 import { followRollout } from "../follow-rollout.ts";
 import { rolloutTable, rolloutText } from "../render/rollout-text.ts";
 
@@ -138,7 +138,7 @@ export function rotationBody(wish: {
   return {
     kind: "rotate-ca" as const,
     usages: [...chosenUsages],
-    observeSeconds: parseWhole(wish.observe, "--observe", 2_592_000),
+    observeSeconds: parseObserveSeconds(wish.observe),
     subject: wish.subject ?? null,
   };
 }

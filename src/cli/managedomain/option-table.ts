@@ -115,7 +115,7 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     flags: "--observe <seconds>",
-    help: "how long the new CA is watched before the old one is retired (default: 10)",
+    help: "how long the new CA is watched before the old one is retired (default: 60)",
     for: ["regen_certs"],
   },
   {
@@ -125,7 +125,7 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     flags: "--token <token>",
-    help: "join token in place of a login; prefer --token_file",
+    help: "join token in place of a login, seen by every user of this machine: prefer --token_file",
     for: ["add"],
   },
   { flags: "--token_file <file>", help: "file with the join token", for: ["add"] },

@@ -14,6 +14,10 @@ export function managedomain(open: OpenAdmin = openAdmin): Program {
       terminal.err(
         "warning: a password on the command line can be seen by others: use --password_file, or conf/managedomain.props",
       );
+    if (line.given.has("token"))
+      terminal.err(
+        "warning: a join token on the command line can be seen by others: use --token_file",
+      );
     await run(line, { terminal, options: line.given.connection, json: false, openAdmin: open });
     return 0;
   };

@@ -2,14 +2,12 @@ import { DomainError, type CredentialId } from "../../kit/index.ts";
 import type { RouteBody } from "../../contract/index.ts";
 import type { Admin } from "../admin-session.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
-import { parseWhole } from "../duration.ts";
+import { observeSecondsDefault, parseObserveSeconds } from "../duration.ts";
 import { followRollout } from "../follow-rollout.ts";
 import { planText } from "../render/plan-text.ts";
 import { startNewPlan } from "../start-plan.ts";
 import type { Given } from "./command-line.ts";
 import { checkSigning } from "./signing.ts";
-
-const observeSecondsDefault = 10;
 
 /**
  * `managedomain --regen_certs`: on the Admin Node Manager's host a rotation of the management CA,
@@ -17,9 +15,7 @@ const observeSecondsDefault = 10;
  */
 export async function regenerateCertificates(context: CommandContext, given: Given): Promise<void> {
   checkSigning(given);
-  const observe = given.text("observe");
-  const observeSeconds =
-    observe === undefined ? observeSecondsDefault : parseWhole(observe, "--observe", 2_592_000);
+  const observeSeconds = parseObserveSeconds(given.text("observe") ?? observeSecondsDefault);
   const { openLocalHome } = await import("../../node/local.ts");
   const { joined } = await openLocalHome(context.options.home);
   if (joined === null)

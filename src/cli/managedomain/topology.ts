@@ -28,6 +28,11 @@ export function createInstance(context: CommandContext, given: Given): Promise<v
     managementPort: given.port("instance_management_port"),
     servicesPort: given.port("instance_services_port"),
   };
+  if (ports.managementPort !== undefined && ports.managementPort === ports.servicesPort)
+    throw new DomainError(
+      "invalid-input",
+      `-m and -s are both ${ports.servicesPort}: an instance needs two different ports`,
+    );
   return asAdmin(context, async (admin) => {
     const topology = await admin.call("getTopology");
     const host = await chooseHost(context, topology, given.text("host"));
