@@ -55,7 +55,7 @@ export async function createRelyingParty(
   env: ControlEnvironment,
   request: { readonly name: string; readonly actor: string },
 ): Promise<{ readonly id: RelyingPartyId; readonly token: string }> {
-  const name = checkName("user", request.name);
+  const name = checkName("relying party", request.name);
   const token = newSecret(env);
   const entry = { actor: request.actor, action: "relying-party.create", subject: name, detail: {} };
   return env.store.write(entry, async (tx) => {

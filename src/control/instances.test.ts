@@ -3,6 +3,7 @@ import type { GroupId, HostId, ProcessId } from "../kit/index.ts";
 import { parseCertificate } from "../pki/index.ts";
 import {
   issueFor,
+  joinTestHost,
   testActor,
   testControlDomain,
   testEnvironment,
@@ -81,6 +82,19 @@ describe("createInstance", () => {
     await expect(
       createInstance(env, { ...wish, name: "three", servicesPort: 70_000 }),
     ).rejects.toMatchObject({ code: "invalid-input" });
+  });
+
+  test("refuses and passes over the ports of another host at the same address", async () => {
+    const env = await domain();
+    const shared = { address: "alpha.example", port: 8085 };
+    const { host } = await joinTestHost(env, shared);
+    await createInstance(env, { ...wish, managementPort: 9001, servicesPort: 9002 });
+    for (const servicesPort of [8090, 8085, 9001, 9002])
+      await expect(
+        createInstance(env, { ...wish, name: "two", hostId: host.id, servicesPort }),
+      ).rejects.toMatchObject({ code: "already-exists" });
+    const { instance } = await createInstance(env, { ...wish, name: "two", hostId: host.id });
+    expect([instance.managementPort, instance.servicesPort]).toEqual([8086, 8080]);
   });
 
   test.each([

@@ -15,6 +15,7 @@ import {
 import { isOpen } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { newCredential } from "./issue.ts";
+import { listenersAt } from "./listeners.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { publishTrust, requireHost } from "./publish-trust.ts";
 import { removeCredentials } from "./revoke.ts";
@@ -63,7 +64,7 @@ export async function createInstance(
         `group ${group.name} already has an instance named ${request.name}: choose another name`,
       );
     }
-    const taken = takenPorts(host, instances);
+    const taken = new Set((await listenersAt(tx, host.address)).keys());
     const managementPort = choosePort(request.managementPort, 8085, taken, host);
     const servicesPort = choosePort(
       request.servicesPort,
@@ -109,14 +110,6 @@ async function findOrMakeGroup(
   return group;
 }
 
-function takenPorts(host: Host, instances: readonly Instance[]): Set<number> {
-  const local = instances.filter((instance) => instance.hostId === host.id);
-  return new Set([
-    host.nodeManager.port,
-    ...local.flatMap((instance) => [instance.managementPort, instance.servicesPort]),
-  ]);
-}
-
 function choosePort(
   wanted: number | undefined,
   first: number,
@@ -131,7 +124,7 @@ function choosePort(
   if (taken.has(checkPort(wanted)))
     throw new DomainError(
       "already-exists",
-      `port ${wanted} is already taken on host ${host.name}: choose another`,
+      `port ${wanted} is already taken at ${host.address}, the address of host ${host.name}: choose another`,
     );
   return wanted;
 }

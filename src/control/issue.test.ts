@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { CredentialId, HostId } from "../kit/index.ts";
+import type { CredentialId, GroupId, HostId } from "../kit/index.ts";
 import type { Credential, HostDocument } from "../domain/index.ts";
 import { nodeCryptoPort, verifyEnvelope } from "../keys/index.ts";
 import {
@@ -18,7 +18,7 @@ import {
   type TestEnvironment,
 } from "../../test/support/control-environment.ts";
 import { dayMs } from "../../test/support/certificates.ts";
-import { createInstance } from "./instances.ts";
+import { configureGroup, createInstance } from "./instances.ts";
 import { issueCredential, issueProbe } from "./issue.ts";
 import { currentTrust } from "./publish-trust.ts";
 
@@ -90,6 +90,22 @@ describe("issueCredential", () => {
       { type: "dns", value: "10.1.2.3.example" },
       { type: "dns", value: "alpha.example" },
     ]);
+  });
+
+  test("takes no DNS name that is longer than a common name may be as one", async () => {
+    const env = await withInstance();
+    const long = `${"a".repeat(40)}.${"b".repeat(40)}.example`;
+    for (const [dnsNames, common] of [
+      [[long, "api.example"], "api.example"],
+      [[long], "alpha.example"],
+    ] as const) {
+      const configuration = { routes: [], dnsNames };
+      await configureGroup(env, { id: "group-2" as GroupId, configuration, actor: testActor });
+      const { der } = await issueFor(env, host1, "instance-1/traffic");
+      const { subject, extensions } = parseCertificate(der);
+      expect(formatName(subject)).toBe(`CN=${common}`);
+      expect(extensions.subjectAltName?.[0]).toEqual({ type: "dns", value: long });
+    }
   });
 
   test("makes the issuance durable with its audit record and the host document in one transaction", async () => {

@@ -4,6 +4,7 @@ import {
   formatSpiffeId,
   isIpAddress,
   maySign,
+  nameLengthMax,
   recordConfirmed,
   recordIssued,
   type Authority,
@@ -299,13 +300,9 @@ function instanceNames(of: {
 }): LeafNames {
   const { instance, group, host, usage, trustDomain } = of;
   if (usage === "traffic") {
-    const { dnsNames } = group.configuration;
-    return {
-      profile: "traffic",
-      subject: `CN=${dnsNames[0] ?? host.address}`,
-      uris: [],
-      ...splitNames([...dnsNames, host.address]),
-    };
+    const names = [...group.configuration.dnsNames, host.address];
+    const common = names.find((name) => name.length <= nameLengthMax) ?? instance.id;
+    return { profile: "traffic", subject: `CN=${common}`, uris: [], ...splitNames(names) };
   }
   return {
     profile: "gateway",

@@ -171,6 +171,8 @@ describe("joinHost", () => {
 
   test.each<[string, Partial<Parameters<typeof joinHost>[1]>, string]>([
     ["a taken host name", { hostName: "alpha" }, "already-exists"],
+    ["a host name that differs only in case", { hostName: "Alpha" }, "already-exists"],
+    ["another's address and port", { address: "Alpha.example" }, "already-exists"],
     ["a bad host name", { hostName: "a/b" }, "invalid-name"],
     ["a bad Node Manager name", { nodeManagerName: "" }, "invalid-name"],
     ["a bad address", { address: "not an address" }, "invalid-name"],

@@ -16,6 +16,7 @@ import { base64Decode, parseRequestPem, spkiFingerprint, utf8Encode } from "../p
 import { hashSecret, newSecret } from "./accounts.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { issueCredential, newCredential, type CredentialIssued } from "./issue.ts";
+import { listenersAt } from "./listeners.ts";
 import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
 import { currentTrust, isDenied, requireHost } from "./publish-trust.ts";
 
@@ -130,10 +131,18 @@ async function spendToken(
 
 async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host> {
   const hosts = await tx.topology.hosts();
-  if (hosts.some((host) => host.name === request.hostName)) {
+  const same = hosts.find(({ name }) => name.toLowerCase() === request.hostName.toLowerCase());
+  if (same !== undefined) {
     throw new DomainError(
       "already-exists",
-      `the domain already has a host named ${request.hostName}: choose another name with --host, or delete the old one`,
+      `the domain already has a host named ${same.name}: choose another name with --host, or delete the old one`,
+    );
+  }
+  const holder = (await listenersAt(tx, request.address)).get(request.port);
+  if (holder !== undefined) {
+    throw new DomainError(
+      "already-exists",
+      `port ${request.port} at ${request.address} is that of ${holder}: choose another with --port, or give this host's own address with --address`,
     );
   }
   const host: Host = {

@@ -31,7 +31,14 @@ export {
   type NodeSettings,
 } from "./home-layout.ts";
 export { collectFindings, type Finding } from "./finding.ts";
-export { checkAddress, checkName, checkPort, isDnsName, isIpAddress } from "./names.ts";
+export {
+  checkAddress,
+  checkName,
+  checkPort,
+  isDnsName,
+  isIpAddress,
+  nameLengthMax,
+} from "./names.ts";
 export type {
   CredentialObservation,
   EdgeProof,

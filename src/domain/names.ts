@@ -1,15 +1,20 @@
 import { DomainError } from "../kit/index.ts";
 
-/** Characters that the documented REST API refuses in names. */
-const illegalCharacters = /[/\\`?*<>\n\r\t":|]/;
-const nameLengthMax = 128;
+/**
+ * Characters that names are made of: those of the documented examples, such as `Node Manager on
+ * alpha.example`, and letters of every language. Tools that get a name as an argument, and shells,
+ * read none of them as anything else.
+ */
+const illegalCharacter = /[^\p{L}\p{M}\p{N} ._()-]/u;
+/** As much as a common name holds: ub-common-name, RFC 5280 appendix A.1. */
+export const nameLengthMax = 64;
 
 /**
- * Checks the name of a host, Node Manager, group or instance as a person gives it. Returns it
- * unchanged; throws `invalid-name` that says which character or length is wrong.
+ * Checks the name of a host, Node Manager, group, instance, user or relying party as a person gives
+ * it. Returns it unchanged; throws `invalid-name` that says which character or length is wrong.
  */
 export function checkName(
-  kind: "host" | "Node Manager" | "group" | "instance" | "user",
+  kind: "host" | "Node Manager" | "group" | "instance" | "user" | "relying party",
   name: string,
 ): string {
   const refuse = (why: string): never => {
@@ -21,8 +26,12 @@ export function checkName(
   if (name !== name.trim()) refuse("begins or ends with a space: remove it");
   if (name.length > nameLengthMax)
     refuse(`has ${name.length} characters: at most ${nameLengthMax} are allowed`);
-  const illegal = illegalCharacters.exec(name);
-  if (illegal !== null) refuse(`contains ${JSON.stringify(illegal[0])}: remove that character`);
+  const [illegal] = illegalCharacter.exec(name) ?? [];
+  if (illegal !== undefined)
+    refuse(
+      `contains ${JSON.stringify(illegal)}: use letters, digits, spaces, dots, underscores, dashes and parentheses`,
+    );
+  if (name.startsWith("-")) refuse("begins with a dash, as an option does: begin with a letter");
   if (name === "." || name === "..") refuse("cannot be a folder name: choose another");
   return name;
 }

@@ -20,7 +20,15 @@ export function newHostOf(given: Given): NewHost {
   return {
     hostName,
     address,
-    nodeManagerName: given.text("nm_name") ?? given.text("name") ?? `Node Manager on ${hostName}`,
+    nodeManagerName: given.text("nm_name") ?? given.text("name") ?? defaultName(hostName),
     port: given.port("port") ?? defaultAdminPort,
   };
 }
+
+/** The documented one; a long host name leaves no room for more than itself. */
+function defaultName(hostName: string): string {
+  const name = `Node Manager on ${hostName}`;
+  return name.length <= nodeManagerNameLengthMax ? name : hostName;
+}
+
+const nodeManagerNameLengthMax = 64;
