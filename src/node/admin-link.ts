@@ -14,6 +14,7 @@ import {
   type ServerAddress,
 } from "../transport/index.ts";
 import { installIssued, presentAndPrune } from "./credential-folder.ts";
+import type { Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
 
 /** Refusals after which a proof of the last key may let the host back in. */
@@ -25,10 +26,12 @@ const returnableRefusals = new Set(["chain", "expired", "other-key"]);
  */
 export class AdminLink {
   readonly #state: NodeState;
+  readonly #instances: Pick<Instances, "reloadAll">;
   #open: { caller: ApiCaller; admin: KnownProcess; serial: string; epoch: number } | null = null;
 
-  constructor(state: NodeState) {
+  constructor(state: NodeState, instances: Pick<Instances, "reloadAll">) {
     this.#state = state;
+    this.#instances = instances;
   }
 
   /** The Admin Node Manager that is called now. */
@@ -96,9 +99,7 @@ export class AdminLink {
       { address: settings.adminAddress, port: settings.adminPort },
     ]) {
       try {
-        if (!trust.accept(await fetchTrustLinks(server, trust.epoch))) continue;
-        await this.#state.save();
-        return true;
+        if (await this.#state.acceptTrust(await fetchTrustLinks(server, trust.epoch))) return true;
       } catch (error) {
         this.#state.log.debug({ error: describeError(error) }, "the trust chain could not be read");
       }
@@ -135,12 +136,16 @@ export class AdminLink {
           proof: proof.toString("base64"),
         },
       });
-      trust.accept(admission.trust);
-      trust.acceptHost(admission.hostDocument);
       await installIssued(layout.nodeCredential, privateKey, admission.certificatePem, admission);
+      await this.#state.acceptTrust(admission.trust, admission.hostDocument);
+      // Who does not take it now is told by a signal later; without the new key nobody comes back.
+      await this.#instances
+        .reloadAll()
+        .catch((error: unknown) =>
+          log.debug({ error: describeError(error) }, "nothing was loaded"),
+        );
       await presentAndPrune(layout.nodeCredential, admission.sequence);
       await this.#state.loadIdentity();
-      await this.#state.save();
       log.info(
         { serial: this.#state.identity.serial },
         "the host came back with a new certificate",

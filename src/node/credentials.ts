@@ -85,7 +85,7 @@ async function requestCertificate(
   });
   // On disk before anybody is told of it: a key that is recorded must never be lost.
   await installIssued(folder, privateKey, issued.certificatePem, issued);
-  if (state.trust.acceptHost(issued.hostDocument)) await state.save();
+  await state.acceptTrust([], issued.hostDocument);
   if (wanted.id !== state.credentialId || !state.settings.isAdmin)
     raisePresentable(state, wanted.id, issued.sequence);
 }

@@ -30,9 +30,9 @@ export async function runNodeManager(
   ending: AbortController,
 ): Promise<void> {
   const state = await openNodeState(home, log);
-  const link = new AdminLink(state);
   const links = new InstanceLinks(state);
   const instances = new Instances(state, links, keeperOf);
+  const link = new AdminLink(state, instances);
   ending.signal.addEventListener("abort", () => state.wake());
   const socket = await openControlSocket(state, instances, () => ending.abort());
   await writeFileAtomic(

@@ -13,6 +13,7 @@ import {
   edgeKey,
   homeLayout,
   type EdgeProof,
+  type Envelope,
   type HomeLayout,
   type NodeSettings,
   type Role,
@@ -55,6 +56,8 @@ export class NodeState {
   readonly #health = new Map<CredentialId, CredentialHealth>();
   #identity: Identity | null = null;
   #wake: () => void = () => {};
+  /** One after the other, so that no file is written over a newer one. */
+  #accepting: Promise<unknown> = Promise.resolve();
 
   constructor(of: { layout: HomeLayout; settings: NodeSettings; log: Logger; trust: LoadedTrust }) {
     this.layout = of.layout;
@@ -135,9 +138,27 @@ export class NodeState {
     });
   }
 
-  /** Keeps trust and desired state for a start without an Admin Node Manager. */
-  async save(): Promise<void> {
-    await writeFileAtomic(this.layout.trust, JSON.stringify(this.trust.save()), { mode: 0o600 });
+  /**
+   * Verifies new trust and puts it in force. It is on disk before: a crash must not make this host
+   * go back to an epoch behind one that it has acted on. True if any of it was new.
+   */
+  acceptTrust(links: readonly Envelope[], hostDocument: Envelope | null = null): Promise<boolean> {
+    const accept = (trust: LoadedTrust): boolean => {
+      const isNewLink = trust.accept(links);
+      return (hostDocument !== null && trust.acceptHost(hostDocument)) || isNewLink;
+    };
+    const done = this.#accepting.then(async () => {
+      const next = this.trust.copy();
+      if (!accept(next)) return false;
+      await writeFileAtomic(this.layout.trust, JSON.stringify(next.save()), { mode: 0o600 });
+      return accept(this.trust);
+    });
+    this.#accepting = done.catch(() => undefined);
+    return done;
+  }
+
+  /** Keeps the desired state for a start without an Admin Node Manager. */
+  async saveDesired(): Promise<void> {
     if (this.desired === null) return;
     const { trust: _links, ...kept } = this.desired;
     await writeFileAtomic(this.layout.desiredState, JSON.stringify({ ...kept, trust: [] }), {

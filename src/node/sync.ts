@@ -53,13 +53,12 @@ async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
     bootId: state.bootId,
   };
   const desired = await link.call("getDesiredState", { query, timeoutMs: waitMs * 2 });
-  const trustChanged = state.trust.accept(desired.trust);
-  const hostChanged = state.trust.acceptHost(desired.hostDocument);
-  const isNews = trustChanged || hostChanged || !state.isConnected || desired.revision !== known;
+  const isNewTrust = await state.acceptTrust(desired.trust, desired.hostDocument);
+  const isNews = isNewTrust || !state.isConnected || desired.revision !== known;
   state.desired = desired;
   state.isConnected = true;
   if (!isNews && !state.awaitsPresentation) return pauseUnlessEnded(emptyAnswerPauseMs, null);
-  await state.save();
+  await state.saveDesired();
   state.wake();
 }
 

@@ -66,6 +66,15 @@ export class LoadedTrust {
     }
   }
 
+  /** The same trust in an object of its own, to see what it becomes before it is in force. */
+  copy(): LoadedTrust {
+    const copy = new LoadedTrust(this.#pinnedKeyId);
+    copy.#current = this.#current;
+    copy.#host = this.#host;
+    copy.#closeBefore = this.#closeBefore;
+    return copy;
+  }
+
   save(): SavedTrust {
     const { link, signer } = this.#required();
     return { signer, link, host: this.#host?.envelope ?? null, closeBefore: this.#closeBefore };

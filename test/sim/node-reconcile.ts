@@ -196,6 +196,11 @@ async function reload(node: NodeManager, id: ProcessId): Promise<void> {
   node.needsReload.delete(id);
 }
 
+/** The same for all instances, as far as they answer. */
+export async function reloadThoseThatAnswer(node: NodeManager): Promise<void> {
+  for (const id of node.disk.instances.keys()) await attempt(() => reload(node, id));
+}
+
 async function convergeCredentials(node: NodeManager): Promise<boolean> {
   let changed = false;
   for (const wanted of node.desired?.credentials ?? []) {

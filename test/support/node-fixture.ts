@@ -45,7 +45,7 @@ export async function nodeFixture(lifetimeLeftMs = 20 * 86_400_000): Promise<Nod
       adminPort: 1,
     },
     log: pino({ level: "silent" }),
-    trust: domain.trust,
+    trust: domain.trust.copy(),
   });
   const own: CredentialId = credentialId("nodemanager-1" as ProcessId, "management");
   const install: NodeFixture["install"] = async (sequence, credential, times = {}) => {
