@@ -9,6 +9,7 @@ class InProcessInstance implements InstanceKeeper {
   readonly #home: string;
   #gateway: Gateway | null = null;
   hasFailed = false;
+  lastError = null;
 
   constructor(home: string) {
     this.#home = home;

@@ -24,6 +24,7 @@ async function lookAt(failure: DomainError, looks: number) {
   const keeper: InstanceKeeper = {
     pid: 7,
     hasFailed: false,
+    lastError: null,
     isRunning: async () => true,
     keepRunning: async () => {},
     keepStopped: async () => void done.push("stop"),
@@ -44,6 +45,9 @@ test("an instance that answers no call is stopped, so that it is started again",
 test("an instance that is refused is told once by a signal to load its files, and never stopped", async () => {
   const { done, instances } = await lookAt(refused, 5);
   expect(done).toEqual(["signal"]);
-  expect(await instances.stateOf("instance-1" as ProcessId)).toEqual({ state: "starting", pid: 7 });
+  expect(await instances.stateOf("instance-1" as ProcessId)).toMatchObject({
+    state: "starting",
+    pid: 7,
+  });
   await expect(instances.reloadAll()).rejects.toMatchObject({ code: "not-running" });
 });

@@ -30,7 +30,7 @@ export function instanceFolder(state: NodeState, id: ProcessId): InstanceLayout 
 /** What keeps the process of one instance running, or stopped. */
 export type InstanceKeeper = Pick<
   Supervisor,
-  "pid" | "hasFailed" | "isRunning" | "keepRunning" | "keepStopped" | "signalReload"
+  "pid" | "hasFailed" | "lastError" | "isRunning" | "keepRunning" | "keepStopped" | "signalReload"
 >;
 export type KeeperOf = (state: NodeState, program: Program) => InstanceKeeper;
 
@@ -290,11 +290,15 @@ export class Instances {
     return this.#known.get(id)?.filesEpoch ?? 0;
   }
 
-  async stateOf(id: ProcessId): Promise<{ state: ProcessState; pid: number | null }> {
+  async stateOf(
+    id: ProcessId,
+  ): Promise<{ state: ProcessState; pid: number | null; lastError: string | null }> {
     const known = this.#known.get(id);
-    if (known === undefined) return { state: "stopped", pid: null };
-    if (await known.supervisor.isRunning())
-      return { state: known.status === null ? "starting" : "running", pid: known.supervisor.pid };
-    return { state: known.supervisor.hasFailed ? "failed" : "stopped", pid: null };
+    if (known === undefined) return { state: "stopped", pid: null, lastError: null };
+    const { supervisor, status } = known;
+    const isRunning = await supervisor.isRunning();
+    const { pid, hasFailed, lastError } = supervisor;
+    if (isRunning) return { state: status === null ? "starting" : "running", pid, lastError: null };
+    return { state: hasFailed ? "failed" : "stopped", pid: null, lastError };
   }
 }

@@ -32,7 +32,6 @@ export async function observeHost(
       loadedEpoch: status?.loadedEpoch ?? null,
       filesEpoch: instances.filesEpochOf(id),
       oldestConnectionEpoch: status?.oldestConnectionEpoch ?? null,
-      lastError: null,
     });
   }
   const credentials = await Promise.all(

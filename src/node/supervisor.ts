@@ -29,6 +29,8 @@ export class Supervisor {
   #failures = 0;
   #retryAtMs = 0;
   #stoppingSinceMs: number | null = null;
+  #ended: Promise<string> | null = null;
+  #end: string | null = null;
 
   constructor(state: NodeState, program: Program) {
     this.#state = state;
@@ -41,6 +43,11 @@ export class Supervisor {
 
   get hasFailed(): boolean {
     return this.#mark === null && this.#failures > 0;
+  }
+
+  /** Why it does not run although it should; null also for one that an earlier Node Manager started. */
+  get lastError(): string | null {
+    return this.hasFailed ? this.#end : null;
   }
 
   /** True if the process lives; adopts one that an earlier Node Manager started. */
@@ -67,13 +74,26 @@ export class Supervisor {
       );
     }
     if (nowMs < this.#retryAtMs) return;
-    this.#mark = await startDetached(this.#program.path, this.#program.args, this.#program.logFile);
+    await this.#start();
     this.#startedAtMs = nowMs;
     if (this.#mark === null) {
       this.#failures += 1;
       this.#retryAtMs = nowMs + Math.min(backOffMsMax, backOffMsMin * 2 ** this.#failures);
     }
     this.#state.log.info({ process: this.#program.name, pid: this.pid }, "started");
+  }
+
+  async #start(): Promise<void> {
+    const { name, path, args, logFile } = this.#program;
+    const { mark, ended } = await startDetached(path, args, logFile);
+    this.#mark = mark;
+    this.#end = null;
+    this.#ended = ended;
+    void ended.then((reason) => {
+      if (this.#ended !== ended) return;
+      this.#end = reason;
+      this.#state.log.warn({ process: name, reason }, "the process ended");
+    });
   }
 
   /**
@@ -89,6 +109,8 @@ export class Supervisor {
 
   /** Asks the process to drain and end; after a while it is killed. */
   async keepStopped(nowMs: number): Promise<void> {
+    this.#ended = null;
+    this.#end = null;
     this.#failures = 0;
     this.#retryAtMs = 0;
     if (!(await this.isRunning()) || this.#mark === null) {

@@ -1,0 +1,64 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, onTestFinished, test } from "vitest";
+import { nodeFixture } from "../../test/support/node-fixture.ts";
+import { waitUntil } from "../../test/support/wait-until.ts";
+import { Supervisor } from "./supervisor.ts";
+
+const deadlineMs = 10_000;
+
+/** Keeps a program of this text running. */
+async function supervise(text: string): Promise<Supervisor> {
+  const { state } = await nodeFixture();
+  const folder = state.layout.home;
+  await mkdir(folder, { recursive: true });
+  const path = join(folder, "program.mjs");
+  await writeFile(path, text);
+  const file = (name: string): string => join(folder, name);
+  const of = { name: "program", path, args: [], logFile: file("log"), runFile: file("run.json") };
+  await writeFile(of.logFile, "from an earlier run\n");
+  return new Supervisor(state, of);
+}
+
+const ends: [string, string, string][] = [
+  [
+    "its own last line",
+    `console.log('{"msg":"x"}'); console.error("gateway: port 8443 is taken"); process.exitCode = 26;`,
+    "port 8443 is taken",
+  ],
+  ["what its status means", "process.exitCode = 26;", "another process listens on the port"],
+  ["a status that is in no table", "process.exitCode = 99;", "it ended with status 99"],
+  ["the signal that ended it", `process.kill(process.pid, "SIGKILL");`, "it was ended by SIGKILL"],
+];
+
+test.each(ends)("a process that ends by itself has failed with %s", async (_what, text, reason) => {
+  const supervisor = await supervise(text);
+  const seen = await waitUntil(
+    async () => {
+      // Its pauses are not waited for: only the first start counts.
+      await supervisor.keepRunning(0);
+      return supervisor.lastError;
+    },
+    { deadlineMs, what: "the reason is known" },
+  );
+  expect(seen).toBe(reason);
+  expect(supervisor.hasFailed).toBe(true);
+  await supervisor.keepStopped(0);
+  expect(supervisor.lastError).toBeNull();
+});
+
+test("a process that runs, and one that was told to end, have no reason", async () => {
+  const supervisor = await supervise("setInterval(() => {}, 1000);");
+  onTestFinished(async () => {
+    await waitUntil(() => ended(supervisor), { deadlineMs, what: "it has ended" });
+  });
+  await supervisor.keepRunning(0);
+  expect(supervisor.lastError).toBeNull();
+  expect(await waitUntil(() => ended(supervisor), { deadlineMs, what: "it has ended" })).toBe(true);
+  expect(supervisor.lastError).toBeNull();
+});
+
+async function ended(supervisor: Supervisor): Promise<boolean> {
+  await supervisor.keepStopped(0);
+  return !(await supervisor.isRunning());
+}
