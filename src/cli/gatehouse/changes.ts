@@ -99,7 +99,7 @@ export function deleteRelyingParty(context: CommandContext, nameOrId: string): P
     if (found === undefined)
       throw new DomainError(
         "not-found",
-        `there is no relying party ${nameOrId} in this domain: \`gatehouse status\` lists them`,
+        `there is no relying party ${nameOrId} in this domain: \`gatehouse relying-party list\` shows them`,
       );
     await admin.call("deleteRelyingParty", { params: { id: found.id } });
     context.terminal.out(`Relying party ${found.name} [${found.id}] is removed.`);

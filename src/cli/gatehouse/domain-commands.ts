@@ -108,6 +108,12 @@ function addHostCommands(program: Command, contextOf: ContextOf): void {
     .command("relying-party")
     .description("callers outside the domain that report the trust they have loaded");
   party
+    .command("list")
+    .description("relying parties and the trust epoch they have loaded")
+    .action(async (_options, command: Command) =>
+      (await import("./lists.ts")).listRelyingParties(contextOf(command)),
+    );
+  party
     .command("create")
     .description("register one and print its token")
     .argument("<name>")

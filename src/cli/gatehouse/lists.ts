@@ -142,6 +142,19 @@ function hostTable(hosts: TopologyView["hosts"]): string {
   );
 }
 
+/** `gatehouse relying-party list`. */
+export function listRelyingParties(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { relyingParties } = await admin.call("getTopology");
+    printResult(context, relyingParties, (all) =>
+      table(
+        ["RELYING PARTY", "NAME", "TRUST EPOCH"],
+        all.map(({ id, name, loadedEpoch }) => [id, name, String(loadedEpoch ?? "unknown")]),
+      ),
+    );
+  });
+}
+
 /** `gatehouse status`: the domain at a glance. */
 export function showStatus(context: CommandContext): Promise<void> {
   return asAdmin(context, async (admin) => {
