@@ -12,7 +12,13 @@ import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
 import { Convert, Default } from "typebox/value";
 import { DomainError, isDomainError } from "../kit/index.ts";
-import { problem, routes, type RouteDefinition, type RouteName } from "../contract/index.ts";
+import {
+  invalidValue,
+  problem,
+  routes,
+  type RouteDefinition,
+  type RouteName,
+} from "../contract/index.ts";
 import { knownCallers } from "../control/index.ts";
 import {
   answerProbe,
@@ -154,14 +160,7 @@ function validatorOf(
     // Query parameters arrive as text; bodies have to be what they say they are.
     const value = isText ? Convert(schema, Default(schema, { ...(given as object) })) : given;
     if (validator.Check(value)) return { value };
-    const [first] = validator.Errors(value);
-    const where =
-      first?.instancePath === undefined || first.instancePath === ""
-        ? "the request"
-        : first.instancePath;
-    return {
-      error: new DomainError("invalid-input", `${where} ${first?.message ?? "is not valid"}`),
-    };
+    return { error: invalidValue(schema, value, "the request") };
   };
 }
 

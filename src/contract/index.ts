@@ -30,4 +30,4 @@ export {
   type InstanceSettings,
   type InstanceStatus,
 } from "./instance.ts";
-export { checkValue } from "./validate.ts";
+export { checkValue, invalidValue } from "./validate.ts";

@@ -30,9 +30,12 @@ export const timeMs = Type.Number({ description: "milliseconds since 1970-01-01T
 export const pem = Type.String({ minLength: 1, maxLength: 65_536, description: "PEM text" });
 export const hexDigest = Type.String({
   pattern: "^[0-9a-f]{64}$",
-  description: "hexadecimal SHA-256",
+  description: "a hexadecimal SHA-256",
 });
-export const serial = Type.String({ pattern: "^[0-9a-f]{1,40}$" });
+export const serial = Type.String({
+  pattern: "^[0-9a-f]{1,40}$",
+  description: "a serial number: 1 to 40 hexadecimal digits in lower case",
+});
 export const secret = Type.String({ minLength: 1, maxLength: 1024, description: "never logged" });
 
 export const nullable = <Schema extends TSchema>(schema: Schema) =>
@@ -74,11 +77,19 @@ export const problem = strict({
   ),
 });
 
+const path = Type.String({
+  pattern: "^/",
+  maxLength: 1024,
+  description: "a path that begins with /",
+});
+
+const upstream = Type.String({ pattern: "^http://[^/]+$", description: "http://host:port" });
+
 const route = strict({
   host: nullable(name),
-  pathPrefix: Type.String({ pattern: "^/", maxLength: 1024 }),
-  upstreams: Type.Array(Type.String({ pattern: "^http://[^/]+$" }), { minItems: 1, maxItems: 64 }),
-  healthPath: nullable(Type.String({ pattern: "^/", maxLength: 1024 })),
+  pathPrefix: path,
+  upstreams: Type.Array(upstream, { minItems: 1, maxItems: 64 }),
+  healthPath: nullable(path),
 });
 
 export const gatewayConfiguration = strict({

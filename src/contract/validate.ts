@@ -1,13 +1,14 @@
 import type { Static, TSchema } from "typebox";
-import { Check, Errors } from "typebox/value";
+import { Check } from "typebox/value";
 import { DomainError } from "../kit/index.ts";
+import { explain } from "./explain.ts";
 
 /** Problems named in one message: the first ones are enough to go on. */
 const problemsMax = 5;
 
 /**
  * `value` as what `schema` describes. `what` names it in the message of the `invalid-input` that is
- * thrown otherwise, which lists where it differs and never repeats a value.
+ * thrown otherwise, which says where it differs and what is allowed, and never repeats a value.
  */
 export function checkValue<Schema extends TSchema>(
   schema: Schema,
@@ -15,11 +16,12 @@ export function checkValue<Schema extends TSchema>(
   what: string,
 ): Static<Schema> {
   if (Check(schema, value)) return value as Static<Schema>;
-  const problems = Errors(schema, value)
-    .slice(0, problemsMax)
-    .map((error) => `${error.instancePath || "/"} ${error.message}`);
-  throw new DomainError(
-    "invalid-input",
-    `${what} does not have the required form: ${problems.join("; ")}`,
-  );
+  throw invalidValue(schema, value, what);
+}
+
+/** The error for a value that was found not to be what `schema` describes. */
+export function invalidValue(schema: TSchema, value: unknown, what: string): DomainError {
+  const problems = explain(schema, value, what).slice(0, problemsMax);
+  const text = problems.length === 0 ? "it does not have the required form" : problems.join("; ");
+  return new DomainError("invalid-input", `${what} is refused: ${text}`);
 }
