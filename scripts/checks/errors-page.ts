@@ -53,7 +53,7 @@ function differences(registry: Map<string, Entry>, rows: Map<string, Entry>): st
 }
 
 function rowsOf(text: string): Map<string, Entry> {
-  const rows = text.matchAll(/^\| (\d+) \| `([^`]+)` \| (.*) \|$/gm);
+  const rows = text.matchAll(/^\| (\d+) \| (?:<a id="[^"]*"><\/a>)?`([^`]+)` \| (.*) \|$/gm);
   return new Map(
     [...rows].map(([, exit, code = "", meaning = ""]) => [code, { exit: Number(exit), meaning }]),
   );
@@ -62,12 +62,16 @@ function rowsOf(text: string): Map<string, Entry> {
 function draw(registry: Map<string, Entry>): string {
   const rows = [...registry]
     .toSorted(([, a], [, b]) => a.exit - b.exit)
-    .map(([code, { exit, meaning }]) => `| ${exit} | \`${code}\` | ${meaning} |`);
+    .map(
+      ([code, { exit, meaning }]) => `| ${exit} | <a id="${code}"></a>\`${code}\` | ${meaning} |`,
+    );
   return `# Errors and exit statuses
 
 A command that fails prints one line (what is wrong, where, what to do) and ends with the exit
-status of its error code; the API answers with the same code. \`--debug\` prints the rest. Exit
-status 0 is success, 1 a failure before Gatehouse itself ran, 130 an interrupted command.
+status of its error code. \`--debug\` prints the rest. Exit status 0 is success, 1 a failure before
+Gatehouse itself ran, 130 an interrupted command. The API, and a gateway that cannot forward a
+request, answer with problem details (RFC 9457): \`code\` is one of these, and the \`type\`
+\`/docs/errors#CODE\` is its row here.
 
 Generated from \`src/kit/error-codes.ts\` by \`npm run check -- --write\`.
 

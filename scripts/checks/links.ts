@@ -16,7 +16,7 @@ export function linkProblems(root: string): string[] {
 }
 
 function brokenLinks(root: string, page: string, text: string): string[] {
-  const links = text.matchAll(/\]\(([^)\s]+)(?:\s+"[^"]*")?\)|^\[[^\]]+\]:\s*(\S+)/gm);
+  const links = text.matchAll(/\[[^[\]]*\]\(([^)\s]+)(?:\s+"[^"]*")?\)|^\[[^\]]+\]:\s*(\S+)/gm);
   return [...links].flatMap((match) => {
     const link = match[1] ?? match[2] ?? "";
     if (/^[a-z]+:/.test(link)) return [];
@@ -24,11 +24,18 @@ function brokenLinks(root: string, page: string, text: string): string[] {
     const target = path === "" ? page : posix.join(posix.dirname(page), path);
     const where = `${page}:${lineAt(text, match.index)}`;
     if (!existsSync(join(root, target))) return [`${where}: ${link} does not exist`];
+    const [, name = ""] = /^\[`([A-Za-z]\w*)`$/.exec(match[0].split("](")[0] ?? "") ?? [];
+    if (name !== "" && target.endsWith(".ts") && !hasWord(textOf(root, target), name))
+      return [`${where}: ${name} is not in ${link}`];
     if (anchor === undefined || !target.endsWith(".md")) return [];
     return anchorsOf(textOf(root, target)).has(anchor)
       ? []
       : [`${where}: ${link}: no such heading`];
   });
+}
+
+function hasWord(text: string, word: string): boolean {
+  return new RegExp(`\\b${word}\\b`).test(text);
 }
 
 function brokenPaths(root: string, page: string, text: string): string[] {
@@ -45,9 +52,9 @@ function namesSomething(root: string, path: string): boolean {
     : existsSync(join(root, path));
 }
 
-/** The anchors that GitHub gives the headings of a page. */
+/** The anchors that GitHub gives the headings of a page, and those that the page sets itself. */
 function anchorsOf(text: string): Set<string> {
-  const anchors = new Set<string>();
+  const anchors = new Set([...text.matchAll(/<a id="([^"]+)">/g)].map(([, id = ""]) => id));
   for (const [, heading = ""] of withoutFences(text).matchAll(/^#{1,6}\s+(.+)$/gm)) {
     const words = heading.replace(/\[([^\]]*)\]\([^)]*\)/g, "$1").toLowerCase();
     const base = words

@@ -203,10 +203,10 @@ export function returnMessage(
 }
 
 /**
- * Re-enrols a host whose certificate or trust is out of date (design section 5, return after a
- * long absence). The last key must be the recorded one, not denied, and the host away for less
- * than the rejoin window; after longer it is quarantined until an administrator approves it. This
- * is the only use case that ignores the expiry of the certificate it is shown the key of.
+ * Re-enrols a host whose certificate or trust is out of date. The last key must be the recorded one,
+ * not denied, and the host away for less than the rejoin window; after longer it is quarantined
+ * until an administrator approves it. This is the only use case that ignores the expiry of the
+ * certificate it is shown the key of.
  */
 export async function returnHost(
   env: ControlEnvironment,

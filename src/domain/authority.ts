@@ -31,7 +31,7 @@ export interface Authority {
 /** What a signature is wanted for; decides which authorities may give it. */
 export type SigningPurpose = "new-request" | "renewal-or-rollback" | "probe";
 
-/** May an authority of this status sign for this purpose? (design section 2, `authority`) */
+/** May an authority of this status sign for this purpose? Only the current one signs what is new. */
 export function maySign(status: AuthorityStatus, purpose: SigningPurpose): boolean {
   switch (status) {
     case "current":

@@ -18,7 +18,7 @@ export interface SpiffeId {
   readonly subject: HostId | ProcessId;
 }
 
-/** `spiffe://<trust-domain>/<role>/<host-or-instance>` (SPIFFE-ID section 2; design section 4). */
+/** `spiffe://<trust-domain>/<role>/<host-or-instance>` (SPIFFE-ID section 2). */
 export function formatSpiffeId(id: SpiffeId): string {
   return `spiffe://${id.trustDomain}/${id.role}/${id.subject}`;
 }

@@ -22,7 +22,7 @@ const callers: CallerKind[] = [
 ];
 const servers: Role[] = ["anm", "nm", "gateway"];
 
-/** The table of design section 4, cell by cell: `client server` on another host, and on the same. */
+/** The table, cell by cell: `client server` on another host, and on the same. */
 const allowed: Record<string, readonly [other: string, same: string]> = {
   "anm anm": ["mutual", "mutual"],
   "anm nm": ["mutual", "mutual"],

@@ -15,7 +15,7 @@ export interface Conversation {
   readonly what: string;
 }
 
-/** Who may talk to whom (design section 4, Identity). Enforced in `transport`, tested cell by cell. */
+/** Who may talk to whom; all else is refused. Enforced in `transport`, tested cell by cell. */
 export const conversations: readonly Conversation[] = [
   {
     client: "nm",

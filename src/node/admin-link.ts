@@ -107,7 +107,7 @@ export class AdminLink {
     return false;
   }
 
-  /** Re-enrols on proof of the last key (design section 5, return after a long absence). */
+  /** Re-enrols on proof of the last key. */
   async #return(): Promise<void> {
     await this.#refreshTrust();
     const { trust, hostId, layout, log, identity } = this.#state;

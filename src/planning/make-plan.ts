@@ -65,7 +65,7 @@ export interface RotationRequest extends PlanRequest {
 
 /**
  * Plans the replacement of the current authority of each given usage, in the order introduce,
- * issue, reissue, observe, retire (design section 5). Everybody trusts the new authority, proven
+ * issue, reissue, observe, retire. Everybody trusts the new authority, proven
  * edge by edge, before anybody presents it; everybody presents it before the old one is retired.
  */
 export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest): Plan {

@@ -163,11 +163,12 @@ describe("the folder readmes check", () => {
 });
 
 describe("the links check", () => {
-  test("reports pages, headings and paths that do not exist, outside of code blocks", () => {
+  test("reports pages, headings, paths and names that do not exist, outside of code blocks", () => {
     expect(linkProblems(wrong("links"))).toEqual([
       "README.md:14: docs/gone.md does not exist",
       "README.md:14: docs/page.md#gone: no such heading",
       "README.md:14: #twice-2: no such heading",
+      "README.md:15: absent is not in src/kit/there.ts",
       "README.md:14: src/kit/gone.ts does not exist",
       "README.md:14: src/*/gone.ts does not exist",
     ]);

@@ -18,7 +18,7 @@ interface Presentation {
 }
 
 /**
- * The safety rule of the design, section 1: for every pair of running processes that must talk, the
+ * The safety rule: for every pair of running processes that must talk, the
  * chain that each presents is trusted by the other, and its key is one that the other knows as
  * recorded. Looked at after every single step of a run.
  */
