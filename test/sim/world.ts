@@ -114,7 +114,7 @@ export class World {
       domainId: "domain.example",
       domainName: "CN=Domain",
       hostName: "host one",
-      address: "host-1.example",
+      address: "first.example",
       nodeManagerName: "first",
       port: 8090,
       administrator: { name: "admin", password: "secret" },
