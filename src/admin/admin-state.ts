@@ -16,11 +16,13 @@ import {
   ConnectionEpochs,
   LoadedTrust,
   ProbeContexts,
+  readIdentity,
   type Identity,
   type ListenerState,
 } from "../transport/index.ts";
 import { Presence } from "./presence.ts";
 import type { SelfFindings } from "./self-checks.ts";
+import { StrayTrust } from "./stray-trust.ts";
 
 /** Everything that a running Admin Node Manager holds in memory. */
 export class AdminState implements ListenerState {
@@ -32,6 +34,7 @@ export class AdminState implements ListenerState {
   readonly trust: LoadedTrust;
   readonly probes = new ProbeContexts();
   readonly presence = new Presence();
+  readonly strays = new StrayTrust();
   readonly epochs: ConnectionEpochs;
   readonly #proofs = new Map<string, EdgeProof>();
   #identity: Identity | null = null;
@@ -113,12 +116,7 @@ export class AdminState implements ListenerState {
   async #loadIdentity(): Promise<boolean> {
     const generation = await readCurrent(this.layout.nodeCredential);
     if (generation === null || generation.meta["serial"] === this.#identity?.serial) return false;
-    this.#identity = {
-      keyPem: generation.keyPem,
-      certificatePem: generation.certificatePem,
-      authorityId: String(generation.meta["authorityId"]),
-      serial: String(generation.meta["serial"]),
-    };
+    this.#identity = await readIdentity(this.layout.nodeCredential);
     return true;
   }
 

@@ -19,13 +19,19 @@ import { FileAuthorityKeys } from "./authority-keys.ts";
 import { currentFindings } from "./findings.ts";
 import { Presence } from "./presence.ts";
 import { authorityKeyFindings } from "./self-checks.ts";
+import { StrayTrust } from "./stray-trust.ts";
 
 async function domain(): Promise<{ env: TestEnvironment; state: AdminState }> {
   const env = await testEnvironment();
   await testControlDomain(env);
   await joinTestHost(env);
   await settleAgents(env);
-  const state = { env, presence: new Presence(), selfFindings: { keys: [], audit: [] } };
+  const state = {
+    env,
+    presence: new Presence(),
+    strays: new StrayTrust(),
+    selfFindings: { keys: [], audit: [] },
+  };
   return { env, state: state as unknown as AdminState };
 }
 
@@ -45,6 +51,31 @@ describe("currentFindings", () => {
     expect(await found(state, "host-2")).toEqual([
       expect.stringMatching(/^host-revoked: .* delete its instances and the host .* join anew/),
     ]);
+  });
+
+  test("names a host that holds trust which this store has never published", async () => {
+    const { env, state } = await domain();
+    const hostId = "host-2" as HostId;
+    const say = async (epoch: number, trustHash: string): Promise<string[]> => {
+      await env.store.read((view) => state.strays.note(view, hostId, { epoch, trustHash }));
+      const all = await found(state, hostId);
+      return all.filter((text) => text.startsWith("store-behind"));
+    };
+    const [head] = await env.store.read((view) => view.trust.after(0, 1));
+    expect(head?.epoch).toBe(1);
+    const last = (await env.store.read((view) => view.trust.head()))?.epoch ?? 0;
+    expect(await say(1, head?.hash ?? "")).toEqual([]);
+    expect(await say(last + 1, "ab".repeat(32))).toEqual([
+      expect.stringMatching(
+        `holds trust epoch ${last + 1}, which this store, at epoch ${last}, has`,
+      ),
+    ]);
+    // The store has reached that epoch meanwhile, by another link.
+    expect(await say(1, "ab".repeat(32))).toHaveLength(1);
+    expect(await say(1, head?.hash ?? "")).toEqual([]);
+    await say(1, "ab".repeat(32));
+    state.strays.forget(hostId);
+    expect(await found(state, hostId)).toEqual([expect.stringMatching(/^host-silent: /)]);
   });
 
   test.each([

@@ -4,6 +4,7 @@ import { readSnapshot } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Presence } from "./presence.ts";
 import type { SelfFindings } from "./self-checks.ts";
+import type { StrayTrust } from "./stray-trust.ts";
 
 const expiryWarningMs = 5 * 86_400_000;
 const hourMs = 3_600_000;
@@ -11,6 +12,7 @@ const hourMs = 3_600_000;
 interface Situation {
   readonly evidence: Evidence;
   readonly presence: Presence;
+  readonly strays: StrayTrust;
   readonly open: readonly Rollout[];
   readonly own: SelfFindings;
 }
@@ -20,8 +22,8 @@ export async function currentFindings(state: AdminState): Promise<Finding[]> {
   return state.env.store.read(async (view) => {
     const evidence = arrangeEvidence(await readSnapshot(view, state.env, 0));
     const open = await view.rollouts.open();
-    const { presence, selfFindings: own } = state;
-    return collectFindings({ evidence, presence, open, own }, checks);
+    const { presence, strays, selfFindings: own } = state;
+    return collectFindings({ evidence, presence, strays, open, own }, checks);
   });
 }
 
@@ -53,6 +55,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   instanceFindings,
   credentialFindings,
   rolloutFindings,
+  ({ strays }) => strays.findings(),
   ({ own }) => [...own.keys, ...own.audit],
 ];
 

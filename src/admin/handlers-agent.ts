@@ -23,6 +23,7 @@ export const agentHandlers: Handlers<Names> = {
     // At least once in a wait, so that document versions that do not raise the feed get through.
     const revision = await state.env.store.waitForRevision(query.revision, query.waitMs);
     await state.refreshTrust();
+    await state.env.store.read((view) => state.strays.note(view, hostId, query));
     return state.env.store.read((view) =>
       desiredStateOf(view, state.env, { hostId, epoch: query.epoch, revision }),
     );

@@ -32,6 +32,7 @@ export const topologyHandlers: Handlers<Names> = {
   async deleteHost(state, { params, actor }) {
     await deleteHost(state.env, { id: params.id, actor });
     state.presence.disconnect(params.id);
+    state.strays.forget(params.id);
     return null;
   },
   async approveHost({ env }, { params, actor }) {

@@ -1,10 +1,9 @@
-import { readFile } from "node:fs/promises";
 import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
 import type { Leadership, Store } from "../control/index.ts";
 import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
-import { lockHome } from "../store/index.ts";
-import { markOf, reloadListener } from "../transport/index.ts";
+import { lockHome, requireStore } from "../store/index.ts";
+import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
 import { isDenied } from "./access.ts";
 import { AdminState } from "./admin-state.ts";
 import { openEnvironment } from "./environment.ts";
@@ -25,16 +24,12 @@ async function claimLeadership(store: Store, holder: string): Promise<Leadership
 }
 
 async function readSettings(layout: HomeLayout): Promise<NodeSettings> {
-  try {
-    return JSON.parse(await readFile(layout.nodeSettings, "utf8")) as NodeSettings;
-  } catch (cause) {
-    const isMissing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw new DomainError(
-      isMissing ? "home-missing" : "state-corrupt",
-      `${layout.nodeSettings} ${isMissing ? "is not there: run `managedomain --initialize` first" : "cannot be read as JSON: restore it from a backup"}`,
-      { cause },
-    );
-  }
+  const settings = await readNodeSettings(layout.nodeSettings);
+  if (settings !== null) return settings;
+  throw new DomainError(
+    "home-missing",
+    `${layout.nodeSettings} is not there: run \`managedomain --initialize\` first`,
+  );
 }
 
 async function run(home: string): Promise<void> {
@@ -42,6 +37,7 @@ async function run(home: string): Promise<void> {
   const settings = await readSettings(layout);
   const log = createLogger("admin-node-manager", settings.hostId);
   await ensureFolder(layout.run, 0o700);
+  requireStore(layout.store);
   const lock = await lockHome(layout.store);
   const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
   const leadership = await claimLeadership(env.store, settings.nodeManagerId);
@@ -99,6 +95,6 @@ try {
   process.stdout.write(
     `${JSON.stringify({ level: 60, time: Date.now(), name: "admin-node-manager", code, msg })}\n`,
   );
-  process.stderr.write(`${describeError(error)}\n`);
+  process.stderr.write(`${msg}\n`);
   process.exit(isDomainError(error) ? errorCodes[error.code].exit : errorCodes.internal.exit);
 }

@@ -96,7 +96,7 @@ async function removeEmptyFolders(layout: HomeLayout): Promise<void> {
 
 async function ensureHome(layout: HomeLayout): Promise<void> {
   try {
-    await mkdir(layout.home, { recursive: true });
+    await mkdir(layout.home, { recursive: true, mode: 0o700 });
     await ensureFolder(layout.store, 0o700);
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;

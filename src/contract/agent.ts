@@ -6,6 +6,7 @@ import {
   envelope,
   gatewayConfiguration,
   groupId,
+  hexDigest,
   list,
   name,
   nullable,
@@ -122,6 +123,8 @@ export const agentRoutes = {
     query: strict({
       revision: Type.Integer({ minimum: 0 }),
       epoch: Type.Integer({ minimum: 0 }),
+      /** Of the document of that epoch: a store from an older backup has another, or none. */
+      trustHash: Type.Optional(hexDigest),
       waitMs: Type.Integer({ minimum: 0, maximum: 30_000 }),
       bootId: Type.String({ minLength: 8, maxLength: 64 }),
     }),

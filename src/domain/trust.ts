@@ -98,7 +98,7 @@ export function checkSuccession(
   if (next.previous !== current.hash) {
     throw new DomainError(
       "signature-invalid",
-      `trust epoch ${next.epoch} does not name the loaded epoch ${current.document.epoch} as the one before it`,
+      `trust epoch ${next.epoch} does not follow the loaded epoch ${current.document.epoch}: the Admin Node Manager's store was restored from an older backup, \`gatehouse findings\` there says what to do`,
     );
   }
 }

@@ -49,6 +49,7 @@ async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
   const query = {
     revision: state.isConnected ? known : 0,
     epoch: state.trust.epoch,
+    trustHash: state.trust.hash,
     waitMs: state.isConnected ? connectedWaitMs : 0,
     bootId: state.bootId,
   };

@@ -141,6 +141,11 @@ export class LoadedTrust {
     return this.#current?.document.epoch ?? 0;
   }
 
+  /** Hex SHA-256 of the loaded document: with the epoch it names one link of one chain. */
+  get hash(): string {
+    return this.#required().hash;
+  }
+
   /** Connections whose handshake was at a lower epoch than this rest on trust that was taken away. */
   get closeBefore(): number {
     return this.#closeBefore;

@@ -1,4 +1,4 @@
-import { cp, readFile, writeFile } from "node:fs/promises";
+import { cp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { describe, expect, test } from "vitest";
 import type { HostId } from "../../src/kit/index.ts";
@@ -165,6 +165,40 @@ describe("a host", () => {
     const { findings } = await domain.call("listFindings");
     expect(findings.map((finding) => finding.code)).toContain("identity-in-use");
   });
+});
+
+test("an older store in place of the present one is found by the hosts that know better", async () => {
+  const domain = await LiveDomain.start(2);
+  const { id } = await domain.addInstance("host-2");
+  await domain.cutPower("host-1");
+  await cp(domain.home("host-1"), domain.home("backup"), {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (path) => !path.endsWith("/run"),
+  });
+  await domain.startNode("host-1");
+  await untilConnected(domain, true);
+  await domain.call("revoke", { body: { process: id, reason: "lost" } });
+  await waitUntil(
+    async () => {
+      const { credentials } = await domain.call("listCredentials");
+      const own = credentials.filter(({ process }) => process === id);
+      return own.every(({ installedSequence, onWire }) => installedSequence === 2 && onWire);
+    },
+    { deadlineMs: 50_000, what: "host-2 has loaded the denial, and given the instance new keys" },
+  );
+  await domain.cutPower("host-1");
+  await rm(domain.home("host-1"), { recursive: true });
+  await rename(domain.home("backup"), domain.home("host-1"));
+  await domain.startNode("host-1");
+  const behind = await waitUntil(
+    async () => {
+      const { findings } = await domain.call("listFindings");
+      return findings.find(({ code }) => code === "store-behind");
+    },
+    { deadlineMs: 60_000, what: "the finding is raised" },
+  );
+  expect(behind).toMatchObject({ severity: "error", subject: host2 });
 });
 
 describe("without a control plane", () => {
