@@ -1,7 +1,8 @@
 import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { checkValue, instanceSettings, type InstanceSettings } from "../contract/index.ts";
 import { instanceLayout } from "../domain/index.ts";
-import { readCurrent } from "../keys/index.ts";
+import { readCurrent, readPrivateKeyFile } from "../keys/index.ts";
 import { DomainError } from "../kit/index.ts";
 import { isProbeCertificate, parseCertificatesPem, type Certificate } from "../pki/index.ts";
 import { contextOf, LoadedTrust, type Identity, type SavedTrust } from "../transport/index.ts";
@@ -97,6 +98,7 @@ async function loadCredential(
   const { sequence, keyPem, certificatePem, meta } = generation;
   if (known?.identity.keyPem === keyPem && known.identity.certificatePem === certificatePem)
     return known;
+  await readPrivateKeyFile(join(dir, "current", "key.pem"));
   const certificate = readLeaf(certificatePem, dir);
   const { authorityId } = meta;
   if (typeof authorityId !== "string") {

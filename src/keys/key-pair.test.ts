@@ -117,7 +117,7 @@ describe("fileSigner", () => {
     );
     expect((await fileSigner(path, { passphrase: "right" })).algorithm).toBe("ed25519");
     await writeFile(path, "nothing");
-    await expect(fileSigner(path)).rejects.toThrow(rejection("invalid-input", /key\.pem/));
+    await expect(fileSigner(path)).rejects.toThrow(rejection("state-corrupt", /key\.pem/));
   });
 });
 

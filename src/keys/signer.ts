@@ -1,6 +1,6 @@
 import type { KeyObject } from "node:crypto";
 import { open } from "node:fs/promises";
-import { DomainError } from "../kit/index.ts";
+import { DomainError, isDomainError } from "../kit/index.ts";
 import { defaultSignatureAlgorithm, describePublicKey } from "../pki/index.ts";
 import type { SignatureAlgorithm } from "../pki/index.ts";
 import { systemCode } from "./file-system.ts";
@@ -36,13 +36,23 @@ export async function fileSigner(
 /**
  * The private key in a PEM file that only its owner may read. A DomainError `not-found`,
  * `forbidden` (we may not read it, or others may too), `unauthenticated` (passphrase missing or
- * wrong) or `invalid-input` (no key).
+ * wrong) or `state-corrupt` (no key).
  */
 export async function readPrivateKeyFile(
   path: string,
   options: { passphrase?: string } = {},
 ): Promise<KeyObject> {
-  return privateKeyFromPem(await readSecretFile(path), { what: path, ...options });
+  const pem = await readSecretFile(path);
+  try {
+    return privateKeyFromPem(pem, { what: path, ...options });
+  } catch (cause) {
+    if (!isDomainError(cause, "invalid-input")) throw cause;
+    throw new DomainError(
+      "state-corrupt",
+      `${path} is not a private key in PEM form: restore it from a backup`,
+      { cause },
+    );
+  }
 }
 
 async function readSecretFile(path: string): Promise<string> {
@@ -54,7 +64,7 @@ async function readSecretFile(path: string): Promise<string> {
         const found = (mode & 0o777).toString(8).padStart(4, "0");
         throw new DomainError(
           "forbidden",
-          `${path} has permissions ${found}, so that others can read the key; chmod 0600 it`,
+          `${path} has permissions ${found}, so that others can read the key: run \`chmod 0600 ${path}\``,
         );
       }
       return await handle.readFile("utf8");

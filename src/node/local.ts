@@ -38,10 +38,11 @@ import {
   LoadedTrust,
   markOf,
   readMark,
+  readNodeSettings,
+  readStateFile,
   type SavedTrust,
 } from "../transport/index.ts";
 import { installIssued } from "./credential-folder.ts";
-import { readJson } from "./json-file.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */
 export interface LocalHome {
@@ -52,9 +53,9 @@ export interface LocalHome {
 /** Reads what a host knows of itself and whom it trusts. Throws `state-corrupt`, `read-only`. */
 export async function openLocalHome(home: string): Promise<LocalHome> {
   const layout = homeLayout(home);
-  const settings = await readJson<NodeSettings>(layout.nodeSettings);
+  const settings = await readNodeSettings(layout.nodeSettings);
   if (settings === null) return { layout, joined: null };
-  const saved = await readJson<SavedTrust>(layout.trust);
+  const saved = await readStateFile<SavedTrust>(layout.trust);
   if (saved === null)
     throw new DomainError(
       "state-corrupt",

@@ -27,6 +27,6 @@ try {
   await runNodeManager({ home, log: createLogger }, ending);
   process.exit(0);
 } catch (error) {
-  process.stderr.write(`${describeError(error)}\n`);
+  process.stderr.write(`${isDomainError(error) ? error.message : describeError(error)}\n`);
   process.exit(isDomainError(error) ? errorCodes[error.code].exit : errorCodes.internal.exit);
 }

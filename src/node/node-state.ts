@@ -19,15 +19,17 @@ import {
   type Role,
 } from "../domain/index.ts";
 import type { DesiredState } from "../contract/index.ts";
-import { ensureFolder, readCurrent, writeFileAtomic } from "../keys/index.ts";
+import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import {
   LoadedTrust,
   ProbeContexts,
+  readIdentity,
+  readNodeSettings,
+  readStateFile,
   type Identity,
   type SavedTrust,
   type Self,
 } from "../transport/index.ts";
-import { readJson } from "./json-file.ts";
 
 /** How one credential is doing, for the report. */
 export interface CredentialHealth {
@@ -143,18 +145,20 @@ export class NodeState {
    * go back to an epoch behind one that it has acted on. True if any of it was new.
    */
   acceptTrust(links: readonly Envelope[], hostDocument: Envelope | null = null): Promise<boolean> {
+    const done = this.#accepting.then(() => this.#acceptNow(links, hostDocument));
+    this.#accepting = done.catch(() => undefined);
+    return done;
+  }
+
+  async #acceptNow(links: readonly Envelope[], hostDocument: Envelope | null): Promise<boolean> {
     const accept = (trust: LoadedTrust): boolean => {
       const isNewLink = trust.accept(links);
       return (hostDocument !== null && trust.acceptHost(hostDocument)) || isNewLink;
     };
-    const done = this.#accepting.then(async () => {
-      const next = this.trust.copy();
-      if (!accept(next)) return false;
-      await writeFileAtomic(this.layout.trust, JSON.stringify(next.save()), { mode: 0o600 });
-      return accept(this.trust);
-    });
-    this.#accepting = done.catch(() => undefined);
-    return done;
+    const next = this.trust.copy();
+    if (!accept(next)) return false;
+    await writeFileAtomic(this.layout.trust, JSON.stringify(next.save()), { mode: 0o600 });
+    return accept(this.trust);
   }
 
   /** Keeps the desired state for a start without an Admin Node Manager. */
@@ -167,32 +171,19 @@ export class NodeState {
   }
 }
 
-/** The identity in a credential folder, or null before its first generation. */
-async function readIdentity(folder: string): Promise<Identity | null> {
-  const generation = await readCurrent(folder);
-  if (generation === null) return null;
-  const { keyPem, certificatePem, meta } = generation;
-  return {
-    keyPem,
-    certificatePem,
-    authorityId: String(meta["authorityId"]),
-    serial: String(meta["serial"]),
-  };
-}
-
 /** What the host was told when it joined, and what it last knew. Throws `home-missing`, `state-corrupt`. */
 export async function openNodeState(
   home: string,
   log: (settings: NodeSettings) => Logger,
 ): Promise<NodeState> {
   const layout = homeLayout(home);
-  const settings = await readJson<NodeSettings>(layout.nodeSettings);
+  const settings = await readNodeSettings(layout.nodeSettings);
   if (settings === null)
     throw new DomainError(
       "home-missing",
       `${home} is not part of a domain: run \`managedomain --initialize\` or \`managedomain --add\` first`,
     );
-  const saved = await readJson<SavedTrust>(layout.trust);
+  const saved = await readStateFile<SavedTrust>(layout.trust);
   if (saved === null)
     throw new DomainError(
       "state-corrupt",
@@ -204,7 +195,7 @@ export async function openNodeState(
     log: log(settings),
     trust: LoadedTrust.restore(saved),
   });
-  state.desired = await readJson<DesiredState>(layout.desiredState);
+  state.desired = await readStateFile<DesiredState>(layout.desiredState);
   await state.loadIdentity();
   await ensureFolder(layout.run, 0o700);
   await ensureFolder(dirname(`${layout.logs}/.`), 0o700);

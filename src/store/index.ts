@@ -1,2 +1,2 @@
 export { lockHome, type HomeLock } from "./sqlite/home-lock.ts";
-export { openSqliteStore, type SqliteStoreOptions } from "./sqlite/open.ts";
+export { openSqliteStore, requireStore, type SqliteStoreOptions } from "./sqlite/open.ts";

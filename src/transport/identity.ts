@@ -1,5 +1,9 @@
 import { createSecureContext, type SecureContext } from "node:tls";
+import { join } from "node:path";
+import { DomainError } from "../kit/index.ts";
 import type { AuthorityUsage } from "../domain/index.ts";
+import { keyPairOf, readCurrent, readPrivateKeyFile } from "../keys/index.ts";
+import { bytesEqual, parseCertificatesPem, type Certificate } from "../pki/index.ts";
 import type { LoadedTrust } from "./loaded-trust.ts";
 
 /** A key and certificate that a process presents. */
@@ -8,6 +12,34 @@ export interface Identity {
   readonly certificatePem: string;
   readonly authorityId: string;
   readonly serial: string;
+}
+
+/**
+ * The identity in a credential folder, or null before its first generation. Throws `state-corrupt`
+ * for what cannot be presented, `forbidden` for a key that others can read.
+ */
+export async function readIdentity(folder: string): Promise<Identity | null> {
+  const generation = await readCurrent(folder);
+  if (generation === null) return null;
+  const { keyPem, certificatePem, meta } = generation;
+  const corrupt = (file: string, problem: string, cause?: unknown): DomainError =>
+    new DomainError(
+      "state-corrupt",
+      `${join(folder, "current", file)} ${problem}: restore it from a backup, or join the host again`,
+      { cause },
+    );
+  const { spki } = keyPairOf(await readPrivateKeyFile(join(folder, "current", "key.pem")));
+  let leaf: Certificate | undefined;
+  try {
+    [leaf] = parseCertificatesPem(certificatePem);
+  } catch (cause) {
+    throw corrupt("certificate.pem", "is not a certificate", cause);
+  }
+  if (leaf === undefined) throw corrupt("certificate.pem", "is not a certificate");
+  if (!bytesEqual(leaf.spki, spki)) throw corrupt("certificate.pem", "is for another key");
+  const { authorityId } = meta;
+  if (typeof authorityId !== "string") throw corrupt("meta.json", "names no authority");
+  return { keyPem, certificatePem, authorityId, serial: leaf.serialHex };
 }
 
 /**

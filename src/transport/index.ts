@@ -9,7 +9,8 @@ export {
   type ClaimedAuthority,
   type ServerAddress,
 } from "./first-contact.ts";
-export { contextOf, contextOptions, type Identity } from "./identity.ts";
+export { readNodeSettings, readStateFile } from "./home-files.ts";
+export { contextOf, contextOptions, readIdentity, type Identity } from "./identity.ts";
 export { LoadedTrust, type SavedTrust } from "./loaded-trust.ts";
 export {
   describePeer,

@@ -1,4 +1,4 @@
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, openSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import Database from "better-sqlite3";
 import { DomainError } from "../../kit/index.ts";
@@ -26,6 +26,7 @@ export async function lockHome(folder: string): Promise<HomeLock> {
   const pidFile = join(folder, "gatehouse.pid");
   let db: Database.Database | undefined;
   try {
+    closeSync(openSync(file, "a", 0o600));
     db = new Database(file, { timeout: 0 });
     db.exec("begin exclusive");
     writeFileSync(pidFile, `${process.pid}\n`, { mode: 0o600 });

@@ -47,7 +47,7 @@ export async function openSqliteStore({
       { context: { folder } },
     );
   }
-  const file = join(folder, "gatehouse.db");
+  const file = databaseFile(folder);
   const opened: { close(): unknown }[] = [];
   const open = <T extends { close(): unknown }>(resource: T): T => {
     opened.push(resource);
@@ -65,6 +65,22 @@ export async function openSqliteStore({
     throw storeError(error, file);
   }
 }
+
+/**
+ * Throws `state-corrupt` where the folder of a domain has lost its database: opening would make an
+ * empty one, and a domain that nobody is in.
+ */
+export function requireStore(folder: string): void {
+  const file = databaseFile(folder);
+  if (existsSync(file)) return;
+  throw new DomainError(
+    "state-corrupt",
+    `${file} is missing: restore it from a backup of the home folder`,
+    { context: { file } },
+  );
+}
+
+const databaseFile = (folder: string): string => join(folder, "gatehouse.db");
 
 interface Parts {
   readonly database: Database.Database;
