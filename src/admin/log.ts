@@ -18,7 +18,7 @@ export function createLogger(name: string, hostId: string): Logger {
   return pino({
     name,
     level,
-    base: { host: hostId },
+    base: { host: hostId, pid: process.pid },
     redact: { paths: secretPaths, censor: "[redacted]" },
   });
 }

@@ -108,7 +108,7 @@ export class Instances {
     } else if (this.#liveness.mustRestart(id, supervisor.pid)) {
       if (known.restartedPid !== supervisor.pid)
         this.#state.log.warn(
-          { instance: id, pid: supervisor.pid },
+          { instance: id, hungPid: supervisor.pid },
           "the instance lives and does not answer: it is restarted",
         );
       known.restartedPid = supervisor.pid;

@@ -8,8 +8,8 @@ import { Supervisor } from "./supervisor.ts";
 const deadlineMs = 10_000;
 
 /** Keeps a program of this text running. */
-async function supervise(text: string): Promise<Supervisor> {
-  const { state } = await nodeFixture();
+async function supervise(text: string) {
+  const { state, lines } = await nodeFixture();
   const folder = state.layout.home;
   await mkdir(folder, { recursive: true });
   const path = join(folder, "program.mjs");
@@ -17,7 +17,7 @@ async function supervise(text: string): Promise<Supervisor> {
   const file = (name: string): string => join(folder, name);
   const of = { name: "program", path, args: [], logFile: file("log"), runFile: file("run.json") };
   await writeFile(of.logFile, "from an earlier run\n");
-  return new Supervisor(state, of);
+  return { supervisor: new Supervisor(state, of), lines };
 }
 
 const ends: [string, string, string][] = [
@@ -32,7 +32,7 @@ const ends: [string, string, string][] = [
 ];
 
 test.each(ends)("a process that ends by itself has failed with %s", async (_what, text, reason) => {
-  const supervisor = await supervise(text);
+  const { supervisor } = await supervise(text);
   const seen = await waitUntil(
     async () => {
       // Its pauses are not waited for: only the first start counts.
@@ -48,7 +48,7 @@ test.each(ends)("a process that ends by itself has failed with %s", async (_what
 });
 
 test("a process that runs, and one that was told to end, have no reason", async () => {
-  const supervisor = await supervise("setInterval(() => {}, 1000);");
+  const { supervisor, lines } = await supervise("setInterval(() => {}, 1000);");
   onTestFinished(async () => {
     await waitUntil(() => ended(supervisor), { deadlineMs, what: "it has ended" });
   });
@@ -56,6 +56,8 @@ test("a process that runs, and one that was told to end, have no reason", async 
   expect(supervisor.lastError).toBeNull();
   expect(await waitUntil(() => ended(supervisor), { deadlineMs, what: "it has ended" })).toBe(true);
   expect(supervisor.lastError).toBeNull();
+  // A field that a line had twice could not be told from the one of the process that logs.
+  expect(lines.map((line) => line.split('"pid":').length - 1)).toEqual(lines.map(() => 1));
 });
 
 async function ended(supervisor: Supervisor): Promise<boolean> {

@@ -80,7 +80,7 @@ export class Supervisor {
       this.#failures += 1;
       this.#retryAtMs = nowMs + Math.min(backOffMsMax, backOffMsMin * 2 ** this.#failures);
     }
-    this.#state.log.info({ process: this.#program.name, pid: this.pid }, "started");
+    this.#state.log.info({ process: this.#program.name, startedPid: this.pid }, "started");
   }
 
   async #start(): Promise<void> {

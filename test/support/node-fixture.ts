@@ -14,6 +14,8 @@ export interface NodeFixture {
   readonly state: NodeState;
   /** The Node Manager's own credential. */
   readonly own: CredentialId;
+  /** What was logged, a line each, with the fields that the Node Manager puts into every line. */
+  readonly lines: readonly string[];
   /** Installs another generation of the Node Manager's own credential. */
   install(sequence: number, credential: TestCredential, times?: Partial<Slot>): Promise<void>;
 }
@@ -31,6 +33,7 @@ export async function nodeFixture(lifetimeLeftMs = 20 * 86_400_000): Promise<Nod
     template: { notAfterMs: Math.ceil((Date.now() + lifetimeLeftMs) / 1000) * 1000 },
   });
   domain.publishHost(nodeHostId, [knownProcess("nodemanager-1", "nm", nodeHostId, [first])]);
+  const lines: string[] = [];
   const state = new NodeState({
     layout: homeLayout(await tempFolder()),
     settings: {
@@ -44,7 +47,10 @@ export async function nodeFixture(lifetimeLeftMs = 20 * 86_400_000): Promise<Nod
       adminAddress: "127.0.0.1",
       adminPort: 1,
     },
-    log: pino({ level: "silent" }),
+    log: pino(
+      { base: { host: nodeHostId, pid: process.pid } },
+      { write: (line) => lines.push(line) },
+    ),
     trust: domain.trust.copy(),
   });
   const own: CredentialId = credentialId("nodemanager-1" as ProcessId, "management");
@@ -68,7 +74,7 @@ export async function nodeFixture(lifetimeLeftMs = 20 * 86_400_000): Promise<Nod
   await install(1, first);
   await presentGeneration(state.layout.nodeCredential, 1);
   await state.loadIdentity();
-  return { domain, state, own, install };
+  return { domain, state, own, lines, install };
 }
 
 /** What is desired of the Node Manager's own credential, and nothing else. */
