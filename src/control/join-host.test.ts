@@ -89,6 +89,35 @@ describe("a join token", () => {
 });
 
 describe("joinHost", () => {
+  test("admits the same host again when its answer was lost: same token, same key, never heard of", async () => {
+    const env = await domain();
+    const token = await tokenFor(env);
+    const { pem } = await newRequest();
+    const first = await join(env, { token, requestPem: pem });
+    const again = await join(env, { token, requestPem: pem });
+    expect(again.host.id).toBe(first.host.id);
+    expect(again.sequence).toBe(first.sequence + 1);
+    expect(again.serial).not.toBe(first.serial);
+    expect(await hostNames(env)).toEqual(["alpha", "beta"]);
+
+    await expect(join(env, { token })).rejects.toMatchObject({ code: "token-used" });
+    const renamed = join(env, { token, requestPem: pem, hostName: "gamma" });
+    await expect(renamed).rejects.toMatchObject({ code: "token-used" });
+    await settleHost(env, first.host.id);
+    const late = join(env, { token, requestPem: pem });
+    await expect(late).rejects.toMatchObject({ code: "token-used" });
+  });
+
+  test("admits nobody again after the token's end", async () => {
+    const env = await domain();
+    const token = await tokenFor(env);
+    const { pem } = await newRequest();
+    await join(env, { token, requestPem: pem });
+    env.clock.advance(3_601_000);
+    const late = join(env, { token, requestPem: pem });
+    await expect(late).rejects.toMatchObject({ code: "token-used" });
+  });
+
   test("adds host and Node Manager, issues its certificate, and hands over the whole trust chain", async () => {
     const env = await domain();
     const admission = await join(env);

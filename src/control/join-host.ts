@@ -73,7 +73,8 @@ export interface Admission extends CredentialIssued {
 
 /**
  * Admits a new host: spends the token, adds host and Node Manager to the topology and issues its
- * certificate. Throws `token-expired`, `token-used`, `forbidden`, `already-exists`, `invalid-name`.
+ * certificate. A host whose answer was lost asks again, with the same token and the same key, and
+ * is admitted as the host that it became. Throws `token-expired`, `token-used`, `forbidden`, `already-exists`, `invalid-name`.
  */
 export async function joinHost(env: ControlEnvironment, request: JoinRequest): Promise<Admission> {
   const token = parseJoinToken(request.token);
@@ -81,9 +82,15 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
   checkName("Node Manager", request.nodeManagerName);
   checkAddress(request.address);
   checkPort(request.port);
-  parseRequestPem(request.requestPem);
+  const { requestPem } = request;
+  const { spki } = parseRequestPem(requestPem);
+  const actor = `token:${token.id}`;
+  const joined = await env.store.read((view) =>
+    joinedBefore(view, env, { token, hostName: request.hostName, spki }),
+  );
+  if (joined !== undefined) return admit(env, joined, { requestPem, presentedSerial: null }, actor);
   const entry = {
-    actor: `token:${token.id}`,
+    actor,
     action: "host.join",
     subject: request.hostName,
     detail: { address: request.address },
@@ -93,8 +100,28 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
     await tx.accounts.putJoinToken({ ...stored, usedAtMs: env.clock.nowMs() });
     return addHost(tx, request);
   });
-  const { requestPem } = request;
-  return admit(env, host, { requestPem, presentedSerial: null }, `token:${token.id}`);
+  return admit(env, host, { requestPem, presentedSerial: null }, actor);
+}
+
+/**
+ * The host that a spent token made, if its key is the recorded one of this request and nothing was
+ * ever heard of it: until then nobody has seen the answer.
+ */
+async function joinedBefore(
+  view: StoreView,
+  env: ControlEnvironment,
+  request: { readonly token: JoinTokenText; readonly hostName: string; readonly spki: Uint8Array },
+): Promise<Host | undefined> {
+  const stored = await view.accounts.joinToken(request.token.id);
+  const isSpent = stored !== undefined && stored.usedAtMs !== null;
+  if (!isSpent || stored.secretHash !== hashSecret(env, request.token.secret)) return undefined;
+  if (env.clock.nowMs() > stored.expiresAtMs) return undefined;
+  const hosts = await view.topology.hosts();
+  const host = hosts.find(({ name, status }) => name === request.hostName && status === "active");
+  if (host === undefined || (await view.observations.host(host.id)) !== undefined) return undefined;
+  const credential = await view.credentials.get(credentialId(host.nodeManager.id, "management"));
+  const fingerprint = spkiFingerprint(request.spki, env.crypto);
+  return credential?.recorded.some((key) => key.spki === fingerprint) === true ? host : undefined;
 }
 
 async function spendToken(
