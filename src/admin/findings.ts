@@ -44,6 +44,15 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
     subject: "domain",
     text: "the keys of the authorities are on disk without a passphrase: whoever reads the Admin Node Manager's home can issue",
   }),
+  ({ evidence }) =>
+    evidence.snapshot.authorities
+      .filter(({ status }) => status === "restored")
+      .map(({ id }) => ({
+        code: "authority-restored",
+        severity: "warning",
+        subject: id,
+        text: `${id} was retired and is trusted again: give those who rely on it the new CA, then \`gatehouse authority retire ${id}\``,
+      })),
   hostFindings,
   ({ presence }) =>
     [...presence.rivals()].map(([hostId, count]) => ({

@@ -5,6 +5,8 @@ import {
   deleteGroup,
   deleteHost,
   deleteInstance,
+  restoreAuthority,
+  retireAuthority,
   setInstanceEnabled,
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -23,6 +25,8 @@ type Names =
   | "deleteGroup"
   | "listCredentials"
   | "listAuthorities"
+  | "restoreAuthority"
+  | "retireAuthority"
   | "listIssuances"
   | "listFindings"
   | "watchChanges";
@@ -106,6 +110,14 @@ export const topologyHandlers: Handlers<Names> = {
         }),
       ),
     };
+  },
+  async restoreAuthority({ env }, { params, actor }) {
+    await restoreAuthority(env, { id: params.id, actor });
+    return null;
+  },
+  async retireAuthority({ env }, { params, actor }) {
+    await retireAuthority(env, { id: params.id, actor });
+    return null;
   },
   async listIssuances({ env }, { query }) {
     const page = await env.store.read((view) => view.issuances.page(query.after, query.limit));

@@ -99,6 +99,7 @@ const authorityView = strict({
     Type.Literal("current"),
     Type.Literal("previous"),
     Type.Literal("retired"),
+    Type.Literal("restored"),
     Type.Literal("abandoned"),
   ]),
 });
@@ -229,6 +230,24 @@ export const topologyRoutes = {
     status: 200,
     summary: "Every authority the domain ever had",
     response: strict({ authorities: list(authorityView) }),
+  },
+  restoreAuthority: {
+    method: "POST",
+    path: "/authorities/:id/restoration",
+    access: "administrator",
+    status: 204,
+    summary: "Trusts a CA again that was retired less than 7 days ago; it signs nothing",
+    params: strict({ id: authorityId }),
+    response: nothing,
+  },
+  retireAuthority: {
+    method: "POST",
+    path: "/authorities/:id/retirement",
+    access: "administrator",
+    status: 204,
+    summary: "Stops trusting a CA that was restored",
+    params: strict({ id: authorityId }),
+    response: nothing,
   },
   listIssuances: {
     method: "GET",

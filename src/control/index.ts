@@ -87,6 +87,7 @@ export {
   publishTrust,
   requireHost,
 } from "./publish-trust.ts";
+export { restoreAuthority, retireAuthority } from "./restore-authority.ts";
 export { revoke, type RevokeRequest } from "./revoke.ts";
 export {
   createPlan,

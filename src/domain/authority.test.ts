@@ -7,6 +7,7 @@ describe("maySign", () => {
     current: ["new-request", "renewal-or-rollback", "probe"],
     previous: ["renewal-or-rollback", "probe"],
     retired: [],
+    restored: [],
     abandoned: [],
   };
   const purposes: SigningPurpose[] = ["new-request", "renewal-or-rollback", "probe"];

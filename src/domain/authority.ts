@@ -6,9 +6,16 @@ export type AuthorityUsage = "management" | "traffic";
 /**
  * `next` is being introduced; `current` signs new requests (one per usage, enforced by the
  * store); `previous` was current and may sign renewals and rollback of its own leaves; `retired`
- * is trusted by nobody and can be restored for a while; `abandoned` was rolled back and denied.
+ * is trusted by nobody and can be restored for a while; `restored` is trusted again and signs
+ * nothing; `abandoned` was rolled back and denied.
  */
-export type AuthorityStatus = "next" | "current" | "previous" | "retired" | "abandoned";
+export type AuthorityStatus =
+  | "next"
+  | "current"
+  | "previous"
+  | "retired"
+  | "restored"
+  | "abandoned";
 
 export interface Authority {
   readonly id: AuthorityId;
@@ -41,6 +48,7 @@ export function maySign(status: AuthorityStatus, purpose: SigningPurpose): boole
     case "previous":
       return purpose !== "new-request";
     case "retired":
+    case "restored":
     case "abandoned":
       return false;
   }

@@ -251,6 +251,8 @@ export const sampleAnswers: Answers = {
     issuances: 0,
   },
   revoke: { epoch: 4, denied: 2, processes: ["instance-1"], acknowledged: true },
+  restoreAuthority: null,
+  retireAuthority: null,
   deleteInstance: null,
   setInstanceEnabled: null,
 };

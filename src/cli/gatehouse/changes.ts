@@ -1,4 +1,4 @@
-import { DomainError, type ProcessId } from "../../kit/index.ts";
+import { DomainError, type AuthorityId, type ProcessId } from "../../kit/index.ts";
 import { checkValue, routes, type RouteBody } from "../../contract/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { parseDuration } from "../duration.ts";
@@ -79,6 +79,24 @@ export function approveHost(context: CommandContext, name: string): Promise<void
     const { id } = findHost(await admin.call("getTopology"), name);
     await admin.call("approveHost", { params: { id } });
     context.terminal.out(`Host ${name} [${id}] may take part again.`);
+  });
+}
+
+/** `gatehouse authority restore` and `gatehouse authority retire`. */
+export function changeAuthority(
+  context: CommandContext,
+  verb: "restore" | "retire",
+  id: AuthorityId,
+): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const params = { id };
+    if (verb === "restore") await admin.call("restoreAuthority", { params });
+    else await admin.call("retireAuthority", { params });
+    context.terminal.out(
+      verb === "restore"
+        ? `${id} is trusted again, and signs nothing: \`gatehouse authority retire ${id}\` ends that.`
+        : `${id} is not trusted any more.`,
+    );
   });
 }
 

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import type { AuthorityId } from "../../kit/index.ts";
 import { parseDuration, parseWhole } from "../duration.ts";
 import type { Page } from "./lists.ts";
 import type { ContextOf } from "./program.ts";
@@ -8,6 +9,7 @@ export function addDomainCommands(program: Command, contextOf: ContextOf): void 
   addSessionCommands(program, contextOf);
   addInstanceCommands(program, contextOf);
   addHostCommands(program, contextOf);
+  addAuthorityCommands(program, contextOf);
   addLists(program, contextOf);
 }
 
@@ -127,6 +129,23 @@ function addHostCommands(program: Command, contextOf: ContextOf): void {
     .action(async (name: string, _options, command: Command) =>
       (await import("./changes.ts")).deleteRelyingParty(contextOf(command), name),
     );
+}
+
+function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
+  const authority = program
+    .command("authority")
+    .description("CAs; `gatehouse plan rotate-ca` replaces one");
+  for (const [verb, help] of [
+    ["restore", "trust a CA again that was retired less than 7 days ago; it signs nothing"],
+    ["retire", "stop trusting a CA that was restored"],
+  ] as const)
+    authority
+      .command(verb)
+      .description(help)
+      .argument("<authority>", "its id, as management-1")
+      .action(async (id: AuthorityId, _options, command: Command) =>
+        (await import("./changes.ts")).changeAuthority(contextOf(command), verb, id),
+      );
 }
 
 function addLists(program: Command, contextOf: ContextOf): void {
