@@ -22,8 +22,11 @@ import type { RouteResponse } from "../contract/index.ts";
 import {
   ensureFolder,
   generateKeyPair,
+  keyPairOf,
   nodeCryptoPort,
   presentGeneration,
+  privateKeyToPem,
+  readPrivateKeyFile,
   requestForKey,
   writeFileAtomic,
   type KeyPair,
@@ -89,8 +92,9 @@ type Admission = RouteResponse<"joinHost">;
 /**
  * `managedomain --add`: joins an empty home folder to a domain. The key is made here and stays
  * here. Room on the disk is made sure of before the token is spent; the settings file is written
- * last and marks the home as joined; what a failed try made is removed. Throws `home-exists`,
- * `home-locked`, `disk-full`, `read-only`, and what the Admin Node Manager refuses with.
+ * last and marks the home as joined; what a failed try made is removed. Only the key stays once the
+ * token may be spent: by the same token and key the next try is admitted as the same host. Throws
+ * `home-exists`, `home-locked`, `disk-full`, `read-only`, and what the Admin Node Manager refuses with.
  */
 export async function joinDomain(home: string, request: JoinDomainRequest): Promise<JoinedHost> {
   const layout = homeLayout(home);
@@ -118,11 +122,14 @@ function refuseJoined(layout: HomeLayout): void {
 }
 
 async function join(layout: HomeLayout, request: JoinDomainRequest): Promise<JoinedHost> {
-  const keys = await generateKeyPair("ecdsa-p256");
   const releaseRoom = await reserveRoom(layout);
   const server = { address: request.anmHost, port: request.anmPort };
   const trust = await fetchPinnedTrust(server, splitJoinToken(request.token).trustKeyId);
-  const admission = await admit(trust, request, keys.privateKey);
+  const keys = await joiningKey(layout);
+  const admission = await admit(trust, request, keys.privateKey).catch(async (error: unknown) => {
+    if (!isAnswerLost(error)) await rm(keyFile(layout), { force: true });
+    throw error;
+  });
   try {
     trust.accept(admission.trust);
     trust.acceptHost(admission.hostDocument);
@@ -140,13 +147,14 @@ async function join(layout: HomeLayout, request: JoinDomainRequest): Promise<Joi
     await writeFileAtomic(layout.nodeSettings, `${JSON.stringify(settings, null, 2)}\n`, {
       mode: 0o600,
     });
+    await rm(keyFile(layout), { force: true });
     return { settings, serial: certificate.serialHex, notAfterMs: certificate.notAfterMs };
   } catch (error) {
     if (!isDomainError(error)) throw error;
     const { hostId } = admission;
     throw new DomainError(
       error.code,
-      `${error.message}; the domain knows ${request.hostName} by now: run \`gatehouse host delete ${hostId}\`, then join again with a new token`,
+      `${error.message}; the domain knows ${request.hostName} by now: mend that and run the same command again, with the same token, or run \`gatehouse host delete ${hostId}\``,
       { context: error.context, cause: error },
     );
   }
@@ -164,9 +172,30 @@ async function admit(
     const requestPem = await requestForKey(privateKey, "CN=Node Manager");
     const body = { token, hostName, address, nodeManagerName, port, requestPem };
     return await callApi(caller, "joinHost", { body });
+  } catch (error) {
+    if (!isAnswerLost(error)) throw error;
+    throw new DomainError(
+      error.code,
+      `${anmHost}:${anmPort} was asked to admit ${hostName}, and its answer did not arrive: run the same command again, with the same token`,
+      { cause: error },
+    );
   } finally {
     caller.close();
   }
+}
+
+/** True if the request may have been carried out all the same. */
+function isAnswerLost(error: unknown): error is DomainError {
+  return isDomainError(error, "timeout") || isDomainError(error, "unreachable");
+}
+
+/** The key of this host: that of a try whose answer was lost, or a new one, kept until it is answered. */
+async function joiningKey(layout: HomeLayout): Promise<KeyPair> {
+  const path = keyFile(layout);
+  if (existsSync(path)) return keyPairOf(await readPrivateKeyFile(path));
+  const keys = await generateKeyPair("ecdsa-p256");
+  await writeFileAtomic(path, privateKeyToPem(keys.privateKey), { mode: 0o600 });
+  return keys;
 }
 
 function settingsOf(
@@ -223,6 +252,7 @@ function checkedCertificate(admission: Admission, trust: LoadedTrust, keys: KeyP
 
 const lockFile = (layout: HomeLayout): string => `${layout.home}/conf/joining.json`;
 const roomFile = (layout: HomeLayout): string => `${layout.home}/conf/joining.room`;
+const keyFile = (layout: HomeLayout): string => `${layout.home}/conf/joining.key.pem`;
 
 /** More than credential, trust and settings take together. */
 const roomBytes = 512 * 1024;
