@@ -298,7 +298,9 @@ export class Instances {
     const { supervisor, status } = known;
     const isRunning = await supervisor.isRunning();
     const { pid, hasFailed, lastError } = supervisor;
-    if (isRunning) return { state: status === null ? "starting" : "running", pid, lastError: null };
+    if (isRunning && status !== null) return { state: "running", pid, lastError: null };
+    // One that failed says so also during its next try.
+    if (isRunning) return { state: "starting", pid, lastError };
     return { state: hasFailed ? "failed" : "stopped", pid: null, lastError };
   }
 }

@@ -43,6 +43,8 @@ test.each(ends)("a process that ends by itself has failed with %s", async (_what
   );
   expect(seen).toBe(reason);
   expect(supervisor.hasFailed).toBe(true);
+  await supervisor.keepRunning(1_000);
+  expect(supervisor.lastError).toBe(reason);
   await supervisor.keepStopped(0);
   expect(supervisor.lastError).toBeNull();
 });

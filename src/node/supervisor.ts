@@ -45,9 +45,12 @@ export class Supervisor {
     return this.#mark === null && this.#failures > 0;
   }
 
-  /** Why it does not run although it should; null also for one that an earlier Node Manager started. */
+  /**
+   * Why it ended by itself, until it has run well again; null also for one that an earlier Node
+   * Manager started.
+   */
   get lastError(): string | null {
-    return this.hasFailed ? this.#end : null;
+    return this.#end;
   }
 
   /** True if the process lives; adopts one that an earlier Node Manager started. */
@@ -62,7 +65,10 @@ export class Supervisor {
     this.#stoppingSinceMs = null;
     const wasRunning = this.#mark !== null;
     if (await this.isRunning()) {
-      if (nowMs - this.#startedAtMs > startedWellMs) this.#failures = 0;
+      if (nowMs - this.#startedAtMs > startedWellMs) {
+        this.#failures = 0;
+        this.#end = null;
+      }
       return;
     }
     if (wasRunning) {
@@ -87,7 +93,6 @@ export class Supervisor {
     const { name, path, args, logFile } = this.#program;
     const { mark, ended } = await startDetached(path, args, logFile);
     this.#mark = mark;
-    this.#end = null;
     this.#ended = ended;
     void ended.then((reason) => {
       if (this.#ended !== ended) return;

@@ -1,4 +1,6 @@
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
 import type { ProcessId } from "../../src/kit/index.ts";
 import { LiveDomain } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
@@ -48,4 +50,33 @@ test("an instance that lives and does not answer any more is restarted", async (
     },
     { deadlineMs: 90_000, what: "another process of the instance runs" },
   );
+});
+
+test("an instance whose port is taken has failed, with the reason that it gave itself", async () => {
+  const domain = await LiveDomain.start(1);
+  const { id, port } = await domain.addInstance("host-1");
+  const enable = (enabled: boolean): Promise<unknown> =>
+    domain.call("setInstanceEnabled", { params: { id }, body: { enabled } });
+  await enable(false);
+  await waitUntil(async () => (await domain.processOf("host-1", runFileOf(id))) === null, {
+    deadlineMs: 30_000,
+    what: "the instance has ended",
+  });
+  const squatter = createServer().listen(port);
+  await once(squatter, "listening");
+  onTestFinished(() => void squatter.close());
+  await enable(true);
+  const finding = await waitUntil(
+    async () =>
+      (await domain.call("listFindings")).findings.find(
+        ({ subject, text }) => subject === id && text.includes("services port"),
+      ),
+    { deadlineMs: 30_000, what: "the finding says why" },
+  );
+  expect(finding?.text).toContain(`another process listens on the services port ${port}`);
+  await new Promise((resolve) => squatter.close(resolve));
+  await waitUntil(async () => (await domain.processOf("host-1", runFileOf(id))) !== null, {
+    deadlineMs: 60_000,
+    what: "the instance runs once the port is free",
+  });
 });
