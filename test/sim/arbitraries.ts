@@ -34,6 +34,8 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
         "toggle-instance",
         "renewals-come-due",
         "renewals-come-due",
+        "revoke",
+        "revoke",
         "waive",
         "delete-host",
       ),

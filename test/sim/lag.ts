@@ -26,10 +26,18 @@ export function lagOf(world: World, hostId: HostId, truth: Truth): string[] {
       lag.push(`${id} has an older host document`);
   }
   const credentials = truth.credentials.filter((credential) => credential.hostId === hostId);
-  return [...lag, ...credentials.flatMap((credential) => lagOfCredential(world, node, credential))];
+  return [
+    ...lag,
+    ...credentials.flatMap((credential) => lagOfCredential(world, node, truth, credential)),
+  ];
 }
 
-function lagOfCredential(world: World, node: NodeManager, credential: Credential): string[] {
+function lagOfCredential(
+  world: World,
+  node: NodeManager,
+  truth: Truth,
+  credential: Credential,
+): string[] {
   const { id, process, usage, desired, recorded } = credential;
   const isOwn = process === node.id;
   const folder = isOwn ? node.disk.folder : node.disk.instances.get(process)?.[usage];
@@ -38,6 +46,7 @@ function lagOfCredential(world: World, node: NodeManager, credential: Credential
   const lag: string[] = [];
   if (!recorded.some((key) => key.serial === current.leaf.serial))
     lag.push(`${id} has a key that is not recorded`);
+  if (truth.deniedKeys.has(current.leaf.keyFingerprint)) lag.push(`${id} has a key that is denied`);
   if (presentedFor(world, node, credential).some((generation) => generation !== current))
     lag.push(`${id} is not presented`);
   return lag;

@@ -11,6 +11,7 @@ import {
   joinHost,
   pauseRollout,
   resumeRollout,
+  revoke,
   rollBack,
   setInstanceEnabled,
   startRollout,
@@ -35,7 +36,7 @@ export type Deed =
       readonly do: "create-instance" | "delete-instance" | "toggle-instance";
       readonly which: number;
     }
-  | { readonly do: "waive" | "delete-host"; readonly which: number }
+  | { readonly do: "waive" | "delete-host" | "revoke"; readonly which: number }
   | { readonly do: "renewals-come-due"; readonly which: number }
   | { readonly do: "host-leaves"; readonly which: number; readonly forMs: number };
 
@@ -105,6 +106,11 @@ export class People {
       case "toggle-instance": {
         const { id, enabled } = this.#instanceAt(deed.which);
         return setInstanceEnabled(this.#env, { id, enabled: !enabled, actor });
+      }
+      case "revoke": {
+        const process = this.#instanceAt(deed.which).id;
+        await revoke(this.#env, { process, reason: "a test", actor });
+        return;
       }
       case "delete-host":
         return this.deleteHost(this.#hostAt(deed.which));
