@@ -61,9 +61,14 @@ export async function findDomain(
   return { trust: await meetServer(server, options, props, terminal), servers: [server] };
 }
 
-/** The Admin Node Manager that options or the settings file name, or null. */
+/** The Admin Node Manager that options or the settings file name, or null. Throws `usage`. */
 export function givenServer(options: ConnectionOptions, props: Props): ServerAddress | null {
   const address = options.anmHost ?? props.anm_host;
+  if (address === undefined && options.anmPort !== undefined)
+    throw new DomainError(
+      "usage",
+      "a port alone names no Admin Node Manager: give --anm_host with it",
+    );
   if (address === undefined) return null;
   const fromProps =
     props.anm_port === undefined ? undefined : parsePort(props.anm_port, "anm_port");

@@ -51,7 +51,7 @@ export class ApiCaller {
   async call(route: RouteDefinition, input: CallInput = {}): Promise<unknown> {
     const { status, text } = await this.#send(route, input);
     if (status === route.status) return text === "" ? null : JSON.parse(text);
-    throw problemError(text) ?? otherServer(this.#server, status);
+    throw problemError(text) ?? otherServer(this.#server);
   }
 
   #send(route: RouteDefinition, input: CallInput): Promise<{ status: number; text: string }> {
@@ -127,7 +127,7 @@ export class ApiCaller {
     if (isChainFailure(cause)) {
       return new DomainError(
         "untrusted-server",
-        `the certificate of ${this.#server.address}:${this.#server.port} does not verify under the trust that is loaded here`,
+        `the certificate of ${this.#server.address}:${this.#server.port} does not verify under the trust that is loaded here: it is of another domain, or no process of one; check the address and the port`,
         { cause },
       );
     }

@@ -1,9 +1,10 @@
-import { DomainError } from "../kit/index.ts";
+import { DomainError, isDomainError } from "../kit/index.ts";
 import { anchorsFor, type Envelope, type TrustDocument } from "../domain/index.ts";
 import { routes, trustLinksPerAnswerMax } from "../contract/index.ts";
 import { ApiCaller } from "./api-caller.ts";
 import { LoadedTrust } from "./loaded-trust.ts";
 import { fingerprintOfPem } from "./peer.ts";
+import { otherServer } from "./reach-failure.ts";
 
 export interface ServerAddress {
   readonly address: string;
@@ -23,7 +24,9 @@ export async function fetchTrustLinks(server: ServerAddress, after: number): Pro
   try {
     for (;;) {
       const query = { after: after + links.length };
-      const answer = (await caller.call(routes.getTrust, { query })) as { links: Envelope[] };
+      const answer = (await caller.call(routes.getTrust, { query }).catch((error: unknown) => {
+        throw isRefusal(error) ? otherServer(server, error) : error;
+      })) as { links: Envelope[] };
       links.push(...answer.links);
       if (answer.links.length < trustLinksPerAnswerMax || links.length > trustLinksMax)
         return links;
@@ -31,6 +34,15 @@ export async function fetchTrustLinks(server: ServerAddress, after: number): Pro
   } finally {
     caller.close();
   }
+}
+
+/** An Admin Node Manager gives the chain to everybody: what refuses it is another process. */
+function isRefusal(error: unknown): boolean {
+  return (
+    isDomainError(error, "unauthenticated") ||
+    isDomainError(error, "forbidden") ||
+    isDomainError(error, "not-found")
+  );
 }
 
 /** More than any domain makes: a server that goes on for longer is not one of ours. */

@@ -26,17 +26,14 @@ export function reachFailure(
   });
 }
 
-/**
- * The error of a server whose answer is not one of the API: the port of a Node Manager, or of
- * other software. Answers of the API that say no are problem details.
- */
+/** The error of a server that answers, and not as the API of an Admin Node Manager does. */
 export function otherServer(
   { address, port }: { address: string; port: number },
-  status: number,
+  cause?: unknown,
 ): DomainError {
   return new DomainError(
     "untrusted-server",
-    `${address}:${port} is not an Admin Node Manager's port but a Node Manager's or another server's ` +
-      `(it answers with status ${status}): check the address and the port`,
+    `${address}:${port} is not an Admin Node Manager's port but a Node Manager's, a gateway's or another server's: check the address and the port`,
+    { cause },
   );
 }

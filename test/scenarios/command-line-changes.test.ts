@@ -1,4 +1,6 @@
-import { expect, test } from "vitest";
+import { once } from "node:events";
+import { createServer, type AddressInfo } from "node:net";
+import { expect, onTestFinished, test } from "vitest";
 import { errorCodes } from "../../src/kit/index.ts";
 import { freePort } from "../support/free-port.ts";
 import { ProgramRuns } from "../support/program-runs.ts";
@@ -46,8 +48,26 @@ test("groups, relying parties, approvals and revocations are changed when a comm
   );
   await runs.refused("not-found", of("relying-party delete mesh"));
 
+  const taken = createServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  onTestFinished(() => void taken.close());
+  await once(taken, "listening");
+  const { port } = taken.address() as AddressInfo;
+  await runs.done(`managedomain -c -n late -g edge --home one -m ${port} -s ${await freePort()}`);
+  const late = await runs.run(of("instance start late"));
+  expect(late.err).toMatch(
+    new RegExp(`^gatehouse: instance late .* another process listens .* ${port}: [^\\n]+\\n$`),
+  );
+  expect(late.status).toBe(errorCodes["not-running"].exit);
+
   await runs.refused("conflict", of("host approve anm1.test"));
   await runs.refused("not-found", of("host approve nobody.test"));
+
+  const tree = await runs.done("managedomain -p --home one");
+  const [, gatewayPort = ""] = /gw \[instance-1\] \(https:\/\/127.0.0.1:(\d+)\)/.exec(tree) ?? [];
+  await runs.refused(
+    "untrusted-server",
+    `managedomain -p --home one --anm_host 127.0.0.1 --anm_port ${gatewayPort}`,
+  );
 
   await runs.refused("usage", of("revoke --reason lost"));
   await runs.refused("not-found", of("revoke instance-9 --reason lost"));

@@ -5,6 +5,8 @@ import { asAdmin, printResult, type CommandContext } from "../command-context.ts
 import { findInstance } from "../lookup.ts";
 
 const pollMs = 250;
+/** An instance that was started in vain for so long does not run by itself any more. */
+const failedMsMax = 5_000;
 
 export interface InstanceWish {
   /** Name or id. */
@@ -13,7 +15,7 @@ export interface InstanceWish {
   readonly timeoutSeconds: number;
 }
 
-/** `gatehouse instance start|stop`: sets what is wanted, and waits until it is so. */
+/** `gatehouse instance start|stop`: sets what is wanted, and waits until it is so. Throws `not-running`, `timeout`. */
 export function setEnabled(
   context: CommandContext,
   wish: InstanceWish,
@@ -34,10 +36,16 @@ async function waitFor(
   seconds: number,
 ): Promise<void> {
   const endMs = performance.now() + seconds * 1000;
+  let failedSinceMs = Infinity;
   for (;;) {
     const topology = await admin.call("getTopology");
     const { state, hostId } = findInstance(topology, id, undefined);
     if (state === wanted) return;
+    if (state === "failed") failedSinceMs = Math.min(failedSinceMs, performance.now());
+    if (performance.now() - failedSinceMs > failedMsMax) {
+      const failure = await failureOf(admin, id);
+      if (failure !== null) throw failure;
+    }
     if (performance.now() > endMs) {
       const host = topology.hosts.find((candidate) => candidate.id === hostId);
       const why =
@@ -53,6 +61,13 @@ async function waitFor(
   }
 }
 
+/** Why an instance does not run, as the findings say it; null while it does, or may soon. */
+async function failureOf(admin: Admin, id: ProcessId): Promise<DomainError | null> {
+  const { findings } = await admin.call("listFindings");
+  const found = findings.find(({ code, subject }) => code === "instance-failed" && subject === id);
+  return found === undefined ? null : new DomainError("not-running", found.text);
+}
+
 /** `gatehouse instance status`. Throws `not-running` where it does not run. */
 export function showInstance(
   context: CommandContext,
@@ -65,7 +80,10 @@ export function showInstance(
       wish.group,
     );
     const { id, name, hostId, state, managementPort, servicesPort } = instance;
-    const text = `instance ${name} [${id}] of group ${group.name} on ${hostId} is ${state}`;
+    const failure = state === "running" ? null : await failureOf(admin, id);
+    const text =
+      failure?.message ??
+      `instance ${name} [${id}] of group ${group.name} on ${hostId} is ${state}`;
     if (state !== "running" && !context.json) throw new DomainError("not-running", text);
     printResult(
       context,
