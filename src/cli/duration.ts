@@ -19,7 +19,7 @@ export function parseWhole(text: string, option: string, max = Number.MAX_SAFE_I
   if (number <= max) return number;
   throw new DomainError(
     "invalid-input",
-    `${option} takes a whole number, not ${JSON.stringify(text)}`,
+    `${option} takes a whole number${max < Number.MAX_SAFE_INTEGER ? ` up to ${max}` : ""}, not ${JSON.stringify(text)}`,
   );
 }
 

@@ -33,7 +33,10 @@ describe("makeDemoFolder", () => {
       ["/proc/x", "not-found"],
       [join(folder, "no", "demo"), "not-found"],
       [join(folder, "file"), "invalid-input"],
-    ] as const)
-      await expect(makeDemoFolder(path), path).rejects.toMatchObject({ code });
+    ] as const) {
+      const made = makeDemoFolder(path);
+      await expect(made, path).rejects.toMatchObject({ code });
+      await expect(made, path).rejects.not.toHaveProperty("cause");
+    }
   });
 });

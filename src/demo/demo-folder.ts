@@ -8,7 +8,10 @@ import { processesOn } from "./stop-domain.ts";
 const mark = ".gatehouse-demo";
 
 const codes: Readonly<Record<string, { code: ErrorCode; advice: string }>> = {
-  ENOENT: { code: "not-found", advice: "make its parent folder first" },
+  ENOENT: {
+    code: "not-found",
+    advice: "the folder it is to be in does not exist, or holds no folders",
+  },
   ENOTDIR: { code: "invalid-input", advice: "name a folder" },
   ENOSPC: { code: "disk-full", advice: "make room" },
 };
@@ -30,7 +33,8 @@ export async function makeDemoFolder(wanted: string | null): Promise<string> {
       code: "read-only" as const,
       advice: "check its owner and mode",
     };
-    throw new DomainError(code, `${folder} cannot be written: ${advice}`, { cause });
+    // Without its cause, which the demonstration would print: the code says all.
+    throw new DomainError(code, `${folder} cannot be made: ${advice}`);
   }
   return folder;
 }
