@@ -59,7 +59,7 @@ describe("a mistake", () => {
     const { status, err } = await runs.run(
       `managedomain -a ${third} --anm_port ${port} --token_file token`,
     );
-    expect(err).toMatch(/is not an Admin Node Manager's port but a Node Manager's .*\n$/);
+    expect(err).toMatch(/is not an Admin Node Manager's port but a Node Manager's, .*\n$/);
     expect(status).toBe(errorCodes["untrusted-server"].exit);
     expect(existsSync(runs.path("three"))).toBe(false);
   });
