@@ -2,6 +2,8 @@ import { arrangeEvidence, nextMove, phaseOf, type Rollout } from "../planning/in
 import type { RolloutView } from "../contract/index.ts";
 import {
   createPlan,
+  formatNextCursor,
+  parseLogCursor,
   pauseRollout,
   readSnapshot,
   requireRollout,
@@ -9,8 +11,8 @@ import {
   revoke,
   rollBack,
   startRollout,
-  waiveGate,
   type StoreView,
+  waiveGate,
 } from "../control/index.ts";
 import { DomainError } from "../kit/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -72,8 +74,12 @@ export const changeHandlers: Handlers<Names> = {
     };
   },
   async listAudit({ env }, { query }) {
-    const records = await env.store.read((view) => view.audit.page(query.after, query.limit));
-    return { records: records.map((record) => ({ ...record, detail: { ...record.detail } })) };
+    const after = parseLogCursor(query.after ?? "");
+    const records = await env.store.read((view) => view.audit.page(after, query.limit));
+    return {
+      next: formatNextCursor(after, records),
+      records: records.map((record) => ({ ...record, detail: { ...record.detail } })),
+    };
   },
   async verifyAudit({ env }) {
     const verdict = await env.store.read((view) => view.audit.verify());

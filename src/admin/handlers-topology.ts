@@ -5,6 +5,8 @@ import {
   deleteGroup,
   deleteHost,
   deleteInstance,
+  formatNextCursor,
+  parseLogCursor,
   restoreAuthority,
   retireAuthority,
   setInstanceEnabled,
@@ -120,9 +122,11 @@ export const topologyHandlers: Handlers<Names> = {
     return null;
   },
   async listIssuances({ env }, { query }) {
-    const page = await env.store.read((view) => view.issuances.page(query.after, query.limit));
+    const after = parseLogCursor(query.after ?? "");
+    const page = await env.store.read((view) => view.issuances.page(after, query.limit));
     return {
-      issuances: page.map(({ position, issuance }) => {
+      next: formatNextCursor(after, page),
+      issuances: page.map(({ writer, position, issuance }) => {
         const {
           authorityId,
           serial,
@@ -135,6 +139,7 @@ export const topologyHandlers: Handlers<Names> = {
           issuedAtMs,
         } = issuance;
         return {
+          writer,
           position,
           authorityId,
           serial,

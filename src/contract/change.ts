@@ -5,6 +5,8 @@ import {
   credentialId,
   finding,
   list,
+  logCursor,
+  logPage,
   name,
   nullable,
   planId,
@@ -161,15 +163,13 @@ export const changeRoutes = {
     access: "operator",
     status: 200,
     summary: "Audit records, oldest first",
-    query: strict({
-      after: Type.Integer({ minimum: 0, default: 0 }),
-      limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
-    }),
+    query: logPage,
     response: strict({
+      next: logCursor,
       records: list(
         strict({
-          position: Type.Integer(),
-          writer: Type.String(),
+          writer: Type.String({ description: "the Admin Node Manager that wrote it" }),
+          position: Type.Integer({ description: "in the log of its writer" }),
           atMs: timeMs,
           actor: Type.String(),
           action: Type.String(),

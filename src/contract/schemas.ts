@@ -57,6 +57,19 @@ export const envelope = strict({
   keyId: hexDigest,
 });
 
+/** How far the logs of the Admin Node Managers were read; `control` reads and writes it. */
+export const logCursor = Type.String({
+  maxLength: 4096,
+  pattern: "^([a-z0-9-]+:[0-9]{1,15}(,[a-z0-9-]+:[0-9]{1,15})*)?$",
+  description: "last position read of each log, as nodemanager-1:12,nodemanager-7:3; empty: none",
+});
+
+/** A part of the logs: what follows after a cursor. */
+export const logPage = strict({
+  after: Type.Optional(logCursor),
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+});
+
 export const finding = strict({
   code: Type.String(),
   severity: Type.Union([Type.Literal("info"), Type.Literal("warning"), Type.Literal("error")]),

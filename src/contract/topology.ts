@@ -9,6 +9,8 @@ import {
   hexDigest,
   hostId,
   list,
+  logCursor,
+  logPage,
   name,
   nothing,
   nullable,
@@ -105,7 +107,8 @@ const authorityView = strict({
 });
 
 const issuanceView = strict({
-  position: Type.Integer(),
+  writer: Type.String({ description: "the Admin Node Manager that issued it" }),
+  position: Type.Integer({ description: "in the log of its writer" }),
   authorityId,
   serial,
   kind: Type.String(),
@@ -127,11 +130,6 @@ const instanceView = strict({
   servicesPort: port,
 });
 export type InstanceView = Static<typeof instanceView>;
-
-const page = strict({
-  after: Type.Integer({ minimum: 0, default: 0 }),
-  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
-});
 
 /** Hosts, groups, instances and what was issued to them. */
 export const topologyRoutes = {
@@ -255,8 +253,8 @@ export const topologyRoutes = {
     access: "operator",
     status: 200,
     summary: "Every certificate that was issued, oldest first",
-    query: page,
-    response: strict({ issuances: list(issuanceView) }),
+    query: logPage,
+    response: strict({ issuances: list(issuanceView), next: logCursor }),
   },
   listFindings: {
     method: "GET",

@@ -82,7 +82,7 @@ async function credentialOf(env: TestEnvironment, id: CredentialId): Promise<Cre
 
 function stepsTaken(env: TestEnvironment): Promise<string[]> {
   return env.store.read(async (view) =>
-    (await view.audit.page(0, 1000))
+    (await view.audit.page({}, 1000))
       .filter(({ action }) => action === "rollout.step")
       .map(({ subject }) => subject.split(" ")[1] ?? ""),
   );
@@ -375,13 +375,13 @@ describe("advanceRollout", () => {
   test("writes each step with its audit record, at the leader's hand", async () => {
     const of = await begun();
     await advanceRollout(of.env, of.leadership, of.id, null);
-    const records = await of.env.store.read((view) => view.audit.page(0, 1000));
+    const records = await of.env.store.read((view) => view.audit.page({}, 1000));
     expect(records.at(-1)).toMatchObject({
       actor: "system:leader",
       action: "rollout.step",
       subject: `${of.id} prepare`,
     });
-    const issued = await of.env.store.read((view) => view.issuances.page(0, 100));
+    const issued = await of.env.store.read((view) => view.issuances.page({}, 100));
     expect(issued.slice(-2).map(({ issuance }) => issuance.kind)).toEqual(["root", "cross"]);
   });
 });

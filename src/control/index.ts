@@ -63,6 +63,8 @@ export type {
   JoinToken,
   Lease,
   LeaseWriter,
+  LogCursor,
+  LogPosition,
   ObservationReader,
   ObservationWriter,
   RolloutReader,
@@ -100,3 +102,4 @@ export {
   type PlanWish,
 } from "./rollouts.ts";
 export { readSnapshot } from "./snapshot.ts";
+export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";

@@ -42,7 +42,7 @@ describe("initializeDomain", () => {
         "management-1",
         "traffic-1",
       ]);
-      expect((await view.audit.page(0, 9)).map(({ action }) => action)).toEqual([
+      expect((await view.audit.page({}, 9)).map(({ action }) => action)).toEqual([
         "domain.initialize",
       ]);
     });
@@ -53,7 +53,7 @@ describe("initializeDomain", () => {
     await initializeDomain(env, request);
     const { authorities, issued } = await env.store.read(async (view) => ({
       authorities: await view.authorities.all(),
-      issued: (await view.issuances.page(0, 9)).map(({ issuance }) => issuance),
+      issued: (await view.issuances.page({}, 9)).map(({ issuance }) => issuance),
     }));
     expect(issued.map(({ kind }) => kind)).toEqual(["root", "root"]);
     for (const authority of authorities) {

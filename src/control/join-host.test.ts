@@ -138,7 +138,7 @@ describe("joinHost", () => {
     });
     expect(epochs).toEqual([1, 2]);
     const actions = await env.store.read(async (view) =>
-      (await view.audit.page(0, 100)).map(({ actor, action }) => `${actor} ${action}`),
+      (await view.audit.page({}, 100)).map(({ actor, action }) => `${actor} ${action}`),
     );
     expect(actions.filter((line) => line.endsWith("host.join"))).toEqual([
       expect.stringMatching(/^token:[0-9a-f]{16} host\.join$/),

@@ -160,15 +160,21 @@ export interface Issuance {
   readonly der: Uint8Array;
 }
 
+/** Where an entry is: each writer (Admin Node Manager) counts its own log from 1, without a gap. */
+export interface LogPosition {
+  readonly writer: string;
+  readonly position: number;
+}
+
+/** How far the log of each writer was read: the last position, by writer. Empty: from the first. */
+export type LogCursor = Readonly<Record<string, number>>;
+
 export interface IssuanceReader {
   find(authorityId: AuthorityId, serial: string): Promise<Issuance | undefined>;
   /** Newest first. */
   ofCredential(id: CredentialId, limit: number): Promise<Issuance[]>;
-  /** In the order of issuing, starting after position `after` (0: from the first). */
-  page(
-    after: number,
-    limit: number,
-  ): Promise<{ readonly position: number; readonly issuance: Issuance }[]>;
+  /** The next ones after what was read, oldest first; those of one writer in their order. */
+  page(after: LogCursor, limit: number): Promise<(LogPosition & { readonly issuance: Issuance })[]>;
   count(): Promise<number>;
 }
 
@@ -314,14 +320,13 @@ export interface ChainLink {
   readonly issuanceTo: number;
 }
 
-export interface AuditRecord extends AuditEntry {
-  readonly position: number;
-  readonly writer: string;
+export interface AuditRecord extends AuditEntry, LogPosition {
   readonly atMs: number;
 }
 
 export interface AuditReader {
-  page(after: number, limit: number): Promise<AuditRecord[]>;
+  /** The next ones after what was read, oldest first; those of one writer in their order. */
+  page(after: LogCursor, limit: number): Promise<AuditRecord[]>;
   links(writer: string, after: number, limit: number): Promise<ChainLink[]>;
   writers(): Promise<string[]>;
   /** Recomputes every link; the first that does not verify is named. */

@@ -81,7 +81,7 @@ describe("revoke", () => {
   test("writes who and why with the denial", async () => {
     const { env } = await domainWithInstance();
     await revoke(env, { process: instance, reason: "stolen", actor: "user:eve" });
-    const last = await env.store.read(async (view) => (await view.audit.page(0, 100)).at(-1));
+    const last = await env.store.read(async (view) => (await view.audit.page({}, 100)).at(-1));
     expect(last).toMatchObject({
       actor: "user:eve",
       action: "certificate.revoke",

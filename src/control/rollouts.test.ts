@@ -42,7 +42,7 @@ async function start(env: TestEnvironment, wish = rotate): Promise<Rollout> {
 }
 
 function lastAudit(env: TestEnvironment) {
-  return env.store.read(async (view) => (await view.audit.page(0, 1000)).at(-1));
+  return env.store.read(async (view) => (await view.audit.page({}, 1000)).at(-1));
 }
 
 describe("createPlan", () => {

@@ -30,11 +30,17 @@ const lastLink = statement((db, p: { writer: string }) =>
     .orderBy("number", "desc")
     .limit(1),
 );
-const lastAudit = statement((db) =>
-  db.selectFrom("audit_records").select((eb) => eb.fn.max("position").as("position")),
+const lastAudit = statement((db, p: { writer: string }) =>
+  db
+    .selectFrom("audit_records")
+    .select((eb) => eb.fn.max("position").as("position"))
+    .where("writer", "=", p.writer),
 );
-const lastIssuance = statement((db) =>
-  db.selectFrom("issuances").select((eb) => eb.fn.max("position").as("position")),
+const lastIssuance = statement((db, p: { writer: string }) =>
+  db
+    .selectFrom("issuances")
+    .select((eb) => eb.fn.max("position").as("position"))
+    .where("writer", "=", p.writer),
 );
 const putLink = statement((db, p: { [K in keyof LinkRow]: LinkRow[K] }) =>
   db.insertInto("chain_links").values({
@@ -58,46 +64,40 @@ const putHead = statement((db, p: { writer: string; number: number; hash: string
 /** What `previous` of a writer's first link is. */
 export const firstPrevious = "0".repeat(64);
 
-/** Runs a query at once, inside the open transaction. */
-export interface RunNow {
-  rows<Row>(query: Query<Row>): Row[];
-  run(query: Query): number;
-}
-
 /**
- * Adds the link of the transaction that is about to be committed, if it wrote audit records or
- * issuances. The ranges of a writer's links follow each other without a gap.
+ * The queries that add the link of the transaction that is about to be committed, if it wrote audit
+ * records or issuances; each yields, and goes on with the rows of its result. The ranges of a
+ * writer's links follow each other without a gap. Returns the hash of the link, or undefined.
  */
-export function seal(writer: string, db: RunNow): void {
-  const last = db.rows(lastLink({ writer }))[0];
-  const auditTo = db.rows(lastAudit({}))[0]?.position ?? 0;
-  const issuanceTo = db.rows(lastIssuance({}))[0]?.position ?? 0;
-  if (auditTo <= (last?.audit_to ?? 0) && issuanceTo <= (last?.issuance_to ?? 0)) return;
-  const range = {
+export function* sealing(writer: string): Generator<Query, string | undefined, unknown[]> {
+  const last = ((yield lastLink({ writer })) as LinkRow[])[0];
+  const [audit] = (yield lastAudit({ writer })) as { position: number | null }[];
+  const [issuance] = (yield lastIssuance({ writer })) as { position: number | null }[];
+  const link = {
     writer,
     number: (last?.number ?? 0) + 1,
     previous: last?.hash ?? firstPrevious,
     auditFrom: (last?.audit_to ?? 0) + 1,
-    auditTo,
+    auditTo: audit?.position ?? 0,
     issuanceFrom: (last?.issuance_to ?? 0) + 1,
-    issuanceTo,
+    issuanceTo: issuance?.position ?? 0,
   };
-  const audit = db.rows(auditBetween({ writer, from: range.auditFrom, to: auditTo }));
-  const issuances = db.rows(issuancesBetween({ writer, from: range.issuanceFrom, to: issuanceTo }));
-  const hash = linkHash(range, audit, issuances);
-  db.run(
-    putLink({
-      writer,
-      number: range.number,
-      previous: range.previous,
-      hash,
-      audit_from: range.auditFrom,
-      audit_to: auditTo,
-      issuance_from: range.issuanceFrom,
-      issuance_to: issuanceTo,
-    }),
-  );
-  db.run(putHead({ writer, number: range.number, hash }));
+  if (link.auditTo < link.auditFrom && link.issuanceTo < link.issuanceFrom) return undefined;
+  const records = yield auditBetween({ writer, from: link.auditFrom, to: link.auditTo });
+  const issued = yield issuancesBetween({ writer, from: link.issuanceFrom, to: link.issuanceTo });
+  const hash = linkHash(link, records as AuditRow[], issued as IssuanceRow[]);
+  yield putLink({
+    writer,
+    number: link.number,
+    previous: link.previous,
+    hash,
+    audit_from: link.auditFrom,
+    audit_to: link.auditTo,
+    issuance_from: link.issuanceFrom,
+    issuance_to: link.issuanceTo,
+  });
+  yield putHead({ writer, number: link.number, hash });
+  return hash;
 }
 
 /**

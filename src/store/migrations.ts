@@ -1,6 +1,5 @@
-/** Names of the column types that databases spell differently. */
+/** The column type that databases spell differently. */
 export interface ColumnTypes {
-  readonly position: string;
   readonly bytes: string;
 }
 
@@ -30,13 +29,13 @@ export const migrations: readonly Migration[] = [
       `create table credentials (id text primary key, process text not null, host_id text not null,
         usage text not null, desired text not null, last_sequence bigint not null, recorded text not null)`,
       "create index credentials_by_host on credentials (host_id)",
-      `create table issuances (position ${types.position} primary key, writer text not null,
+      `create table issuances (writer text not null, position bigint not null,
         authority_id text not null, serial text not null, kind text not null, credential_id text,
         sequence bigint, subject text not null, fingerprint text not null, spki text not null,
         not_before_ms bigint not null, not_after_ms bigint not null, issued_at_ms bigint not null,
-        der ${types.bytes} not null)`,
+        der ${types.bytes} not null, primary key (writer, position))`,
       "create unique index issuances_one_serial on issuances (authority_id, serial)",
-      "create index issuances_by_credential on issuances (credential_id, position)",
+      "create index issuances_by_credential on issuances (credential_id, issued_at_ms)",
       "create table trust_links (epoch bigint primary key, hash text not null, envelope text not null)",
       `create table plans (${document}, position bigint not null)`,
       "create unique index plans_by_position on plans (position)",
@@ -52,9 +51,9 @@ export const migrations: readonly Migration[] = [
       `create table answers (${expiring})`,
       `create table leases (name text primary key, holder text not null,
         fencing_token bigint not null, renewals bigint not null)`,
-      `create table audit_records (position ${types.position} primary key, writer text not null,
+      `create table audit_records (writer text not null, position bigint not null,
         at_ms bigint not null, actor text not null, action text not null, subject text not null,
-        detail text not null)`,
+        detail text not null, primary key (writer, position))`,
       `create table chain_links (writer text not null, number bigint not null, previous text not null,
         hash text not null, audit_from bigint not null, audit_to bigint not null,
         issuance_from bigint not null, issuance_to bigint not null, primary key (writer, number))`,

@@ -30,8 +30,8 @@ const postgresCompiler = new Kysely<Schema>({
 });
 
 const databases = [
-  { name: "sqlite", compiler: sqliteCompiler, types: { position: "integer", bytes: "blob" } },
-  { name: "postgresql", compiler: postgresCompiler, types: { position: "bigint", bytes: "bytea" } },
+  { name: "sqlite", compiler: sqliteCompiler, types: { bytes: "blob" } },
+  { name: "postgresql", compiler: postgresCompiler, types: { bytes: "bytea" } },
 ];
 
 /** Words of an SQL text that are neither quoted, nor placeholders, nor numbers. */

@@ -36,7 +36,7 @@ test("every leaf renews itself in its slot, is seen on the wire, and no request 
   await load.stop();
   expect(load.at(instance.port).failures).toEqual([]);
   const { issuances } = await domain.call("listIssuances", {
-    query: { after: 0, limit: 1000 },
+    query: { limit: 1000 },
   } as never);
   const leaves = issuances.filter(
     (issuance) => issuance.kind === "leaf" && issuance.credentialId === `${instance.id}/traffic`,

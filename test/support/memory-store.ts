@@ -1,14 +1,14 @@
 import Database from "better-sqlite3";
-import { assert, type Clock } from "../../src/kit/index.ts";
+import type { Clock } from "../../src/kit/index.ts";
 import type { AuditEntry, Store, StoreTransaction, StoreView } from "../../src/control/index.ts";
-import { appendAudit } from "../../src/store/tables/audit.ts";
-import { raiseRevision, readRevision } from "../../src/store/tables/revision.ts";
-import { transactionThrough, viewThrough } from "../../src/store/transaction.ts";
+import { readRevision } from "../../src/store/tables/revision.ts";
+import { noting, viewThrough, writing } from "../../src/store/transaction.ts";
 import { Connection, migrate } from "../../src/store/sqlite/database.ts";
 import { LogicalTransaction } from "../../src/store/sqlite/logical-transaction.ts";
 import { Reader } from "../../src/store/sqlite/reader.ts";
 
 const transactionMsMax = 10_000;
+const writer = "nodemanager-1";
 
 /**
  * The real tables over SQLite in memory: nothing is synced, and reads and transactions take turns.
@@ -24,6 +24,8 @@ export class MemoryStore implements Store {
 
   constructor(clock: Clock) {
     migrate(this.#database, clock.nowMs());
+    // No links are made here, so that the writer is not known by its last one.
+    this.#database.exec(`insert into chain_heads values ('${writer}', 0, '')`);
     this.#connection = new Connection(this.#database);
     this.#reader = new Reader(this.#connection);
     this.#view = viewThrough(this.#reader);
@@ -35,20 +37,11 @@ export class MemoryStore implements Store {
   }
 
   write<T>(audit: AuditEntry, work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    return this.#transaction(async (transaction) => {
-      const value = await work(transactionThrough(transaction));
-      await transaction.run(appendAudit(transaction.writer, this.#clock.nowMs(), audit));
-      if (transaction.raisesFeed) await transaction.run(raiseRevision({}));
-      return value;
-    });
+    return this.#transaction(writing(audit, this.#clock, work));
   }
 
   note<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    return this.#transaction(async (transaction) => {
-      const value = await work(transactionThrough(transaction));
-      assert(!transaction.raisesFeed, "desired state is changed with an audit record");
-      return value;
-    });
+    return this.#transaction(noting(work));
   }
 
   revision(): Promise<number> {
@@ -67,7 +60,7 @@ export class MemoryStore implements Store {
 
   #transaction<T>(work: (transaction: LogicalTransaction) => Promise<T>): Promise<T> {
     return this.#inTurn(async () => {
-      const transaction = new LogicalTransaction(this.#connection, "nodemanager-1");
+      const transaction = new LogicalTransaction(this.#connection, writer);
       this.#connection.execute("begin immediate");
       try {
         const value = await transaction.within("write", transactionMsMax, () => work(transaction));

@@ -172,7 +172,11 @@ function addLists(program: Command, contextOf: ContextOf): void {
     parent
       .command(name)
       .description(help)
-      .option("--after <position>", "only those after this position", "0")
+      .option(
+        "--after <cursor>",
+        "only what follows: the last POSITION read of each log, with commas",
+        "",
+      )
       .option("--limit <number>", "at most so many, up to 1000", "100");
   paged(program, "issuances", "every certificate that was issued, oldest first").action(
     async (options: PageOptions, command: Command) =>
@@ -195,5 +199,5 @@ interface PageOptions {
 }
 
 function pageOf({ after, limit }: PageOptions): Page {
-  return { after: parseWhole(after, "--after"), limit: parseWhole(limit, "--limit", 1000) };
+  return { after, limit: parseWhole(limit, "--limit", 1000) };
 }

@@ -42,9 +42,9 @@ export function listAuthorities(context: CommandContext): Promise<void> {
   });
 }
 
-/** A part of a long list: the records after a position. */
+/** A part of the logs: what follows after a cursor. */
 export interface Page {
-  readonly after: number;
+  readonly after: string;
   readonly limit: number;
 }
 
@@ -56,7 +56,7 @@ export function listIssuances(context: CommandContext, query: Page): Promise<voi
       table(
         ["POSITION", "ISSUED", "KIND", "AUTHORITY", "SERIAL", "UNTIL", "SUBJECT"],
         all.map((i) => [
-          String(i.position),
+          `${i.writer}:${i.position}`,
           timeText(i.issuedAtMs),
           i.kind,
           i.authorityId,
@@ -77,7 +77,7 @@ export function listAudit(context: CommandContext, query: Page): Promise<void> {
       table(
         ["POSITION", "TIME", "ACTOR", "ACTION", "SUBJECT", "DETAIL"],
         all.map((r) => [
-          String(r.position),
+          `${r.writer}:${r.position}`,
           timeText(r.atMs),
           r.actor,
           r.action,

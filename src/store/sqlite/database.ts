@@ -12,7 +12,7 @@ import { createMigrationsTable, migrations, type ColumnTypes } from "../migratio
 import type { Schema } from "../schema.ts";
 import type { Compiler, Query } from "../statement.ts";
 
-const sqliteTypes: ColumnTypes = { position: "integer", bytes: "blob" };
+const sqliteTypes: ColumnTypes = { bytes: "blob" };
 
 /** Kysely as a compiler only: the driver of this dialect runs nothing. */
 export const sqliteCompiler: Compiler = new Kysely<Schema>({
@@ -101,9 +101,13 @@ export class Connection {
     return this.#db.inTransaction;
   }
 
+  /** The rows of a query; none of a change that returns none. */
   rows<Row>({ statement, values }: Query<Row>): Row[] {
     const { sql, values: bound } = statement.bind(sqliteCompiler, values);
-    return this.#prepare(sql).all(bound) as Row[];
+    const prepared = this.#prepare(sql);
+    if (prepared.reader) return prepared.all(bound) as Row[];
+    prepared.run(bound);
+    return [];
   }
 
   /** Runs a change; returns how many rows it changed. */

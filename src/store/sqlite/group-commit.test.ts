@@ -68,7 +68,7 @@ test("a transaction is acknowledged when its sync has ended and not before", asy
   void write.then(() => seen.push("acknowledged"));
   await turn();
   expect(started()).toBe(1);
-  expect(await new AuditView(reader).page(0, 9)).toHaveLength(1);
+  expect(await new AuditView(reader).page({}, 9)).toHaveLength(1);
   void group.settled().then(() => seen.push("settled"));
   await turn();
   expect([seen, raised()]).toEqual([[], 0]);
@@ -147,7 +147,7 @@ test("a full disk is said to be full, and smaller changes go on when there is sp
   db.pragma("max_page_count = 100000");
   await group.submit("small", (executor) => record(executor));
   const audit = new AuditView(reader);
-  expect(await audit.page(0, 9)).toHaveLength(2);
+  expect(await audit.page({}, 9)).toHaveLength(2);
   expect(await audit.verify()).toEqual({ ok: true, links: 2, records: 2, issuances: 0 });
 });
 
@@ -182,5 +182,5 @@ test("a statement that failed fails its transaction when the work goes on regard
       .catch(() => {});
   });
   await expect(stubborn).rejects.toMatchObject({ code: "internal" });
-  expect(await new AuditView(reader).page(0, 9)).toEqual([]);
+  expect(await new AuditView(reader).page({}, 9)).toEqual([]);
 });

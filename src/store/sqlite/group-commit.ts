@@ -1,6 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { DomainError } from "../../kit/index.ts";
-import { seal } from "../chain.ts";
+import { sealing } from "../chain.ts";
 import type { TransactionExecutor } from "../executor.ts";
 import type { Connection } from "./database.ts";
 import { storeError } from "./errors.ts";
@@ -195,4 +195,11 @@ export class GroupCommit {
   #mapped(error: unknown): DomainError {
     return storeError(error, this.#options.connection.file);
   }
+}
+
+/** Adds the chain link of the open transaction. */
+function seal(writer: string, connection: Connection): void {
+  const steps = sealing(writer);
+  let step = steps.next();
+  while (step.done !== true) step = steps.next(connection.rows(step.value));
 }

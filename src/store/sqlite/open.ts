@@ -1,12 +1,11 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type Database from "better-sqlite3";
-import { assert, DomainError, type Clock } from "../../kit/index.ts";
+import { DomainError, type Clock } from "../../kit/index.ts";
 import type { AuditEntry, Store, StoreTransaction, StoreView } from "../../control/index.ts";
 import { RevisionFeed } from "../revision-feed.ts";
-import { appendAudit } from "../tables/audit.ts";
-import { raiseRevision, readRevision } from "../tables/revision.ts";
-import { transactionThrough, viewThrough } from "../transaction.ts";
+import { readRevision } from "../tables/revision.ts";
+import { noting, viewThrough, writing } from "../transaction.ts";
 import { Checkpoints } from "./checkpoints.ts";
 import { Connection, migrate, openForReading, openForWriting } from "./database.ts";
 import { storeError } from "./errors.ts";
@@ -127,20 +126,11 @@ class SqliteStore implements Store {
   }
 
   write<T>(audit: AuditEntry, work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    return this.#commits.submit(audit.action, async (executor) => {
-      const value = await work(transactionThrough(executor));
-      await executor.run(appendAudit(this.#parts.writer, this.#parts.clock.nowMs(), audit));
-      if (executor.raisesFeed) await executor.run(raiseRevision({}));
-      return value;
-    });
+    return this.#commits.submit(audit.action, writing(audit, this.#parts.clock, work));
   }
 
   note<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
-    return this.#commits.submit("note", async (executor) => {
-      const value = await work(transactionThrough(executor));
-      assert(!executor.raisesFeed, "desired state is changed with an audit record");
-      return value;
-    });
+    return this.#commits.submit("note", noting(work));
   }
 
   revision(): Promise<number> {

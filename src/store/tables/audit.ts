@@ -4,6 +4,7 @@ import type {
   AuditRecord,
   AuditVerdict,
   ChainLink,
+  LogCursor,
 } from "../../control/index.ts";
 import { verifyChain } from "../chain-verify.ts";
 import type { Executor } from "../executor.ts";
@@ -11,17 +12,19 @@ import type { AuditRow } from "../schema.ts";
 import { statement, type Query } from "../statement.ts";
 import { readLink } from "../chain.ts";
 import { parseDocument } from "./document.ts";
+import { nextOfLogs, writersOf } from "./logs.ts";
 
 type Appended = Omit<AuditRow, "position">;
 
 const append = statement((db, p: { [K in keyof Appended]: Appended[K] }) =>
   db.insertInto("audit_records").values((eb) => ({
+    writer: p.writer,
     position: eb
       .selectFrom("audit_records as earlier")
       .select((e) =>
         e(e.fn.coalesce(e.fn.max("earlier.position"), e.lit(0)), "+", e.lit(1)).as("next"),
-      ),
-    writer: p.writer,
+      )
+      .where("earlier.writer", "=", p.writer),
     at_ms: p.at_ms,
     actor: p.actor,
     action: p.action,
@@ -29,10 +32,11 @@ const append = statement((db, p: { [K in keyof Appended]: Appended[K] }) =>
     detail: p.detail,
   })),
 );
-const page = statement((db, p: { after: number; limit: number }) =>
+const page = statement((db, p: { writer: string; after: number; limit: number }) =>
   db
     .selectFrom("audit_records")
     .selectAll()
+    .where("writer", "=", p.writer)
     .where("position", ">", p.after)
     .orderBy("position")
     .limit(p.limit),
@@ -46,7 +50,6 @@ const links = statement((db, p: { writer: string; after: number; limit: number }
     .orderBy("number")
     .limit(p.limit),
 );
-const writers = statement((db) => db.selectFrom("chain_heads").select("writer").orderBy("writer"));
 
 /** The query that appends the audit record of a transaction. */
 export function appendAudit(
@@ -64,8 +67,8 @@ export class AuditView implements AuditReader {
     this.#executor = executor;
   }
 
-  async page(after: number, limit: number): Promise<AuditRecord[]> {
-    const rows = await this.#executor.rows(page({ after, limit }));
+  async page(after: LogCursor, limit: number): Promise<AuditRecord[]> {
+    const rows = await nextOfLogs(this.#executor, { after, limit, page, atMs: (row) => row.at_ms });
     return rows.map(({ position, writer, at_ms: atMs, actor, action, subject, detail }) => ({
       position,
       writer,
@@ -81,8 +84,8 @@ export class AuditView implements AuditReader {
     return (await this.#executor.rows(links({ writer, after, limit }))).map(readLink);
   }
 
-  async writers(): Promise<string[]> {
-    return (await this.#executor.rows(writers({}))).map((row) => row.writer);
+  writers(): Promise<string[]> {
+    return writersOf(this.#executor);
   }
 
   verify(): Promise<AuditVerdict> {

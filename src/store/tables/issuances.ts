@@ -1,8 +1,15 @@
 import type { AuthorityId, CredentialId } from "../../kit/index.ts";
-import type { Issuance, IssuanceReader, IssuanceWriter } from "../../control/index.ts";
+import type {
+  Issuance,
+  IssuanceReader,
+  IssuanceWriter,
+  LogCursor,
+  LogPosition,
+} from "../../control/index.ts";
 import { first, type Executor, type TransactionExecutor } from "../executor.ts";
 import type { IssuanceRow } from "../schema.ts";
 import { statement } from "../statement.ts";
+import { nextOfLogs } from "./logs.ts";
 
 const bySerial = statement((db, p: { authorityId: string; serial: string }) =>
   db
@@ -16,13 +23,15 @@ const ofCredential = statement((db, p: { id: string; limit: number }) =>
     .selectFrom("issuances")
     .selectAll()
     .where("credential_id", "=", p.id)
+    .orderBy("issued_at_ms", "desc")
     .orderBy("position", "desc")
     .limit(p.limit),
 );
-const page = statement((db, p: { after: number; limit: number }) =>
+const page = statement((db, p: { writer: string; after: number; limit: number }) =>
   db
     .selectFrom("issuances")
     .selectAll()
+    .where("writer", "=", p.writer)
     .where("position", ">", p.after)
     .orderBy("position")
     .limit(p.limit),
@@ -36,12 +45,13 @@ type Appended = Omit<IssuanceRow, "position">;
 /** The position is allocated here: databases differ in sequences, and sequences leave gaps. */
 const append = statement((db, p: { [K in keyof Appended]: Appended[K] }) =>
   db.insertInto("issuances").values((eb) => ({
+    writer: p.writer,
     position: eb
       .selectFrom("issuances as earlier")
       .select((e) =>
         e(e.fn.coalesce(e.fn.max("earlier.position"), e.lit(0)), "+", e.lit(1)).as("next"),
-      ),
-    writer: p.writer,
+      )
+      .where("earlier.writer", "=", p.writer),
     authority_id: p.authority_id,
     serial: p.serial,
     kind: p.kind,
@@ -73,9 +83,21 @@ export class IssuanceView implements IssuanceReader {
     return (await this.#executor.rows(ofCredential({ id, limit }))).map(read);
   }
 
-  async page(after: number, limit: number): Promise<{ position: number; issuance: Issuance }[]> {
-    const rows = await this.#executor.rows(page({ after, limit }));
-    return rows.map((row) => ({ position: row.position, issuance: read(row) }));
+  async page(
+    after: LogCursor,
+    limit: number,
+  ): Promise<(LogPosition & { readonly issuance: Issuance })[]> {
+    const rows = await nextOfLogs(this.#executor, {
+      after,
+      limit,
+      page,
+      atMs: (row) => row.issued_at_ms,
+    });
+    return rows.map((row) => ({
+      writer: row.writer,
+      position: row.position,
+      issuance: read(row),
+    }));
   }
 
   async count(): Promise<number> {

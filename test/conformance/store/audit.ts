@@ -9,7 +9,7 @@ export function auditTests(harness: StoreHarness): void {
     await store.write({ ...entry, action: "host.add" }, async () => {});
     await store.note(async (tx) => tx.accounts.sweep(1));
     await store.write({ ...entry, action: "host.remove" }, async () => {});
-    const records = await store.read((view) => view.audit.page(0, 10));
+    const records = await store.read((view) => view.audit.page({}, 10));
     expect(records).toEqual([
       {
         ...entry,
@@ -26,7 +26,9 @@ export function auditTests(harness: StoreHarness): void {
         atMs: testClock.nowMs(),
       },
     ]);
-    expect(await store.read((view) => view.audit.page(1, 10))).toEqual([records[1]]);
+    expect(await store.read((view) => view.audit.page({ "nodemanager-1": 1 }, 10))).toEqual([
+      records[1],
+    ]);
   });
 
   test("the links of a writer have no gap and cover everything when many write at once", async () => {
@@ -54,9 +56,16 @@ export function auditTests(harness: StoreHarness): void {
       }
       expect(links.at(-1)).toMatchObject({ auditTo: 88, issuanceTo: 85 });
       expect(await audit.links("nodemanager-1", links.length - 1, 5)).toEqual(links.slice(-1));
-      expect((await issuances.page(0, 1000)).map(({ position }) => position)).toEqual(
-        Array.from({ length: 86 }, (_, i) => i + 1),
-      );
+      expect((await issuances.page({}, 1000)).map(({ position }) => position)).toEqual([
+        ...Array.from({ length: 85 }, (_, i) => i + 1),
+        1,
+      ]);
+      const after = { "nodemanager-1": 84 };
+      expect((await issuances.page(after, 9)).map((entry) => entry.issuance.serial)).toEqual([
+        expect.any(String),
+        "ffff",
+      ]);
+      expect(await issuances.page({ ...after, "nodemanager-2": 1 }, 9)).toHaveLength(1);
       expect(await audit.verify()).toEqual({
         ok: true,
         links: links.length + 1,
@@ -106,12 +115,12 @@ export function auditTests(harness: StoreHarness): void {
     ["the head is deleted", "delete from chain_heads", 1],
     [
       "a record is added after the last",
-      "insert into audit_records select 5, writer, at_ms, actor, action, subject, detail from audit_records where position = 4",
+      "insert into audit_records select writer, 5, at_ms, actor, action, subject, detail from audit_records where position = 4",
       5,
     ],
     [
       "a record of another writer is added",
-      "insert into audit_records select 5, 'nodemanager-9', at_ms, actor, action, subject, detail from audit_records where position = 4",
+      "insert into audit_records select 'nodemanager-9', 5, at_ms, actor, action, subject, detail from audit_records where position = 4",
       1,
     ],
   ])("verifying names the first broken link when %s", async (_, sql, link) => {

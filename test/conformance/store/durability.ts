@@ -40,9 +40,9 @@ export function durabilityTests(harness: StoreHarness): void {
       await store.read(async (view) => {
         for (const serial of acknowledged)
           expect(await view.issuances.find(authorityId(1), serial), serial).toBeDefined();
-        const issuances = await view.issuances.page(0, 1_000_000);
+        const issuances = await view.issuances.page({}, 1_000_000);
         expect(issuances.map(({ position }) => position)).toEqual(issuances.map((_, i) => i + 1));
-        const records = await view.audit.page(0, 1_000_000);
+        const records = await view.audit.page({}, 1_000_000);
         expect(records.map(({ subject }) => subject)).toEqual(
           issuances.map(({ issuance: { serial } }) => serial),
         );

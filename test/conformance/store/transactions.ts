@@ -18,7 +18,7 @@ export function transactionTests(harness: StoreHarness): void {
     await store.read(async (view) => {
       expect(await view.topology.hosts()).toEqual([]);
       expect(await view.issuances.count()).toBe(0);
-      expect(await view.audit.page(0, 10)).toEqual([]);
+      expect(await view.audit.page({}, 10)).toEqual([]);
     });
   });
 
@@ -40,7 +40,9 @@ export function transactionTests(harness: StoreHarness): void {
     const ids = outcomes.flatMap((_, n) => (n % 3 === 0 ? [`host-${n}`] : []));
     expect((await store.read((view) => view.topology.hosts())).map(({ id }) => id)).toEqual(ids);
     expect(
-      (await store.read((view) => view.audit.page(0, 99))).map(({ subject }) => subject).toSorted(),
+      (await store.read((view) => view.audit.page({}, 99)))
+        .map(({ subject }) => subject)
+        .toSorted(),
     ).toEqual(ids.toSorted());
     expect(await store.read((view) => view.audit.verify())).toMatchObject({
       ok: true,
