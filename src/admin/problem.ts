@@ -20,6 +20,7 @@ const statusOf: Partial<Record<ErrorCode, number>> = {
   "plan-unsafe": 409,
   "still-running": 409,
   "not-leader": 503,
+  "store-unavailable": 503,
   "stale-epoch": 409,
   "authority-unavailable": 503,
   "disk-full": 507,

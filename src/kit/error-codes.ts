@@ -35,6 +35,10 @@ export const errorCodes = {
   "not-running": { exit: 31, meaning: "the process is not running" },
   timeout: { exit: 32, meaning: "it did not happen before the deadline" },
   conflict: { exit: 33, meaning: "something else changed it first; read it again and retry" },
+  "store-unavailable": {
+    exit: 34,
+    meaning: "the database cannot be reached, or takes no writes",
+  },
   "rollout-active": { exit: 40, meaning: "a rollout that changes trust is under way" },
   "rollout-blocked": { exit: 41, meaning: "a gate of the rollout does not hold" },
   "plan-stale": { exit: 42, meaning: "the domain changed since the plan was computed" },

@@ -61,6 +61,15 @@ const putHead = statement((db, p: { writer: string; number: number; hash: string
     .onConflict((oc) => oc.column("writer").doUpdateSet({ number: p.number, hash: p.hash })),
 );
 
+/** The hash of a writer's newest link. */
+export const headHash = statement((db, p: { writer: string }) =>
+  db.selectFrom("chain_heads").select("hash").where("writer", "=", p.writer),
+);
+/** Writes the head as it is. */
+export const touchHead = statement((db, p: { writer: string; hash: string }) =>
+  db.updateTable("chain_heads").set({ hash: p.hash }).where("writer", "=", p.writer),
+);
+
 /** What `previous` of a writer's first link is. */
 export const firstPrevious = "0".repeat(64);
 

@@ -1,3 +1,5 @@
+import { statement } from "./statement.ts";
+
 /** The column type that databases spell differently. */
 export interface ColumnTypes {
   readonly bytes: string;
@@ -65,3 +67,11 @@ export const migrations: readonly Migration[] = [
 /** Exists before the first migration, so that it can say that none was applied. */
 export const createMigrationsTable =
   "create table if not exists schema_migrations (number bigint primary key, title text not null, applied_at_ms bigint not null)";
+
+/** Says that a migration was applied. */
+export const recordMigration = statement(
+  (db, p: { number: number; title: string; appliedAtMs: number }) =>
+    db
+      .insertInto("schema_migrations")
+      .values({ number: p.number, title: p.title, applied_at_ms: p.appliedAtMs }),
+);

@@ -1,13 +1,6 @@
-import {
-  DummyDriver,
-  Kysely,
-  PostgresAdapter,
-  PostgresIntrospector,
-  PostgresQueryCompiler,
-} from "kysely";
 import { expect, test } from "vitest";
 import { createMigrationsTable, migrations } from "./migrations.ts";
-import type { Schema } from "./schema.ts";
+import { postgresqlCompiler } from "./postgresql/compiler.ts";
 import { sqliteCompiler } from "./sqlite/database.ts";
 import { definedStatements } from "./statement.ts";
 import { viewThrough } from "./transaction.ts";
@@ -20,18 +13,9 @@ const words = new Set(
 );
 const columnTypes = new Set(["text", "bigint", "integer", "blob", "bytea"]);
 
-const postgresCompiler = new Kysely<Schema>({
-  dialect: {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new DummyDriver(),
-    createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  },
-});
-
 const databases = [
   { name: "sqlite", compiler: sqliteCompiler, types: { bytes: "blob" } },
-  { name: "postgresql", compiler: postgresCompiler, types: { bytes: "bytea" } },
+  { name: "postgresql", compiler: postgresqlCompiler, types: { bytes: "bytea" } },
 ];
 
 /** Words of an SQL text that are neither quoted, nor placeholders, nor numbers. */

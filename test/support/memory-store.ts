@@ -4,7 +4,7 @@ import type { AuditEntry, Store, StoreTransaction, StoreView } from "../../src/c
 import { readRevision } from "../../src/store/tables/revision.ts";
 import { noting, viewThrough, writing } from "../../src/store/transaction.ts";
 import { Connection, migrate } from "../../src/store/sqlite/database.ts";
-import { LogicalTransaction } from "../../src/store/sqlite/logical-transaction.ts";
+import { LogicalTransaction } from "../../src/store/logical-transaction.ts";
 import { Reader } from "../../src/store/sqlite/reader.ts";
 
 const transactionMsMax = 10_000;

@@ -10,7 +10,9 @@ import {
 import { DomainError } from "../../kit/index.ts";
 import { createMigrationsTable, migrations, type ColumnTypes } from "../migrations.ts";
 import type { Schema } from "../schema.ts";
+import type { OpenTransaction } from "../logical-transaction.ts";
 import type { Compiler, Query } from "../statement.ts";
+import { storeError } from "./errors.ts";
 
 const sqliteTypes: ColumnTypes = { bytes: "blob" };
 
@@ -85,7 +87,7 @@ export function migrate(db: Database.Database, nowMs: number): void {
 }
 
 /** A connection with its prepared statements, each prepared once. */
-export class Connection {
+export class Connection implements OpenTransaction {
   readonly #db: Database.Database;
   readonly #prepared = new Map<string, Database.Statement<unknown[]>>();
 
@@ -95,6 +97,10 @@ export class Connection {
 
   get file(): string {
     return this.#db.name;
+  }
+
+  mapped(error: unknown): DomainError {
+    return storeError(error, this.file);
   }
 
   get inTransaction(): boolean {

@@ -3,8 +3,7 @@ import { DomainError } from "../../kit/index.ts";
 import { sealing } from "../chain.ts";
 import type { TransactionExecutor } from "../executor.ts";
 import type { Connection } from "./database.ts";
-import { storeError } from "./errors.ts";
-import { LogicalTransaction } from "./logical-transaction.ts";
+import { LogicalTransaction } from "../logical-transaction.ts";
 
 /** Bounds the memory of a group and what one failed commit takes with it. */
 const transactionsPerGroupMax = 256;
@@ -139,7 +138,7 @@ export class GroupCommit {
     } catch {
       connection.rollBack();
     }
-    this.#reject(this.#group, this.#mapped(cause));
+    this.#reject(this.#group, connection.mapped(cause));
     this.#group = [];
   }
 
@@ -162,7 +161,7 @@ export class GroupCommit {
       }
       this.#committed.push(...group);
     } catch (error) {
-      this.#reject(group, this.#mapped(error));
+      this.#reject(group, connection.mapped(error));
     }
     connection.rollBack();
   }
@@ -181,7 +180,7 @@ export class GroupCommit {
         if (batch.some(({ raisesFeed }) => raisesFeed)) this.#options.onRaised();
         for (const { resolve } of batch) resolve();
       } catch (error) {
-        this.#broken = this.#mapped(error);
+        this.#broken = this.#options.connection.mapped(error);
         this.#reject(batch, this.#broken);
       }
       this.#syncing = undefined;
@@ -190,10 +189,6 @@ export class GroupCommit {
 
   #reject(waiting: readonly Waiting[], error: DomainError): void {
     for (const { reject } of waiting) reject(error);
-  }
-
-  #mapped(error: unknown): DomainError {
-    return storeError(error, this.#options.connection.file);
   }
 }
 

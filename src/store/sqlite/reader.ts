@@ -1,7 +1,6 @@
 import type { Executor } from "../executor.ts";
 import type { Query } from "../statement.ts";
 import type { Connection } from "./database.ts";
-import { storeError } from "./errors.ts";
 
 /** Reads what is committed, on a connection of its own in the calling thread. */
 export class Reader implements Executor {
@@ -27,7 +26,7 @@ export class Reader implements Executor {
     try {
       return read();
     } catch (error) {
-      throw storeError(error, this.#connection.file);
+      throw this.#connection.mapped(error);
     }
   }
 }

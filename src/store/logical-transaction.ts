@@ -1,19 +1,26 @@
-import { DomainError } from "../../kit/index.ts";
-import type { TransactionExecutor } from "../executor.ts";
-import type { Query } from "../statement.ts";
-import type { Connection } from "./database.ts";
-import { storeError } from "./errors.ts";
+import { DomainError } from "../kit/index.ts";
+import type { TransactionExecutor } from "./executor.ts";
+import type { Query } from "./statement.ts";
+
+/** A database connection with an open transaction. */
+export interface OpenTransaction {
+  rows<Row>(query: Query<Row>): Row[] | Promise<Row[]>;
+  /** Runs a change; returns how many rows it changed. */
+  run(query: Query): number | Promise<number>;
+  /** What an error of the database means for the caller. */
+  mapped(error: unknown): DomainError;
+}
 
 /** One transaction at work on the writing connection. */
 export class LogicalTransaction implements TransactionExecutor {
   readonly writer: string;
-  readonly #connection: Connection;
+  readonly #connection: OpenTransaction;
   #failure: DomainError | undefined;
   /** The title of a transaction that has ended. */
   #ended: string | undefined;
   #raisesFeed = false;
 
-  constructor(connection: Connection, writer: string) {
+  constructor(connection: OpenTransaction, writer: string) {
     this.#connection = connection;
     this.writer = writer;
   }
@@ -69,13 +76,13 @@ export class LogicalTransaction implements TransactionExecutor {
     this.#raisesFeed = true;
   }
 
-  #attempt<T>(execute: () => T): T {
+  async #attempt<T>(execute: () => T | Promise<T>): Promise<T> {
     if (this.#ended !== undefined) throw over(this.#ended);
     if (this.#failure !== undefined) throw this.#failure;
     try {
-      return execute();
+      return await execute();
     } catch (error) {
-      this.#failure = storeError(error, this.#connection.file);
+      this.#failure = this.#connection.mapped(error);
       throw this.#failure;
     }
   }
