@@ -20,6 +20,7 @@ import {
   type Identity,
   type ListenerState,
 } from "../transport/index.ts";
+import type { HomeEnvironment } from "./environment.ts";
 import { Presence } from "./presence.ts";
 import type { SelfFindings } from "./self-checks.ts";
 import { StrayTrust } from "./stray-trust.ts";
@@ -36,18 +37,21 @@ export class AdminState implements ListenerState {
   readonly presence = new Presence();
   readonly strays = new StrayTrust();
   readonly epochs: ConnectionEpochs;
+  /** Moves the store into a database while it is in use. */
+  readonly moveStore: HomeEnvironment["moveStore"];
   readonly #proofs = new Map<string, EdgeProof>();
   #identity: Identity | null = null;
   #refreshing: Promise<void> = Promise.resolve();
 
   constructor(of: {
-    env: ControlEnvironment;
+    env: HomeEnvironment;
     layout: HomeLayout;
     settings: NodeSettings;
     leadership: Leadership;
     log: Logger;
   }) {
     this.env = of.env;
+    this.moveStore = () => of.env.moveStore();
     this.layout = of.layout;
     this.settings = of.settings;
     this.leadership = of.leadership;

@@ -1,16 +1,25 @@
 import { randomBytes } from "node:crypto";
+import { rename } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
-import type { Clock, Rng } from "../kit/index.ts";
+import { DomainError, type Clock, type Rng } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
 import {
   defaultPolicy,
   type ControlEnvironment,
   type Policy,
+  type Store,
   type TrustKey,
 } from "../control/index.ts";
 import { nodeCryptoPort } from "../keys/index.ts";
-import { openSqliteStore } from "../store/index.ts";
+import {
+  moveToPostgresql,
+  openPostgresqlStore,
+  openSqliteStore,
+  SwitchableStore,
+  type MovedStore,
+} from "../store/index.ts";
 import { FileAuthorityKeys } from "./authority-keys.ts";
+import { openDatabaseAccess, usesDatabase } from "./database.ts";
 import { passwordHasher } from "./passwords.ts";
 
 const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -18,6 +27,8 @@ const rng: Rng = { bytes: (length) => new Uint8Array(randomBytes(length)) };
 
 /** What the use cases work with on a home folder, and how to let go of it. */
 export interface HomeEnvironment extends ControlEnvironment {
+  /** Moves the store into the database of the home's settings while it is in use. */
+  moveStore(): Promise<MovedStore>;
   close(): Promise<void>;
 }
 
@@ -27,7 +38,7 @@ export async function openEnvironment(
   nodeManagerId: string,
   trustKey: TrustKey,
 ): Promise<HomeEnvironment> {
-  const store = await openSqliteStore({ folder: layout.store, writer: nodeManagerId, clock });
+  const store = new SwitchableStore(await openStore(layout, nodeManagerId));
   const authorityKeys = new FileAuthorityKeys(layout);
   return {
     store,
@@ -38,11 +49,49 @@ export async function openEnvironment(
     crypto: nodeCryptoPort,
     passwords: passwordHasher,
     policy: policyFromEnvironment(),
+    moveStore: () => moveStore(layout, nodeManagerId, store),
     async close() {
       await store.close();
       await authorityKeys.close();
     },
   };
+}
+
+async function openStore(layout: HomeLayout, writer: string): Promise<Store> {
+  return (await usesDatabase(layout))
+    ? openPostgresqlStore({ access: await openDatabaseAccess(layout), writer, clock })
+    : openSqliteStore({ folder: layout.store, writer, clock });
+}
+
+async function moveStore(
+  layout: HomeLayout,
+  writer: string,
+  store: SwitchableStore,
+): Promise<MovedStore> {
+  if (await usesDatabase(layout))
+    throw new DomainError("conflict", "the domain's store is in a database already");
+  const access = await openDatabaseAccess(layout);
+  const moved = await moveToPostgresql({
+    folder: layout.store,
+    access,
+    clock,
+    hold: (copyRest) =>
+      store.switchTo(async () => {
+        const identity = await copyRest();
+        const database = await openPostgresqlStore({
+          // Remembered only when everything is there: from then on the database is the store.
+          access: { ...access, known: () => identity },
+          writer,
+          clock,
+        });
+        await access.remember(identity);
+        return database;
+      }),
+  });
+  // Nobody is to take it for the store again.
+  const file = `${layout.store}/gatehouse.db`;
+  await rename(file, `${file}.moved`);
+  return moved;
 }
 
 /** The policy, with numbers replaced by `GATEHOUSE_POLICY` (JSON): how tests make weeks pass. */

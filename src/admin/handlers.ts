@@ -10,6 +10,7 @@ import type { AdminState } from "./admin-state.ts";
 import { accessHandlers } from "./handlers-access.ts";
 import { agentHandlers } from "./handlers-agent.ts";
 import { changeHandlers } from "./handlers-change.ts";
+import { storeHandlers } from "./handlers-store.ts";
 import { topologyHandlers } from "./handlers-topology.ts";
 
 /** One validated call of a route by an admitted caller. */
@@ -34,4 +35,5 @@ export const handlers: Handlers<RouteName> = {
   ...agentHandlers,
   ...topologyHandlers,
   ...changeHandlers,
+  ...storeHandlers,
 };

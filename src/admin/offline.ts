@@ -32,6 +32,8 @@ import { openEnvironment } from "./environment.ts";
 import { writeProjections } from "./projections.ts";
 import { createTrustKey } from "./trust-key.ts";
 
+export { saveDatabaseSettings } from "./database.ts";
+
 export interface InitializeHomeRequest {
   readonly domainName: string;
   readonly hostName: string;

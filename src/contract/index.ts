@@ -2,6 +2,7 @@ import { accessRoutes, trustLinksPerAnswerMax } from "./access.ts";
 import { agentRoutes } from "./agent.ts";
 import { changeRoutes } from "./change.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
+import { storeRoutes } from "./store.ts";
 import { topologyRoutes } from "./topology.ts";
 
 /** Every route of the API below `/api/v1`, by operation id. */
@@ -10,6 +11,7 @@ export const routes = {
   ...agentRoutes,
   ...topologyRoutes,
   ...changeRoutes,
+  ...storeRoutes,
 } as const;
 
 export type RouteName = keyof typeof routes;

@@ -17,6 +17,10 @@ export interface HomeLayout {
   readonly authorityKeys: string;
   readonly trustKey: string;
   readonly store: string;
+  /** Where the domain's database is, and how to log in there: `DatabaseSettings` as JSON. */
+  readonly databaseSettings: string;
+  /** What is remembered of it; while it is there, the database and not the folder is the store. */
+  readonly databaseIdentity: string;
   readonly run: string;
   readonly logs: string;
   /** Newest desired state, for a start without an Admin Node Manager. */
@@ -50,6 +54,8 @@ export function homeLayout(home: string): HomeLayout {
     authorityKeys: `${certs}/private`,
     trustKey: `${certs}/private/trust-signing.key.pem`,
     store: `${home}/store`,
+    databaseSettings: `${home}/conf/database.json`,
+    databaseIdentity: `${home}/store/database-identity.json`,
     run: `${home}/run`,
     logs: `${home}/logs`,
     desiredState: `${home}/conf/desired-state.json`,

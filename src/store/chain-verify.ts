@@ -1,6 +1,13 @@
 import { setImmediate } from "node:timers/promises";
 import type { AuditVerdict, ChainLink } from "../control/index.ts";
-import { auditBetween, firstPrevious, issuancesBetween, linkHash, readLink } from "./chain.ts";
+import {
+  auditBetween,
+  firstPrevious,
+  issuancesBetween,
+  linkHash,
+  linksAfter,
+  readLink,
+} from "./chain.ts";
 import type { Executor } from "./executor.ts";
 import { statement } from "./statement.ts";
 
@@ -24,18 +31,6 @@ const issuanceCounts = statement((db) =>
     .select((eb) => ["writer", eb.fn.countAll<number>().as("rows")])
     .groupBy("writer"),
 );
-const linksAfter = statement(
-  (db, p: { writer: string; after: number; to: number; limit: number }) =>
-    db
-      .selectFrom("chain_links")
-      .selectAll()
-      .where("writer", "=", p.writer)
-      .where("number", ">", p.after)
-      .where("number", "<=", p.to)
-      .orderBy("number")
-      .limit(p.limit),
-);
-
 /** Links read at once; between pages the event loop gets its turn. */
 const linksPerPage = 16;
 

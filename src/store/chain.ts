@@ -22,6 +22,18 @@ export const issuancesBetween = statement((db, p: { writer: string; from: number
     .where("position", "<=", p.to)
     .orderBy("position"),
 );
+/** Links of a writer with numbers above `after`, up to `to`. */
+export const linksAfter = statement(
+  (db, p: { writer: string; after: number; to: number; limit: number }) =>
+    db
+      .selectFrom("chain_links")
+      .selectAll()
+      .where("writer", "=", p.writer)
+      .where("number", ">", p.after)
+      .where("number", "<=", p.to)
+      .orderBy("number")
+      .limit(p.limit),
+);
 const lastLink = statement((db, p: { writer: string }) =>
   db
     .selectFrom("chain_links")

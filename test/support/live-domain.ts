@@ -33,7 +33,7 @@ import { tempFolder } from "./temp-folder.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const gatehouse = join(import.meta.dirname, "..", "..", "bin", "gatehouse");
-const password = "only for this test";
+export const password = "only for this test";
 const startMsMax = 60_000;
 
 /** A domain of built programs: `hosts` home folders, the first with the Admin Node Manager. */

@@ -100,9 +100,9 @@ export class Connection implements OpenTransaction {
     return results;
   }
 
-  /** Runs a text without parameters: of the transaction language, of the schema, or a question. */
-  async execute(sql: string): Promise<Record<string, unknown>[]> {
-    return (await this.#client.query<Record<string, unknown>>(sql)).rows;
+  /** Runs a text that is not one of our statements: of the transaction language, of the schema, a question. */
+  async execute(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]> {
+    return (await this.#client.query<Record<string, unknown>>(sql, values)).rows;
   }
 
   mapped(error: unknown): DomainError {

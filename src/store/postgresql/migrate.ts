@@ -6,14 +6,29 @@ import {
   type ColumnTypes,
 } from "../migrations.ts";
 import type { Connection } from "./connection.ts";
+import { databaseError, SerializationFailure } from "./errors.ts";
 
 const postgresqlTypes: ColumnTypes = { bytes: "bytea" };
 
+const attemptsMax = 5;
+
 /**
- * Brings the schema up to date in one transaction; who comes second waits for the first. Throws
- * `state-corrupt` for a schema of a later version.
+ * Brings the schema up to date. Who comes second waits for the first, or finds at the next attempt
+ * the table that the first made meanwhile. Throws `state-corrupt` for a schema of a later version.
  */
-export async function migrate(connection: Connection, nowMs: number): Promise<void> {
+export async function migrateAmongOthers(connection: Connection, nowMs: number): Promise<void> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await migrate(connection, nowMs);
+    } catch (error) {
+      const failure = databaseError(error);
+      if (!(failure instanceof SerializationFailure) || attempt === attemptsMax) throw failure;
+    }
+  }
+}
+
+/** The same, in one transaction. */
+async function migrate(connection: Connection, nowMs: number): Promise<void> {
   await connection.execute("begin");
   try {
     await connection.execute(createMigrationsTable);

@@ -4,15 +4,13 @@ import { RevisionFeed } from "../revision-feed.ts";
 import { readRevision } from "../tables/revision.ts";
 import { noting, viewThrough, writing } from "../transaction.ts";
 import type { Connection } from "./connection.ts";
-import { databaseError, SerializationFailure } from "./errors.ts";
 import { GroupCommit } from "./group-commit.ts";
-import { migrate } from "./migrate.ts";
+import { migrateAmongOthers } from "./migrate.ts";
 import { openPrimary, type DatabaseAccess } from "./primary.ts";
 import { Readers } from "./readers.ts";
 
 /** Other Admin Node Managers raise the revision too: it is asked for this often while somebody waits. */
 const revisionPollMs = 100;
-const migrationAttemptsMax = 5;
 
 export interface PostgresqlStoreOptions {
   readonly access: DatabaseAccess;
@@ -35,19 +33,6 @@ export async function openPostgresqlStore(options: PostgresqlStoreOptions): Prom
     connection.close();
   }
   return new PostgresqlStore(options);
-}
-
-/** Who was overtaken while it made the first table finds it there the next time. */
-async function migrateAmongOthers(connection: Connection, nowMs: number): Promise<void> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await migrate(connection, nowMs);
-    } catch (error) {
-      const failure = databaseError(error);
-      if (!(failure instanceof SerializationFailure) || attempt === migrationAttemptsMax)
-        throw failure;
-    }
-  }
 }
 
 class PostgresqlStore implements Store {

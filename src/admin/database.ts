@@ -1,0 +1,126 @@
+import { execFile } from "node:child_process";
+import { readFile, stat } from "node:fs/promises";
+import { promisify } from "node:util";
+import { DomainError } from "../kit/index.ts";
+import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
+import { writeFileAtomic } from "../keys/index.ts";
+import { parseDatabaseUrl, type DatabaseAccess, type DatabaseIdentity } from "../store/index.ts";
+
+/** `conf/database.json`: where the database is, and where its password comes from. */
+interface DatabaseSettings {
+  /** `postgresql://USER@HOST[:PORT][,HOST[:PORT]]/DATABASE`, without a password. */
+  readonly url: string;
+  /** File whose first line is the password, readable by its owner only. */
+  readonly passwordFile?: string;
+  /** Program and arguments; the first line that it prints is the password. */
+  readonly passwordExec?: readonly string[];
+}
+
+const execMsMax = 10_000;
+const groupAndOthers = 0o077;
+
+/**
+ * Writes where the database is, for the Admin Node Manager of this home to find it there. Throws
+ * `home-missing`, and `invalid-input` for a URL that cannot be used, or a password file that others
+ * may read.
+ */
+export async function saveDatabaseSettings(
+  home: string,
+  settings: DatabaseSettings,
+): Promise<void> {
+  const layout = homeLayout(home);
+  const node = await readJsonIfThere<NodeSettings>(layout.nodeSettings);
+  if (node?.isAdmin !== true)
+    throw new DomainError(
+      "home-missing",
+      `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
+    );
+  parseDatabaseUrl(settings.url);
+  await passwordOf(settings);
+  await writeFileAtomic(layout.databaseSettings, `${JSON.stringify(settings, null, 2)}\n`, {
+    mode: 0o600,
+  });
+}
+
+/** Access to the database that the home's settings name. Throws `state-corrupt`, `not-found`. */
+export async function openDatabaseAccess(layout: HomeLayout): Promise<DatabaseAccess> {
+  const settings = await readJsonIfThere<DatabaseSettings>(layout.databaseSettings);
+  if (settings === null)
+    throw new DomainError(
+      "not-found",
+      `${layout.databaseSettings} is missing: \`gatehouse store migrate --to URL\` writes it, or restore it from a backup`,
+    );
+  let known = await readJsonIfThere<DatabaseIdentity>(layout.databaseIdentity);
+  return {
+    address: parseDatabaseUrl(settings.url),
+    password: () => passwordOf(settings),
+    known: () => known,
+    async remember(identity) {
+      await writeFileAtomic(layout.databaseIdentity, `${JSON.stringify(identity)}\n`, {
+        mode: 0o600,
+      });
+      known = identity;
+    },
+  };
+}
+
+/** True once the store of this home is a database. */
+export async function usesDatabase(layout: HomeLayout): Promise<boolean> {
+  return (await readJsonIfThere(layout.databaseIdentity)) !== null;
+}
+
+async function passwordOf({
+  passwordFile,
+  passwordExec,
+}: DatabaseSettings): Promise<string | undefined> {
+  if (passwordFile !== undefined) return passwordFromFile(passwordFile);
+  if (passwordExec === undefined) return undefined;
+  const [program = "", ...args] = passwordExec;
+  const { stdout } = await promisify(execFile)(program, args, { timeout: execMsMax }).catch(
+    (cause: unknown) => {
+      // The cause would repeat what the program wrote, which may be the password.
+      const status = (cause as { code?: unknown }).code;
+      throw new DomainError(
+        "store-unavailable",
+        `the program ${program}, which gives the database's password, failed with ${String(status ?? "no status")}: run it by hand`,
+      );
+    },
+  );
+  return stdout.split(/\r?\n/)[0];
+}
+
+async function passwordFromFile(path: string): Promise<string | undefined> {
+  try {
+    const { mode } = await stat(path);
+    if ((mode & groupAndOthers) !== 0)
+      throw new DomainError(
+        "invalid-input",
+        `the password file ${path} can be read by others: run \`chmod 600 ${path}\``,
+      );
+    return (await readFile(path, "utf8")).split(/\r?\n/)[0];
+  } catch (cause) {
+    if (cause instanceof DomainError) throw cause;
+    throw new DomainError("not-found", `the password file ${path} cannot be read: check the path`, {
+      cause,
+    });
+  }
+}
+
+async function readJsonIfThere<T>(path: string): Promise<T | null> {
+  let text: string;
+  try {
+    text = await readFile(path, "utf8");
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+    throw new DomainError("state-corrupt", `${path} cannot be read: check its owner and mode`, {
+      cause,
+    });
+  }
+  try {
+    return JSON.parse(text) as T;
+  } catch (cause) {
+    throw new DomainError("state-corrupt", `${path} is not JSON: restore it from a backup`, {
+      cause,
+    });
+  }
+}

@@ -1,0 +1,86 @@
+import type { Schema } from "./schema.ts";
+import { statement, type Query } from "./statement.ts";
+
+/** Every table but the record of migrations, with all its columns; the logs come last. */
+const columns = {
+  counters: ["name", "value"],
+  domains: ["id", "document"],
+  hosts: ["id", "document", "document_version"],
+  instance_groups: ["id", "document"],
+  instances: ["id", "document", "host_id"],
+  relying_parties: ["id", "document"],
+  authorities: ["id", "document", "usage", "status"],
+  credentials: ["id", "process", "host_id", "usage", "desired", "last_sequence", "recorded"],
+  trust_links: ["epoch", "hash", "envelope"],
+  plans: ["id", "document", "position"],
+  rollouts: ["id", "document", "position", "version", "is_open", "changes_trust"],
+  host_observations: ["id", "document"],
+  relying_party_observations: ["id", "document"],
+  users: ["id", "document"],
+  sessions: ["id", "document", "expires_at_ms"],
+  join_tokens: ["id", "document", "expires_at_ms"],
+  answers: ["id", "document", "expires_at_ms"],
+  leases: ["name", "holder", "fencing_token", "renewals"],
+  chain_heads: ["writer", "number", "hash"],
+  issuances: [
+    "writer",
+    "position",
+    "authority_id",
+    "serial",
+    "kind",
+    "credential_id",
+    "sequence",
+    "subject",
+    "fingerprint",
+    "spki",
+    "not_before_ms",
+    "not_after_ms",
+    "issued_at_ms",
+    "der",
+  ],
+  audit_records: ["writer", "position", "at_ms", "actor", "action", "subject", "detail"],
+  chain_links: [
+    "writer",
+    "number",
+    "previous",
+    "hash",
+    "audit_from",
+    "audit_to",
+    "issuance_from",
+    "issuance_to",
+  ],
+} as const satisfies {
+  readonly [T in Exclude<keyof Schema, "schema_migrations">]: readonly (keyof Schema[T])[];
+};
+
+export type Table = keyof typeof columns;
+type Row = Readonly<Record<string, unknown>>;
+
+/** Rows are only ever added to these, each covered by a link. */
+const logs: readonly Table[] = ["issuances", "audit_records", "chain_links"];
+
+/** A query for all rows of each table that is not a log. */
+export const stateQueries = (Object.keys(columns) as Table[])
+  .filter((table) => !logs.includes(table))
+  .map((table) => {
+    const name = table as "counters";
+    const all = statement((db) => db.selectFrom(name).selectAll());
+    return { table, query: all({}) as Query<Row> };
+  });
+
+/** Text and values of an insert of several rows, in PostgreSQL's notation. */
+export function insertOf(table: Table, rows: readonly Row[]): { sql: string; values: unknown[] } {
+  const names: readonly string[] = columns[table];
+  const tuples = rows.map(
+    (_, r) => `(${names.map((_name, c) => `$${r * names.length + c + 1}`).join()})`,
+  );
+  return {
+    sql: `insert into ${table} (${names.join()}) values ${tuples.join()}`,
+    values: rows.flatMap((row) => names.map((name) => row[name])),
+  };
+}
+
+/** The statements that empty every table. */
+export const emptyAll = Object.keys(columns)
+  .map((table) => `delete from ${table}`)
+  .join("; ");
