@@ -10,7 +10,7 @@ import {
   type PeerVerdict,
   type ProcessObservation,
 } from "../domain/index.ts";
-import type { ControlEnvironment, Leadership } from "../control/index.ts";
+import type { ControlEnvironment, LeaseCandidate } from "../control/index.ts";
 import { readCurrent } from "../keys/index.ts";
 import {
   ConnectionEpochs,
@@ -30,7 +30,7 @@ export class AdminState implements ListenerState {
   readonly env: ControlEnvironment;
   readonly layout: HomeLayout;
   readonly settings: NodeSettings;
-  readonly leadership: Leadership;
+  readonly candidate: LeaseCandidate;
   readonly log: Logger;
   readonly trust: LoadedTrust;
   readonly probes = new ProbeContexts();
@@ -47,14 +47,14 @@ export class AdminState implements ListenerState {
     env: HomeEnvironment;
     layout: HomeLayout;
     settings: NodeSettings;
-    leadership: Leadership;
+    candidate: LeaseCandidate;
     log: Logger;
   }) {
     this.env = of.env;
     this.moveStore = () => of.env.moveStore();
     this.layout = of.layout;
     this.settings = of.settings;
-    this.leadership = of.leadership;
+    this.candidate = of.candidate;
     this.log = of.log;
     this.trust = new LoadedTrust(of.settings.trustKeyId);
     this.epochs = new ConnectionEpochs(() => of.env.clock.monotonicMs());

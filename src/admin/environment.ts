@@ -27,6 +27,8 @@ const rng: Rng = { bytes: (length) => new Uint8Array(randomBytes(length)) };
 
 /** What the use cases work with on a home folder, and how to let go of it. */
 export interface HomeEnvironment extends ControlEnvironment {
+  /** True while the lock on the home folder keeps every other Admin Node Manager from this store. */
+  isStoreOurs(): boolean;
   /** Moves the store into the database of the home's settings while it is in use. */
   moveStore(): Promise<MovedStore>;
   close(): Promise<void>;
@@ -38,6 +40,7 @@ export async function openEnvironment(
   nodeManagerId: string,
   trustKey: TrustKey,
 ): Promise<HomeEnvironment> {
+  let isInDatabase = await usesDatabase(layout);
   const store = new SwitchableStore(await openStore(layout, nodeManagerId));
   const authorityKeys = new FileAuthorityKeys(layout);
   return {
@@ -49,7 +52,12 @@ export async function openEnvironment(
     crypto: nodeCryptoPort,
     passwords: passwordHasher,
     policy: policyFromEnvironment(),
-    moveStore: () => moveStore(layout, nodeManagerId, store),
+    isStoreOurs: () => !isInDatabase,
+    moveStore: async () => {
+      const moved = await moveStore(layout, nodeManagerId, store);
+      isInDatabase = true;
+      return moved;
+    },
     async close() {
       await store.close();
       await authorityKeys.close();

@@ -6,6 +6,7 @@ import {
   publishTrust,
   recordOwnProcess,
   requireHost,
+  type Leadership,
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import { FindingWatch } from "./finding-hooks.ts";
@@ -27,6 +28,7 @@ type Job = (state: AdminState, signal: AbortSignal) => Promise<void>;
 /** Starts every loop. The promise resolves when all have ended. */
 export async function runJobs(state: AdminState, signal: AbortSignal): Promise<void> {
   const jobs: Job[] = [
+    keepLease,
     leadRollouts,
     sweep,
     followStore,
@@ -41,15 +43,37 @@ function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** Advances every open rollout, as long as there is a move to make. */
+/** Renews the lease, or watches whoever holds it. */
+async function keepLease(state: AdminState, signal: AbortSignal): Promise<void> {
+  const { candidate } = state;
+  let led: number | null = null;
+  while (!signal.aborted) {
+    await candidate.look().catch((error: unknown) => {
+      state.log.warn({ error: describeError(error) }, "the lease could not be looked at");
+    });
+    const leads = candidate.leadership?.fencingToken ?? null;
+    if (leads !== led)
+      state.log.info({ fencingToken: leads ?? led }, leads === null ? "no longer leads" : "leads");
+    led = leads;
+    await pause(candidate.pauseMs);
+  }
+}
+
+/** Advances every open rollout, as long as there is a move to make and this process leads. */
 async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<void> {
   const heldSince = new Map<string, number>();
   while (!signal.aborted) {
+    const { leadership } = state.candidate;
+    if (leadership === null) {
+      heldSince.clear();
+      await pause(idlePollMs);
+      continue;
+    }
     const begunMs = state.env.clock.monotonicMs();
     const open = await state.env.store.read((view) => view.rollouts.open());
     for (const rollout of open) {
       try {
-        await advanceWhilePossible(state, rollout.id, heldSince);
+        await advanceWhilePossible(state, leadership, rollout.id, heldSince);
       } catch (error) {
         // Repeated at the next tick; a conflict means that a person changed the rollout meanwhile.
         if (!isDomainError(error, "conflict"))
@@ -67,11 +91,12 @@ async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<voi
 
 async function advanceWhilePossible(
   state: AdminState,
+  leadership: Leadership,
   id: RolloutId,
   heldSince: Map<string, number>,
 ): Promise<void> {
   for (;;) {
-    const move = await advanceRollout(state.env, state.leadership, id, heldSince.get(id) ?? null);
+    const move = await advanceRollout(state.env, leadership, id, heldSince.get(id) ?? null);
     if (move.do === "hold") heldSince.set(id, heldSince.get(id) ?? state.env.clock.nowMs());
     else heldSince.delete(id);
     if (move.do === "apply")

@@ -1,6 +1,6 @@
 import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
-import type { Leadership, Store } from "../control/index.ts";
+import { LeaseCandidate } from "../control/index.ts";
 import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import { lockHome, requireStore } from "../store/index.ts";
 import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
@@ -12,16 +12,6 @@ import { createLogger } from "./log.ts";
 import { registerOperations } from "./operations.ts";
 import { createServer } from "./server.ts";
 import { readTrustKey } from "./trust-key.ts";
-
-const leaderLease = "leader";
-
-/** On the embedded store the home's lock is the lease: whoever holds it claims the next token. */
-async function claimLeadership(store: Store, holder: string): Promise<Leadership> {
-  const lease = await store.note(async (tx) =>
-    tx.leases.claim(leaderLease, holder, await tx.leases.get(leaderLease)),
-  );
-  return { lease: leaderLease, fencingToken: lease.fencingToken };
-}
 
 async function readSettings(layout: HomeLayout): Promise<NodeSettings> {
   const settings = await readNodeSettings(layout.nodeSettings);
@@ -40,8 +30,13 @@ async function run(home: string): Promise<void> {
   requireStore(layout.store);
   const lock = await lockHome(layout.store);
   const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
-  const leadership = await claimLeadership(env.store, settings.nodeManagerId);
-  const state = new AdminState({ env, layout, settings, leadership, log });
+  const candidate = new LeaseCandidate({
+    ...env,
+    holder: settings.nodeManagerId,
+    leaseMs: env.policy.leaseSeconds * 1000,
+    isAlone: () => env.isStoreOurs(),
+  });
+  const state = new AdminState({ env, layout, settings, candidate, log });
   await state.refreshTrust();
   await state.refreshIdentity();
   const app = await createServer(state);
@@ -51,10 +46,7 @@ async function run(home: string): Promise<void> {
   await writeFileAtomic(`${layout.run}/admin.json`, JSON.stringify(await markOf(process.pid)), {
     mode: 0o600,
   });
-  log.info(
-    { port: settings.port, epoch: state.trust.epoch, fencingToken: leadership.fencingToken },
-    "the Admin Node Manager serves",
-  );
+  log.info({ port: settings.port, epoch: state.trust.epoch }, "the Admin Node Manager serves");
   const ending = new AbortController();
   const stop = (): void => ending.abort();
   process.once("SIGTERM", stop);

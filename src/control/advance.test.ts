@@ -15,8 +15,9 @@ import {
   type TestEnvironment,
 } from "../../test/support/control-environment.ts";
 import { advanceTo, settleAgents } from "../../test/support/instant-agents.ts";
-import { advanceRollout, type Leadership } from "./advance.ts";
+import { advanceRollout } from "./advance.ts";
 import { createInstance } from "./instances.ts";
+import type { Leadership } from "./leadership.ts";
 import { currentTrust } from "./publish-trust.ts";
 import { revoke } from "./revoke.ts";
 import {

@@ -21,17 +21,12 @@ import {
   type Step,
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import type { Leadership } from "./leadership.ts";
 import { makeAuthority, onlyCertificate, type NewAuthority } from "./make-authority.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { anchorOf, currentTrust, isDenied, publishTrust } from "./publish-trust.ts";
 import { requireRollout } from "./rollouts.ts";
 import { readSnapshot } from "./snapshot.ts";
-
-/** Proof of leadership; read again in every transaction that only a leader may make. */
-export interface Leadership {
-  readonly lease: string;
-  readonly fencingToken: number;
-}
 
 /**
  * Makes the next move of a rollout, if there is one to make, and returns it. The gate is evaluated

@@ -6,7 +6,7 @@ export {
   logOut,
   newSecret,
 } from "./accounts.ts";
-export { advanceRollout, type Leadership } from "./advance.ts";
+export { advanceRollout } from "./advance.ts";
 export { desiredStateOf } from "./desired-state.ts";
 export type {
   AuthorityKeys,
@@ -103,3 +103,4 @@ export {
 } from "./rollouts.ts";
 export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";
+export { LeaseCandidate, type Leadership } from "./leadership.ts";

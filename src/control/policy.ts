@@ -15,6 +15,8 @@ export interface Policy {
   readonly sessionLifetimeSeconds: number;
   readonly nonceLifetimeSeconds: number;
   readonly planLifetimeSeconds: number;
+  /** A leader that did not renew its lease for this long is replaced. */
+  readonly leaseSeconds: number;
 }
 
 const day = 86_400;
@@ -31,4 +33,5 @@ export const defaultPolicy: Policy = {
   sessionLifetimeSeconds: 12 * 3600,
   nonceLifetimeSeconds: 120,
   planLifetimeSeconds: day,
+  leaseSeconds: 5,
 };
