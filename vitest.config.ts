@@ -32,8 +32,9 @@ export default defineConfig({
           name,
           include: [`test/${name}/**/*.test.ts`],
           globalSetup: [...globalSetup, "test/support/built-programs.ts"],
-          maxWorkers: 1,
-          testTimeout: name === "long" ? 3_600_000 : 120_000,
+          // Several domains of real processes: each scenario mostly waits for its own.
+          maxWorkers: name === "long" ? 1 : 2,
+          testTimeout: name === "long" ? 3_600_000 : 180_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 2 },
         },

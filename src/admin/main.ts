@@ -6,6 +6,7 @@ import { lockHome, requireStore } from "../store/index.ts";
 import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
 import { isDenied } from "./access.ts";
 import { AdminState } from "./admin-state.ts";
+import { usesDatabase } from "./database.ts";
 import { openEnvironment } from "./environment.ts";
 import { runJobs } from "./jobs.ts";
 import { createLogger } from "./log.ts";
@@ -27,7 +28,7 @@ async function run(home: string): Promise<void> {
   const settings = await readSettings(layout);
   const log = createLogger("admin-node-manager", settings.hostId);
   await ensureFolder(layout.run, 0o700);
-  requireStore(layout.store);
+  if (!(await usesDatabase(layout))) requireStore(layout.store);
   const lock = await lockHome(layout.store);
   const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
   const candidate = new LeaseCandidate({

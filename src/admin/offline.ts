@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { mkdir, readdir, rm, rmdir } from "node:fs/promises";
+import { readdir, rm, rmdir } from "node:fs/promises";
 import { DomainError } from "../kit/index.ts";
 import {
   credentialId,
@@ -21,6 +21,7 @@ import {
   ensureFolder,
   generateKeyPair,
   installGeneration,
+  makeHomeFolder,
   presentGeneration,
   privateKeyToPem,
   requestForKey,
@@ -97,18 +98,8 @@ async function removeEmptyFolders(layout: HomeLayout): Promise<void> {
 }
 
 async function ensureHome(layout: HomeLayout): Promise<void> {
-  try {
-    await mkdir(layout.home, { recursive: true, mode: 0o700 });
-    await ensureFolder(layout.store, 0o700);
-  } catch (cause) {
-    if (cause instanceof DomainError) throw cause;
-    const code = (cause as NodeJS.ErrnoException).code;
-    throw new DomainError(
-      code === "ENOSPC" ? "disk-full" : "read-only",
-      `the home folder ${layout.home} cannot be made: choose a folder that you can write`,
-      { cause },
-    );
-  }
+  await makeHomeFolder(layout.home);
+  await ensureFolder(layout.store, 0o700);
 }
 
 /** Everything below the home but the lock of this very command and files of the operator's own. */

@@ -256,7 +256,7 @@ export async function deleteHost(
       if (instances.length > 0) {
         throw new DomainError(
           "still-running",
-          `host ${host.name} still has ${instances.length} instances: delete them first`,
+          `host ${host.name} still has ${instances.map(({ id }) => id).join(", ")}: delete that first`,
           { context: { instances: instances.length } },
         );
       }

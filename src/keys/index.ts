@@ -25,3 +25,4 @@ export {
 export { nodeCryptoPort } from "./node-crypto-port.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { fileSigner, keySigner, readPrivateKeyFile, type Signer } from "./signer.ts";
+export { makeHomeFolder } from "./make-home.ts";

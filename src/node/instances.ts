@@ -16,6 +16,9 @@ type WantedInstance = DesiredState["instances"][number];
 /** An instance that lives and does not answer any more is noticed this late. */
 const askEveryMs = 5_000;
 
+/** What answers nothing will hardly drain. */
+const hungDrainMsMax = 5_000;
+
 /** Another program: started, never imported. */
 const gatewayProgram = join(import.meta.dirname, "..", "gateway", "main.js");
 
@@ -112,7 +115,7 @@ export class Instances {
           "the instance lives and does not answer: it is restarted",
         );
       known.restartedPid = supervisor.pid;
-      await supervisor.keepStopped(performance.now());
+      await supervisor.keepStopped(performance.now(), hungDrainMsMax);
     } else if (await this.#hasCredentials(known)) await supervisor.keepRunning(performance.now());
   }
 

@@ -1,7 +1,7 @@
-import { isDomainError, type ProcessId } from "../kit/index.ts";
+import { DomainError, isDomainError, type ProcessId } from "../kit/index.ts";
 
-/** An instance whose management port gives no answer for this long is restarted. */
-const silenceMsMax = 30_000;
+/** An instance whose management port gives no answer for this long is restarted, unless the environment says otherwise. */
+const silenceSecondsDefault = 30;
 /**
  * One call that was not answered counts for no more than this: a Node Manager that was itself
  * stopped for an hour saw no hour of silence.
@@ -27,7 +27,7 @@ export class Liveness {
   readonly #silences = new Map<ProcessId, Silence>();
   #restarting: ProcessId | null = null;
 
-  constructor(limitMs: number = silenceMsMax) {
+  constructor(limitMs = silenceMsMax()) {
     this.#limitMs = limitMs;
   }
 
@@ -65,6 +65,15 @@ export class Liveness {
   #limitOf({ restarts }: Silence): number {
     return this.#limitMs * 2 ** Math.min(doublingsMax, restarts);
   }
+}
+
+function silenceMsMax(): number {
+  const seconds = Number(process.env["GATEHOUSE_SILENCE_SECONDS"] ?? silenceSecondsDefault);
+  if (seconds > 0) return seconds * 1000;
+  throw new DomainError(
+    "invalid-input",
+    "GATEHOUSE_SILENCE_SECONDS is not a number of seconds: correct it, or leave it out for 30",
+  );
 }
 
 /**

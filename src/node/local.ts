@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdir, open, rm, rmdir } from "node:fs/promises";
+import { open, rm, rmdir } from "node:fs/promises";
 import type { KeyObject } from "node:crypto";
 import { dirname } from "node:path";
 import { DomainError, isDomainError } from "../kit/index.ts";
@@ -22,6 +22,7 @@ import type { RouteResponse } from "../contract/index.ts";
 import {
   ensureFolder,
   generateKeyPair,
+  makeHomeFolder,
   keyPairOf,
   nodeCryptoPort,
   presentGeneration,
@@ -302,19 +303,7 @@ async function lockForJoining(layout: HomeLayout): Promise<() => Promise<void>> 
 
 /** Makes the folders, and returns those that were not there, innermost first. */
 async function makeFolders(layout: HomeLayout): Promise<string[]> {
-  const made: string[] = [];
-  try {
-    const first = await mkdir(layout.home, { recursive: true, mode: 0o700 });
-    if (first !== undefined)
-      for (let at = layout.home; at.length >= first.length; at = dirname(at)) made.push(at);
-  } catch (cause) {
-    const isFull = (cause as NodeJS.ErrnoException).code === "ENOSPC";
-    throw new DomainError(
-      isFull ? "disk-full" : "read-only",
-      `the home folder ${layout.home} cannot be made: choose a folder that you can write`,
-      { cause },
-    );
-  }
+  const made = await makeHomeFolder(layout.home);
   const conf = dirname(layout.nodeSettings);
   if (!existsSync(conf)) made.unshift(conf);
   try {

@@ -63,6 +63,7 @@ export async function reconcile(
     }
     await state.pause(isBusy ? lookSoonMs : lookEveryMs);
   }
+  await admin?.endUnlessWorking();
 }
 
 /** The Admin Node Manager of this host is a process of its own, kept running like an instance. */

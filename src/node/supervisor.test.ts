@@ -1,8 +1,9 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { nodeFixture } from "../../test/support/node-fixture.ts";
 import { waitUntil } from "../../test/support/wait-until.ts";
+import { markOf } from "../transport/index.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const deadlineMs = 10_000;
@@ -17,7 +18,7 @@ async function supervise(text: string) {
   const file = (name: string): string => join(folder, name);
   const of = { name: "program", path, args: [], logFile: file("log"), runFile: file("run.json") };
   await writeFile(of.logFile, "from an earlier run\n");
-  return { supervisor: new Supervisor(state, of), lines };
+  return { supervisor: new Supervisor(state, of), lines, runFile: of.runFile };
 }
 
 const ends: [string, string, string][] = [
@@ -66,3 +67,15 @@ async function ended(supervisor: Supervisor): Promise<boolean> {
   await supervisor.keepStopped(0);
   return !(await supervisor.isRunning());
 }
+
+test("a process that left no mark yet is ended with its Node Manager, one that works is not", async () => {
+  const { supervisor, runFile } = await supervise("setInterval(() => {}, 1000);");
+  await supervisor.keepRunning(0);
+  await writeFile(runFile, JSON.stringify(await markOf(supervisor.pid ?? 0)));
+  await supervisor.endUnlessWorking();
+  expect(await supervisor.isRunning()).toBe(true);
+  await rm(runFile);
+  await supervisor.endUnlessWorking();
+  const hasEnded = async (): Promise<boolean> => !(await supervisor.isRunning());
+  expect(await waitUntil(hasEnded, { deadlineMs, what: "it has ended" })).toBe(true);
+});

@@ -113,7 +113,7 @@ export class Supervisor {
   }
 
   /** Asks the process to drain and end; after a while it is killed. */
-  async keepStopped(nowMs: number): Promise<void> {
+  async keepStopped(nowMs: number, drainMsMax = stopMsMax): Promise<void> {
     this.#ended = null;
     this.#end = null;
     this.#failures = 0;
@@ -125,7 +125,14 @@ export class Supervisor {
     if (this.#stoppingSinceMs === null) {
       this.#stoppingSinceMs = nowMs;
       await signalProcess(this.#mark, "SIGTERM");
-    } else if (nowMs - this.#stoppingSinceMs > stopMsMax)
+    } else if (nowMs - this.#stoppingSinceMs > drainMsMax)
       await signalProcess(this.#mark, "SIGKILL");
+  }
+
+  /** Ends a process that has not come to work yet: a later Node Manager would not find it. */
+  async endUnlessWorking(): Promise<void> {
+    const left = await readMark(this.#program.runFile);
+    if (this.#mark !== null && left?.pid !== this.#mark.pid)
+      await signalProcess(this.#mark, "SIGTERM");
   }
 }

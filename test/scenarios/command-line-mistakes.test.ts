@@ -113,6 +113,8 @@ describe("a mistake", () => {
     await runs.refused("invalid-input", `${bare} --password_file short`);
     await runs.refused("invalid-name", `managedomain -i ${runs.firstHost} --host a:b`);
     await runs.refused("invalid-name", `managedomain -i ${runs.firstHost} --domain_name no=such`);
+    for (const home of ["/proc/gatehouse/one", "password", "password/one"])
+      await runs.refused("read-only", `managedomain -i ${runs.firstHost} --home ${home}`);
     expect(existsSync(runs.path("one/conf/node.json"))).toBe(false);
     await runs.done(`managedomain -i ${runs.firstHost}`);
   });

@@ -39,6 +39,10 @@ test("a revoked instance gets new keys and loads them without a restart", async 
 });
 
 test("an instance that lives and does not answer any more is restarted", async () => {
+  process.env["GATEHOUSE_SILENCE_SECONDS"] = "6";
+  onTestFinished(() => {
+    delete process.env["GATEHOUSE_SILENCE_SECONDS"];
+  });
   const domain = await LiveDomain.start(1);
   const { id } = await domain.addInstance("host-1");
   const hung = await domain.processOf("host-1", runFileOf(id));
