@@ -106,6 +106,7 @@ try {
             name: "nm",
             port: 1,
             isAdmin: false,
+            sealingKey: null,
           },
           documentVersion: 1,
         });

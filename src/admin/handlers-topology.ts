@@ -184,7 +184,12 @@ async function topologyView(state: AdminState) {
         name,
         address,
         status,
-        nodeManager,
+        nodeManager: {
+          id: nodeManager.id,
+          name: nodeManager.name,
+          port: nodeManager.port,
+          isAdmin: nodeManager.isAdmin,
+        },
         connected: state.presence.isConnected(id),
       })),
       groups: groups.map((group) => ({

@@ -1,6 +1,6 @@
 import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
-import { LeaseCandidate } from "../control/index.ts";
+import { LeaseCandidate, recordSealingKey } from "../control/index.ts";
 import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import { lockHome, requireStore } from "../store/index.ts";
 import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
@@ -11,6 +11,7 @@ import { openEnvironment } from "./environment.ts";
 import { runJobs } from "./jobs.ts";
 import { createLogger } from "./log.ts";
 import { registerOperations } from "./operations.ts";
+import { ensureSealingKey } from "./sealing-key.ts";
 import { createServer } from "./server.ts";
 import { readTrustKey } from "./trust-key.ts";
 
@@ -38,6 +39,8 @@ async function run(home: string): Promise<void> {
     isAlone: () => env.isStoreOurs(),
   });
   const state = new AdminState({ env, layout, settings, candidate, log });
+  const { spki } = await ensureSealingKey(layout);
+  await recordSealingKey(env, state.hostId, Buffer.from(spki).toString("base64"));
   await state.refreshTrust();
   await state.refreshIdentity();
   const app = await createServer(state);

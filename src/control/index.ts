@@ -101,6 +101,7 @@ export {
   waiveGate,
   type PlanWish,
 } from "./rollouts.ts";
+export { recordSealingKey } from "./sealing-key.ts";
 export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";
 export { LeaseCandidate, type Leadership } from "./leadership.ts";

@@ -114,6 +114,7 @@ function firstHost(request: InitializeRequest): Host {
       name: checkName("Node Manager", request.nodeManagerName),
       port: checkPort(request.port),
       isAdmin: true,
+      sealingKey: null,
     },
   };
 }

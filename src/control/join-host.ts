@@ -184,6 +184,7 @@ async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host
       name: request.nodeManagerName,
       port: request.port,
       isAdmin: false,
+      sealingKey: null,
     },
   };
   await tx.topology.putHost(host);

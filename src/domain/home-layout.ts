@@ -16,6 +16,8 @@ export interface HomeLayout {
   readonly certificateSerial: string;
   readonly authorityKeys: string;
   readonly trustKey: string;
+  /** What keys are sealed for that are shared with this Admin Node Manager. */
+  readonly sealingKey: string;
   readonly store: string;
   /** Where the domain's database is, and how to log in there: `DatabaseSettings` as JSON. */
   readonly databaseSettings: string;
@@ -53,6 +55,7 @@ export function homeLayout(home: string): HomeLayout {
     certificateSerial: `${certs}/serial`,
     authorityKeys: `${certs}/private`,
     trustKey: `${certs}/private/trust-signing.key.pem`,
+    sealingKey: `${certs}/private/sealing.key.pem`,
     store: `${home}/store`,
     databaseSettings: `${home}/conf/database.json`,
     databaseIdentity: `${home}/store/database-identity.json`,

@@ -36,6 +36,8 @@ export interface NodeManager {
   readonly name: string;
   readonly port: number;
   readonly isAdmin: boolean;
+  /** An Admin Node Manager's key to seal shared keys for, SPKI in base64; null until it ran. */
+  readonly sealingKey: string | null;
 }
 
 export interface Group {

@@ -23,6 +23,7 @@ export {
   type KeyPair,
 } from "./key-pair.ts";
 export { nodeCryptoPort } from "./node-crypto-port.ts";
+export { seal, unseal } from "./sealed.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { fileSigner, keySigner, readPrivateKeyFile, type Signer } from "./signer.ts";
 export { makeHomeFolder } from "./make-home.ts";

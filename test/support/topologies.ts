@@ -19,6 +19,7 @@ export function testHost(
       name: `node manager ${number}`,
       port: 8090,
       isAdmin,
+      sealingKey: null,
     },
     ...rest,
   };

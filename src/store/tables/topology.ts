@@ -235,8 +235,11 @@ function requireDomain(rows: readonly { document: string }[]): Domain {
 }
 
 function readHost(row: { document: string; document_version: number }): Host {
+  const host = parseDocument<Omit<Host, "documentVersion">>(row.document);
   return {
-    ...parseDocument<Omit<Host, "documentVersion">>(row.document),
+    ...host,
+    // The version before has not written it.
+    nodeManager: { ...host.nodeManager, sealingKey: host.nodeManager.sealingKey ?? null },
     documentVersion: row.document_version,
   };
 }

@@ -34,6 +34,7 @@ export function host(n: number, changes: Partial<Host> = {}): Host {
       name: `Node Manager ${n}`,
       port: 8090,
       isAdmin: n === 1,
+      sealingKey: null,
     },
     documentVersion: 1,
     ...changes,
