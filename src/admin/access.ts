@@ -2,7 +2,7 @@ import type { FastifyRequest } from "fastify";
 import type { Socket } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { DomainError, type HostId, type ProcessId, type RelyingPartyId } from "../kit/index.ts";
-import { parseSpiffeId, type PeerCertificate } from "../domain/index.ts";
+import { parseSpiffeId, type KnownProcess, type PeerCertificate } from "../domain/index.ts";
 import type { Access } from "../contract/index.ts";
 import { findSession, knownNodeManager, type UserRole } from "../control/index.ts";
 import { judgePeer, readPeer, serialOfPeer } from "../transport/index.ts";
@@ -36,7 +36,15 @@ export async function admitCaller(
     case "public":
       return { kind: "anonymous" };
     case "agent":
-      return admitAgent(state, request.raw.socket as TLSSocket);
+      return admitProcess(state, request.raw.socket as TLSSocket, (peer) =>
+        knownCaller(state, peer),
+      );
+    case "anm":
+      return admitProcess(
+        state,
+        request.raw.socket as TLSSocket,
+        async () => state.trust.document.admins,
+      );
     case "relying-party":
     case "operator":
     case "administrator":
@@ -106,14 +114,12 @@ export function isDenied(state: AdminState, socket: Socket): boolean {
   );
 }
 
-async function admitAgent(state: AdminState, socket: TLSSocket): Promise<Caller> {
-  const { peer, serial } = shownBy(socket);
-  if (peer === null)
-    throw new DomainError("unauthenticated", "this needs the client certificate of a Node Manager");
+/** The Node Manager that the peer says it is, with the keys recorded for it in the store. */
+async function knownCaller(state: AdminState, peer: PeerCertificate): Promise<KnownProcess[]> {
   const hostId = peer.uris.map(parseSpiffeId).find((id) => id !== undefined)?.subject as
     | HostId
     | undefined;
-  const known = await state.env.store.read(async (view) => {
+  return state.env.store.read(async (view) => {
     const host = hostId === undefined ? undefined : await view.topology.host(hostId);
     if (host?.status === "quarantined")
       throw new DomainError(
@@ -122,6 +128,17 @@ async function admitAgent(state: AdminState, socket: TLSSocket): Promise<Caller>
       );
     return host === undefined ? [] : [await knownNodeManager(view, host)];
   });
+}
+
+async function admitProcess(
+  state: AdminState,
+  socket: TLSSocket,
+  knownTo: (peer: PeerCertificate) => Promise<readonly KnownProcess[]>,
+): Promise<Caller> {
+  const { peer, serial } = shownBy(socket);
+  if (peer === null)
+    throw new DomainError("unauthenticated", "this needs the client certificate of a Node Manager");
+  const known = await knownTo(peer);
   const verdict = judgePeer(peer, state.trust, {
     known,
     nowMs: state.env.clock.nowMs(),

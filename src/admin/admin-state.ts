@@ -10,7 +10,7 @@ import {
   type PeerVerdict,
   type ProcessObservation,
 } from "../domain/index.ts";
-import type { ControlEnvironment, LeaseCandidate } from "../control/index.ts";
+import type { LeaseCandidate } from "../control/index.ts";
 import { readCurrent } from "../keys/index.ts";
 import {
   ConnectionEpochs,
@@ -27,7 +27,7 @@ import { StrayTrust } from "./stray-trust.ts";
 
 /** Everything that a running Admin Node Manager holds in memory. */
 export class AdminState implements ListenerState {
-  readonly env: ControlEnvironment;
+  readonly env: HomeEnvironment;
   readonly layout: HomeLayout;
   readonly settings: NodeSettings;
   readonly candidate: LeaseCandidate;

@@ -1,7 +1,7 @@
 import type { KeyObject } from "node:crypto";
-import { access } from "node:fs/promises";
+import { access, rm } from "node:fs/promises";
 import { cpus } from "node:os";
-import { DomainError, type AuthorityId } from "../kit/index.ts";
+import { DomainError, isDomainError, type AuthorityId } from "../kit/index.ts";
 import type { Authority, HomeLayout } from "../domain/index.ts";
 import {
   certificateFingerprint,
@@ -21,18 +21,27 @@ import {
   keyPairOf,
   keySigner,
   nodeCryptoPort,
+  privateKeyFromPem,
   privateKeyToPem,
   readPrivateKeyFile,
+  seal,
+  unseal,
   writeFileAtomic,
 } from "../keys/index.ts";
 import { createSigningPool, type SigningPool } from "../keys/signing.ts";
 
-/** The authority keys in the home folder, and the worker threads that sign leaves with them. */
+/**
+ * The authority keys in the home folder, and the worker threads that sign leaves with them; what
+ * this home has no key for is relayed.
+ */
 export class FileAuthorityKeys implements AuthorityKeys {
   readonly #layout: HomeLayout;
   readonly #keys = new Map<AuthorityId, KeyObject>();
   #pool: SigningPool | null = null;
   readonly #poolHas = new Set<AuthorityId>();
+
+  /** Asks other holders of the key; given why it cannot be used here. Null: there is nobody to ask. */
+  relay: ((job: LeafJob, why: DomainError) => Promise<IssuedLeaf>) | null = null;
 
   constructor(layout: HomeLayout) {
     this.#layout = layout;
@@ -52,7 +61,54 @@ export class FileAuthorityKeys implements AuthorityKeys {
     return keySigner(await this.#key(id)).sign(tbs);
   }
 
+  async seal(id: AuthorityId, sealingKey: string): Promise<string> {
+    return seal(privateKeyToPem(await this.#key(id)), Buffer.from(sealingKey, "base64"));
+  }
+
+  /** Puts a key into the home that was sealed for this Admin Node Manager. */
+  async open(
+    { id, certificatePem }: Authority,
+    sealed: string,
+    sealingKey: KeyObject,
+  ): Promise<void> {
+    const path = this.#layout.authorityKey(id);
+    const pem = Buffer.from(await unseal(sealed, sealingKey)).toString("utf8");
+    const key = privateKeyFromPem(pem, { what: `the sealed key of ${id}` });
+    if (!isKeyOf(key, parseCertificatesPem(certificatePem)[0]))
+      throw new DomainError(
+        "state-corrupt",
+        `the sealed key of ${id} is not that of its certificate: have it shared again`,
+      );
+    this.#forget(id);
+    await writeFileAtomic(path, pem, { mode: 0o600 });
+  }
+
+  /** Removes the key from the home, and from this process and its workers. True if it was there. */
+  async remove(id: AuthorityId): Promise<boolean> {
+    const path = this.#layout.authorityKey(id);
+    if (!(await exists(path))) return false;
+    this.#forget(id);
+    await rm(path);
+    return true;
+  }
+
+  #forget(id: AuthorityId): void {
+    this.#keys.delete(id);
+    if (this.#poolHas.delete(id)) this.#pool?.removeAuthority(id);
+  }
+
+  /** Signs with the key in this home, or asks another holder where it is not here. */
   async issueLeaf(job: LeafJob): Promise<IssuedLeaf> {
+    try {
+      return await this.issueHeld(job);
+    } catch (error) {
+      if (this.relay === null || !isDomainError(error, "authority-unavailable")) throw error;
+      return this.relay(job, error);
+    }
+  }
+
+  /** Signs with the key in this home. Throws `authority-unavailable` where it is not here. */
+  async issueHeld(job: LeafJob): Promise<IssuedLeaf> {
     const pool = await this.#poolFor(job);
     const request = parseRequestPem(job.requestPem);
     const names: GeneralName[] = [
@@ -75,6 +131,8 @@ export class FileAuthorityKeys implements AuthorityKeys {
       serial: serialHex,
       fingerprint: certificateFingerprint({ der }, nodeCryptoPort),
       spki: spkiFingerprint(request.spki, nodeCryptoPort),
+      notBeforeMs: job.notBeforeMs,
+      notAfterMs: job.notAfterMs,
     };
   }
 

@@ -27,6 +27,7 @@ const rng: Rng = { bytes: (length) => new Uint8Array(randomBytes(length)) };
 
 /** What the use cases work with on a home folder, and how to let go of it. */
 export interface HomeEnvironment extends ControlEnvironment {
+  readonly authorityKeys: FileAuthorityKeys;
   /** True while the lock on the home folder keeps every other Admin Node Manager from this store. */
   isStoreOurs(): boolean;
   /** Moves the store into the database of the home's settings while it is in use. */

@@ -119,7 +119,7 @@ describe("authorityKeyFindings", () => {
     onTestFinished(() => authorityKeys.close());
     await testControlDomain({ ...env, authorityKeys });
     const look = async (): Promise<string[]> =>
-      (await authorityKeyFindings({ env, layout })).map(
+      (await authorityKeyFindings({ env, layout, hostId: "host-1" as HostId })).map(
         ({ subject, text }) => `${subject}: ${text}`,
       );
     expect(await look()).toEqual([]);

@@ -1,4 +1,11 @@
-import { collectFindings, credentialId, revokedRemedy, type Finding } from "../domain/index.ts";
+import {
+  collectFindings,
+  credentialId,
+  holdersOf,
+  maySign,
+  revokedRemedy,
+  type Finding,
+} from "../domain/index.ts";
 import { arrangeEvidence, nextMove, type Evidence, type Rollout } from "../planning/index.ts";
 import { readSnapshot } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -35,9 +42,10 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
       code: "one-admin",
       severity: "warning",
       subject: "domain",
-      text: "the domain has one Admin Node Manager: while it is down nothing can be managed or issued",
+      text: "the domain has one Admin Node Manager: while it is down nothing can be managed or issued, and if its disk is lost, so are the keys of the authorities",
     };
   },
+  keyHolderFindings,
   () => ({
     code: "authority-unprotected",
     severity: "warning",
@@ -67,6 +75,23 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   ({ strays }) => strays.findings(),
   ({ own }) => [...own.keys, ...own.audit],
 ];
+
+/** With several Admin Node Managers nothing but the keys makes one of them irreplaceable. */
+function keyHolderFindings({ evidence }: Situation): Finding[] {
+  const { authorities, topology } = evidence.snapshot;
+  const admins = topology.hosts.filter(
+    ({ status, nodeManager }) => nodeManager.isAdmin && status === "active",
+  );
+  if (admins.length < 2) return [];
+  return authorities.flatMap((authority): Finding[] => {
+    const [holder, another] = holdersOf(authority, topology.hosts);
+    if (!maySign(authority.status, "probe") || holder === undefined || another !== undefined)
+      return [];
+    const { id } = authority;
+    const text = `only host ${holder.name} (${holder.id}) holds the key of ${id}: while its Admin Node Manager is down nobody can issue from it; \`gatehouse authority share HOST\` gives it to another`;
+    return [{ code: "one-key-holder", severity: "warning", subject: id, text }];
+  });
+}
 
 function hostFindings({ evidence, presence }: Situation): Finding[] {
   return evidence.snapshot.topology.hosts.flatMap((host): Finding[] => {

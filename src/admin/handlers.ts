@@ -9,6 +9,7 @@ import type { Caller } from "./access.ts";
 import type { AdminState } from "./admin-state.ts";
 import { accessHandlers } from "./handlers-access.ts";
 import { agentHandlers } from "./handlers-agent.ts";
+import { authorityKeyHandlers } from "./handlers-authority-keys.ts";
 import { changeHandlers } from "./handlers-change.ts";
 import { storeHandlers } from "./handlers-store.ts";
 import { topologyHandlers } from "./handlers-topology.ts";
@@ -36,4 +37,5 @@ export const handlers: Handlers<RouteName> = {
   ...topologyHandlers,
   ...changeHandlers,
   ...storeHandlers,
+  ...authorityKeyHandlers,
 };

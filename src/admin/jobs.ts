@@ -10,6 +10,7 @@ import {
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import { FindingWatch } from "./finding-hooks.ts";
+import { keepSharedKeys } from "./shared-keys.ts";
 import { writeProjections } from "./projections.ts";
 import { prepareOwnProbes } from "./own-probes.ts";
 import { watchAuditChain, watchAuthorityKeys } from "./self-checks.ts";
@@ -117,7 +118,10 @@ async function followStore(state: AdminState, signal: AbortSignal): Promise<void
       said = await sayOwnState(state, said);
       await refreshAdmins(state);
       const seen = await state.env.store.waitForRevision(revision, idlePollMs);
-      if (seen !== revision) await writeProjections(state);
+      if (seen !== revision) {
+        await keepSharedKeys(state);
+        await writeProjections(state);
+      }
       revision = seen;
     } catch (error) {
       state.log.warn({ error: describeError(error) }, "the store could not be followed");

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeError } from "../kit/index.ts";
 import { maySign, type Finding } from "../domain/index.ts";
+import type { ControlEnvironment } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import { authorityKeyProblem } from "./authority-keys.ts";
 
@@ -47,15 +48,18 @@ async function repeat(
   }
 }
 
-/** An authority that its status lets sign, and whose key here cannot. */
+/** An authority that its status lets sign, and whose key here cannot, where it is to be here. */
 export async function authorityKeyFindings({
   env,
   layout,
-}: Pick<AdminState, "env" | "layout">): Promise<Finding[]> {
+  hostId,
+}: Pick<AdminState, "layout" | "hostId"> & {
+  readonly env: Pick<ControlEnvironment, "store">;
+}): Promise<Finding[]> {
   const authorities = await env.store.read((view) => view.authorities.all());
   const found: Finding[] = [];
   for (const authority of authorities) {
-    if (!maySign(authority.status, "probe")) continue;
+    if (!maySign(authority.status, "probe") || !authority.holders.includes(hostId)) continue;
     const problem = await authorityKeyProblem(layout, authority);
     if (problem === null) continue;
     found.push({

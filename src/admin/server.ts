@@ -136,7 +136,9 @@ function limitOf({ callsPerMinuteMax }: RouteDefinition) {
 
 function securityOf(definition: RouteDefinition): { [scheme: string]: string[] }[] {
   if (definition.access === "public") return [];
-  return definition.access === "agent" ? [{ mutualTLS: [] }] : [{ bearer: [definition.access] }];
+  return definition.access === "agent" || definition.access === "anm"
+    ? [{ mutualTLS: [] }]
+    : [{ bearer: [definition.access] }];
 }
 
 function callOf(request: FastifyRequest): unknown {

@@ -1,5 +1,6 @@
 import { accessRoutes, trustLinksPerAnswerMax } from "./access.ts";
 import { agentRoutes } from "./agent.ts";
+import { authorityKeyRoutes } from "./authority-keys.ts";
 import { changeRoutes } from "./change.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
 import { storeRoutes } from "./store.ts";
@@ -12,6 +13,7 @@ export const routes = {
   ...topologyRoutes,
   ...changeRoutes,
   ...storeRoutes,
+  ...authorityKeyRoutes,
 } as const;
 
 export type RouteName = keyof typeof routes;

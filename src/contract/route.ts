@@ -3,9 +3,10 @@ import type { Static, TSchema } from "typebox";
 /**
  * Who may call a route. `public` needs nothing; `operator` and `administrator` a login (the second
  * may do all that the first may); `agent` mutual TLS as a Node Manager of the signed topology;
+ * `anm` the same as an Admin Node Manager of the trust document;
  * `relying-party` the bearer token that it was registered with.
  */
-export type Access = "public" | "operator" | "administrator" | "agent" | "relying-party";
+export type Access = "public" | "operator" | "administrator" | "agent" | "anm" | "relying-party";
 
 /** One route of the API: validated by, documented from, and called through this one object. */
 export interface RouteDefinition {

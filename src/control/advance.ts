@@ -2,6 +2,7 @@ import { assert, DomainError, type CredentialId, type RolloutId } from "../kit/i
 import {
   fits,
   forgetSuperseded,
+  holdersOf,
   wantNewer,
   type Anchor,
   type Authority,
@@ -97,7 +98,10 @@ function markHeld(done: readonly AppliedStep[], nowMs: number): AppliedStep[] {
 /** Work that has effects outside the store, done before the transaction; repeating it is harmless. */
 async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthority[]> {
   if (step.edit.do !== "create-authorities") return [];
-  const known = await env.store.read((view) => view.authorities.all());
+  const { known, hosts } = await env.store.read(async (view) => ({
+    known: await view.authorities.all(),
+    hosts: await view.topology.hosts(),
+  }));
   const earlier = known.map((authority) => onlyCertificate(authority.certificatePem));
   const made: NewAuthority[] = [];
   for (const { usage, from, to, subject } of step.edit.successions) {
@@ -109,6 +113,7 @@ async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthorit
       subject,
       predecessor,
       earlier: [...earlier, ...made.map((m) => m.root)],
+      holders: holdersOf(predecessor, hosts),
     });
     made.push(authority);
   }
@@ -151,6 +156,7 @@ async function applyEdit(
   switch (edit.do) {
     case "create-authorities":
       for (const { authority, record } of prepared) {
+        await requireSameHolders(tx, rollout.id, authority);
         await tx.authorities.put(authority);
         await record(tx);
       }
@@ -192,6 +198,18 @@ async function applyEdit(
       await publishTrust(tx, env, {});
       return {};
   }
+}
+
+/** A key that was shared or unshared since the new one was sealed: that would go to the wrong ones. */
+async function requireSameHolders(
+  tx: StoreTransaction,
+  rollout: RolloutId,
+  { predecessor: id, holders }: Authority,
+): Promise<void> {
+  const predecessor = id === null ? undefined : await tx.authorities.get(id);
+  assert(predecessor !== undefined, "a succession names an authority of the store");
+  const wanted = holdersOf(predecessor, await tx.topology.hosts());
+  if (wanted.map((host) => host.id).join() !== holders.join()) throw changedMeanwhile(rollout);
 }
 
 /** Makes `id` the current authority of its usage; the one before gets the given status. */

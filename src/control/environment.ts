@@ -1,4 +1,4 @@
-import type { AuthorityId, Clock, Rng } from "../kit/index.ts";
+import type { AuthorityId, Clock, CredentialId, HostId, Rng } from "../kit/index.ts";
 import type { Envelope } from "../domain/index.ts";
 import type { CertificateRole, CryptoPort } from "../pki/index.ts";
 import type { Store } from "./ports.ts";
@@ -22,12 +22,17 @@ export interface AuthorityKeys {
   create(id: AuthorityId): Promise<Uint8Array>;
   /** Signs a linted root or cross-certificate. Throws `authority-unavailable` without the key. */
   sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array>;
+  /** The key of an authority, sealed for the holder of a sealing key (SPKI, base64). */
+  seal(id: AuthorityId, sealingKey: string): Promise<string>;
   /** Checks a request's proof of possession, then builds, lints and signs a leaf for its key. */
   issueLeaf(job: LeafJob): Promise<IssuedLeaf>;
 }
 
 /** What a leaf is to say. Names come from the topology, never from the request. */
 export interface LeafJob {
+  /** Whose it is: by these another Admin Node Manager finds in the store what it is to say. */
+  readonly hostId: HostId;
+  readonly credentialId: CredentialId;
   readonly authorityId: AuthorityId;
   readonly issuerPem: string;
   readonly requestPem: string;
@@ -48,6 +53,9 @@ export interface IssuedLeaf {
   /** Hex SHA-256 of the certificate and of its SubjectPublicKeyInfo. */
   readonly fingerprint: string;
   readonly spki: string;
+  /** As in the certificate: who signs it has the say, and a clock of its own. */
+  readonly notBeforeMs: number;
+  readonly notAfterMs: number;
 }
 
 /** The trust-signing key: signs trust documents and host documents, nothing else. */

@@ -68,6 +68,9 @@ export type {
   ObservationReader,
   ObservationWriter,
   RolloutReader,
+  SealedKey,
+  SealedKeyReader,
+  SealedKeyWriter,
   RolloutWriter,
   Session,
   Store,
@@ -102,6 +105,8 @@ export {
   type PlanWish,
 } from "./rollouts.ts";
 export { recordSealingKey } from "./sealing-key.ts";
+export { recordHolder, shareKeys, unshareKeys } from "./share-keys.ts";
+export { relayedJob } from "./issue.ts";
 export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";
 export { LeaseCandidate, type Leadership } from "./leadership.ts";

@@ -29,7 +29,7 @@ export async function initializeDomain(
   const host = firstHost(request);
   checkName("user", request.administrator.name);
   const passwordHash = await env.passwords.hash(request.administrator.password);
-  const { management, traffic } = await firstAuthorities(env, request);
+  const { management, traffic } = await firstAuthorities(env, request, host);
   const entry = {
     actor: "system:initialize",
     action: "domain.initialize",
@@ -74,6 +74,7 @@ export async function initializeDomain(
 async function firstAuthorities(
   env: ControlEnvironment,
   { domainId, domainName }: InitializeRequest,
+  host: Host,
 ): Promise<{ management: NewAuthority; traffic: NewAuthority }> {
   const management = await makeAuthority(env, {
     id: "management-1" as AuthorityId,
@@ -81,6 +82,7 @@ async function firstAuthorities(
     subject: domainName,
     predecessor: null,
     earlier: [],
+    holders: [host],
   });
   const traffic = await makeAuthority(env, {
     id: "traffic-1" as AuthorityId,
@@ -88,6 +90,7 @@ async function firstAuthorities(
     subject: trafficSubject(1, domainId),
     predecessor: null,
     earlier: [management.root],
+    holders: [host],
   });
   return { management, traffic };
 }

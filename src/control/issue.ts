@@ -50,19 +50,21 @@ export async function issueCredential(
     readonly actor: string;
   },
 ): Promise<CredentialIssued> {
-  const { wanted, job, authority } = await env.store.read(async (view) => {
+  const { wanted, job } = await env.store.read(async (view) => {
     const credential = await ownCredential(view, request.hostId, request.credentialId);
-    const authority = await signingAuthority(view, credential);
-    const job = await leafJob(view, env, credential, authority, request.requestPem);
-    return { wanted: credential.desired.minSequence, authority, job };
+    return {
+      wanted: credential.desired.minSequence,
+      job: await leafJob(view, env, credential, request.requestPem),
+    };
   });
+  const { authorityId } = job;
   const leaf = await env.authorityKeys.issueLeaf(job);
   const { serial } = leaf;
   const entry = {
     actor: request.actor,
     action: "certificate.issue",
     subject: request.credentialId,
-    detail: { serial, authority: authority.id },
+    detail: { serial, authority: authorityId },
   };
   const sequence = await env.store.write(entry, async (tx) => {
     const credential = await ownCredential(tx, request.hostId, request.credentialId);
@@ -72,11 +74,11 @@ export async function issueCredential(
   return {
     der: leaf.der,
     serial,
-    authorityId: authority.id,
+    authorityId,
     sequence,
-    notBeforeMs: job.notBeforeMs,
-    notAfterMs: job.notAfterMs,
-    ...renewalSlot(env, job),
+    notBeforeMs: leaf.notBeforeMs,
+    notAfterMs: leaf.notAfterMs,
+    ...renewalSlot(env, leaf),
     hostDocument: await env.store.read((view) => hostDocumentOf(view, env, request.hostId)),
   };
 }
@@ -106,10 +108,10 @@ async function recordIssuance(
   job: LeafJob,
   leaf: IssuedLeaf,
 ): Promise<number> {
-  const { authorityId, notBeforeMs, notAfterMs } = job;
+  const { authorityId } = job;
   if ((await signingAuthority(tx, credential)).id !== authorityId)
     throw changedMeanwhile(credential);
-  const { serial, spki } = leaf;
+  const { serial, spki, notBeforeMs, notAfterMs } = leaf;
   const sequence = credential.lastSequence + 1;
   const issuedAtMs = env.clock.nowMs();
   await tx.issuances.append(
@@ -168,29 +170,7 @@ export async function issueProbe(
     readonly requestPem: string;
   },
 ): Promise<{ readonly der: Uint8Array; readonly authority: Authority }> {
-  const { job, authority } = await env.store.read(async (view) => {
-    const credential = await ownCredential(view, request.hostId, request.credentialId);
-    const authority = await view.authorities.get(request.authorityId);
-    if (
-      authority === undefined ||
-      authority.usage !== credential.usage ||
-      !maySign(authority.status, "probe")
-    ) {
-      throw new DomainError(
-        "authority-unavailable",
-        `the authority ${request.authorityId} does not sign probes for ${credential.id}`,
-      );
-    }
-    const job = await leafJob(view, env, credential, authority, request.requestPem);
-    return {
-      authority,
-      job: {
-        ...job,
-        isProbe: true,
-        notAfterMs: env.clock.nowMs() + env.policy.probeLifetimeSeconds * 1000,
-      },
-    };
-  });
+  const { job, authority } = await env.store.read((view) => probeJob(view, env, request));
   const leaf = await env.authorityKeys.issueLeaf(job);
   const { serial } = leaf;
   const entry = {
@@ -211,6 +191,46 @@ export async function issueProbe(
     );
   });
   return { der: leaf.der, authority };
+}
+
+async function probeJob(
+  view: StoreView,
+  env: ControlEnvironment,
+  request: Pick<LeafJob, "hostId" | "credentialId" | "authorityId" | "requestPem">,
+): Promise<{ job: LeafJob; authority: Authority }> {
+  const credential = await ownCredential(view, request.hostId, request.credentialId);
+  const authority = await view.authorities.get(request.authorityId);
+  if (
+    authority === undefined ||
+    authority.usage !== credential.usage ||
+    !maySign(authority.status, "probe")
+  ) {
+    throw new DomainError(
+      "authority-unavailable",
+      `the authority ${request.authorityId} does not sign probes for ${credential.id}`,
+    );
+  }
+  const job = await jobFrom(view, env, credential, authority, request.requestPem);
+  const notAfterMs = env.clock.nowMs() + env.policy.probeLifetimeSeconds * 1000;
+  return { authority, job: { ...job, isProbe: true, notAfterMs } };
+}
+
+/**
+ * What another Admin Node Manager, which does not hold the key, may have signed: what this one
+ * would sign itself for that credential, read from the store again and not from the request. Throws
+ * as `issueCredential` and `issueProbe`, and `conflict` where another authority is to sign by now.
+ */
+export async function relayedJob(
+  env: ControlEnvironment,
+  request: Pick<LeafJob, "hostId" | "credentialId" | "authorityId" | "requestPem" | "isProbe">,
+): Promise<LeafJob> {
+  return env.store.read(async (view) => {
+    if (request.isProbe) return (await probeJob(view, env, request)).job;
+    const credential = await ownCredential(view, request.hostId, request.credentialId);
+    const job = await leafJob(view, env, credential, request.requestPem);
+    if (job.authorityId !== request.authorityId) throw changedMeanwhile(credential);
+    return job;
+  });
 }
 
 async function ownCredential(
@@ -238,6 +258,16 @@ async function leafJob(
   view: StoreView,
   env: ControlEnvironment,
   credential: Credential,
+  requestPem: string,
+): Promise<LeafJob> {
+  const authority = await signingAuthority(view, credential);
+  return jobFrom(view, env, credential, authority, requestPem);
+}
+
+async function jobFrom(
+  view: StoreView,
+  env: ControlEnvironment,
+  credential: Credential,
   authority: Authority,
   requestPem: string,
 ): Promise<LeafJob> {
@@ -250,6 +280,8 @@ async function leafJob(
     issuerNotAfterMs: authority.notAfterMs,
   });
   return {
+    hostId: credential.hostId,
+    credentialId: credential.id,
     authorityId: authority.id,
     issuerPem: authority.certificatePem,
     requestPem,
@@ -322,16 +354,16 @@ function splitNames(names: readonly string[]): Pick<LeafJob, "dnsNames" | "ipAdd
 
 function leafIssuance(
   job: LeafJob,
-  leaf: { readonly der: Uint8Array; readonly fingerprint: string; readonly spki: string },
+  leaf: IssuedLeaf,
   rest: Pick<Issuance, "kind" | "serial" | "sequence" | "issuedAtMs" | "credentialId">,
 ): Issuance {
-  const { authorityId, subject, notBeforeMs, notAfterMs } = job;
+  const { authorityId, subject } = job;
   return {
     ...rest,
     authorityId,
     subject,
-    notBeforeMs,
-    notAfterMs,
+    notBeforeMs: leaf.notBeforeMs,
+    notAfterMs: leaf.notAfterMs,
     fingerprint: leaf.fingerprint,
     spki: leaf.spki,
     der: leaf.der,
@@ -341,10 +373,10 @@ function leafIssuance(
 /** The slot in which to renew: it opens after a share of the life, and spreads a fleet over its length. */
 function renewalSlot(
   env: ControlEnvironment,
-  job: LeafJob,
+  leaf: IssuedLeaf,
 ): { renewFromMs: number; renewUntilMs: number } {
   const startMs = env.clock.nowMs();
-  const lifeMs = job.notAfterMs - startMs;
+  const lifeMs = leaf.notAfterMs - startMs;
   const renewFromMs = startMs + lifeMs * env.policy.renewAfterShare;
   return {
     renewFromMs: Math.round(renewFromMs),

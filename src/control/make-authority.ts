@@ -1,5 +1,5 @@
 import { DomainError, type AuthorityId } from "../kit/index.ts";
-import type { Authority, AuthorityUsage } from "../domain/index.ts";
+import type { Authority, AuthorityUsage, Host } from "../domain/index.ts";
 import {
   authorityProfile,
   certificateFingerprint,
@@ -17,7 +17,7 @@ import {
   type Issuer,
 } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import type { StoreTransaction } from "./ports.ts";
+import type { SealedKey, StoreTransaction } from "./ports.ts";
 
 /** Subject of the nth traffic CA: it names the domain, since callers outside may know several. */
 export function trafficSubject(number: number, domainId: string): string {
@@ -32,13 +32,15 @@ export interface AuthorityRequest {
   readonly predecessor: Authority | null;
   /** Every root that the domain ever had: the new one's name must differ from each. */
   readonly earlier: readonly Certificate[];
+  /** Whose Admin Node Managers are to hold its key; the one that makes it is among them. */
+  readonly holders: readonly Host[];
 }
 
 export interface NewAuthority {
   /** With status `next`. */
   readonly authority: Authority;
   readonly root: Certificate;
-  /** Appends the root and the cross-certificate to the issuance log. */
+  /** Puts the key sealed for its holders, and root and cross-certificate into the issuance log. */
   record(tx: StoreTransaction): Promise<void>;
 }
 
@@ -66,6 +68,7 @@ export async function makeAuthority(
     { ...shared, profile: authorityProfile("root", 1), notAfterMs },
     { kind: "self", earlierRoots: request.earlier },
   );
+  const sealed = await sealForAll(env, id, request.holders);
   const cross = predecessor && (await crossCertify(env, predecessor, { ...shared, notAfterMs }));
   return {
     root: root.certificate,
@@ -82,12 +85,32 @@ export async function makeAuthority(
       notAfterMs,
       createdAtMs: env.clock.nowMs(),
       retiredAtMs: null,
+      holders: request.holders.map((host) => host.id),
     },
     async record(tx) {
+      for (const key of sealed) await tx.sealedKeys.put(key);
       await recordAuthority(tx, env, "root", root);
       if (cross !== null) await recordAuthority(tx, env, "cross", cross);
     },
   };
+}
+
+/** The new key for every holder; the only one has it already, as it made it. */
+async function sealForAll(
+  env: ControlEnvironment,
+  authorityId: AuthorityId,
+  holders: readonly Host[],
+): Promise<SealedKey[]> {
+  if (holders.length === 1) return [];
+  return Promise.all(
+    holders.flatMap(({ id: hostId, nodeManager: { sealingKey } }) =>
+      sealingKey === null
+        ? []
+        : env.authorityKeys
+            .seal(authorityId, sealingKey)
+            .then((sealed) => ({ authorityId, hostId, sealed })),
+    ),
+  );
 }
 
 interface SignedAuthority {

@@ -47,6 +47,7 @@ export interface Store {
 export interface StoreView {
   readonly topology: TopologyReader;
   readonly authorities: AuthorityReader;
+  readonly sealedKeys: SealedKeyReader;
   readonly credentials: CredentialReader;
   readonly issuances: IssuanceReader;
   readonly trust: TrustReader;
@@ -59,6 +60,7 @@ export interface StoreView {
 export interface StoreTransaction extends StoreView {
   readonly topology: TopologyWriter;
   readonly authorities: AuthorityWriter;
+  readonly sealedKeys: SealedKeyWriter;
   readonly credentials: CredentialWriter;
   readonly issuances: IssuanceWriter;
   readonly trust: TrustWriter;
@@ -126,6 +128,24 @@ export interface AuthorityWriter extends AuthorityReader {
    * a moment: take the status from the present one first.
    */
   put(authority: Authority): Promise<void>;
+}
+
+/** An authority's key on its way to a host whose Admin Node Manager is to hold it. */
+export interface SealedKey {
+  readonly authorityId: AuthorityId;
+  readonly hostId: HostId;
+  /** JWE in compact form (RFC 7516), for the sealing key of that Admin Node Manager. */
+  readonly sealed: string;
+}
+
+export interface SealedKeyReader {
+  ofHost(hostId: HostId): Promise<SealedKey[]>;
+}
+
+export interface SealedKeyWriter extends SealedKeyReader {
+  /** Inserts, or replaces that of the same authority and host. */
+  put(key: SealedKey): Promise<void>;
+  removeOfHost(hostId: HostId): Promise<void>;
 }
 
 export interface CredentialReader {

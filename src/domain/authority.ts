@@ -1,4 +1,5 @@
-import type { AuthorityId } from "../kit/index.ts";
+import type { AuthorityId, HostId } from "../kit/index.ts";
+import type { Host } from "./topology.ts";
 
 /** What an authority's leaves are for: the processes' own conversations, or their callers. */
 export type AuthorityUsage = "management" | "traffic";
@@ -33,6 +34,8 @@ export interface Authority {
   readonly notAfterMs: number;
   readonly createdAtMs: number;
   readonly retiredAtMs: number | null;
+  /** The hosts whose Admin Node Managers hold its key, or are to hold it. */
+  readonly holders: readonly HostId[];
 }
 
 /** What a signature is wanted for; decides which authorities may give it. */
@@ -52,4 +55,12 @@ export function maySign(status: AuthorityStatus, purpose: SigningPurpose): boole
     case "abandoned":
       return false;
   }
+}
+
+/** The hosts whose Admin Node Managers can sign with the authority's key. */
+export function holdersOf({ holders }: Pick<Authority, "holders">, hosts: readonly Host[]): Host[] {
+  return hosts.filter(
+    ({ id, status, nodeManager }) =>
+      nodeManager.isAdmin && status === "active" && holders.includes(id),
+  );
 }

@@ -5,6 +5,7 @@ export {
   type JoinTokenText,
 } from "./admission.ts";
 export {
+  holdersOf,
   maySign,
   type Authority,
   type AuthorityStatus,

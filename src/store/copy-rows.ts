@@ -10,6 +10,7 @@ const columns = {
   instances: ["id", "document", "host_id"],
   relying_parties: ["id", "document"],
   authorities: ["id", "document", "usage", "status"],
+  sealed_keys: ["authority_id", "host_id", "sealed"],
   credentials: ["id", "process", "host_id", "usage", "desired", "last_sequence", "recorded"],
   trust_links: ["epoch", "hash", "envelope"],
   plans: ["id", "document", "position"],

@@ -62,6 +62,13 @@ export const migrations: readonly Migration[] = [
       "create table chain_heads (writer text primary key, number bigint not null, hash text not null)",
     ],
   },
+  {
+    title: "authority keys sealed to those who are to hold them",
+    statements: () => [
+      `create table sealed_keys (authority_id text not null, host_id text not null,
+        sealed text not null, primary key (authority_id, host_id))`,
+    ],
+  },
 ];
 
 /** Exists before the first migration, so that it can say that none was applied. */

@@ -11,6 +11,7 @@ export interface Schema {
   instances: DocumentTable & { host_id: string };
   relying_parties: DocumentTable;
   authorities: DocumentTable & { usage: string; status: string };
+  sealed_keys: { authority_id: string; host_id: string; sealed: string };
   credentials: {
     id: string;
     process: string;

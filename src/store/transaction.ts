@@ -10,6 +10,7 @@ import { LeaseTable } from "./tables/leases.ts";
 import { ObservationTables, ObservationView } from "./tables/observations.ts";
 import { raiseRevision, readRevision } from "./tables/revision.ts";
 import { RolloutTables, RolloutView } from "./tables/rollouts.ts";
+import { SealedKeyTable, SealedKeyView } from "./tables/sealed-keys.ts";
 import { TopologyTables, TopologyView } from "./tables/topology.ts";
 import { TrustTable, TrustView } from "./tables/trust.ts";
 
@@ -18,6 +19,7 @@ export function viewThrough(executor: Executor): StoreView {
   return {
     topology: new TopologyView(executor),
     authorities: new AuthorityView(executor),
+    sealedKeys: new SealedKeyView(executor),
     credentials: new CredentialView(executor),
     issuances: new IssuanceView(executor),
     trust: new TrustView(executor),
@@ -59,6 +61,7 @@ function transactionThrough(executor: TransactionExecutor): StoreTransaction {
   return {
     topology: new TopologyTables(executor),
     authorities: new AuthorityTable(executor),
+    sealedKeys: new SealedKeyTable(executor),
     credentials: new CredentialTable(executor),
     issuances: new IssuanceTable(executor),
     trust: new TrustTable(executor),

@@ -22,6 +22,8 @@ import {
   issueCertificate,
   keySigner,
   nodeCryptoPort,
+  privateKeyToPem,
+  seal,
   signEnvelope,
   type KeyPair,
 } from "../../src/keys/index.ts";
@@ -84,6 +86,11 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
     return keySigner(this.#key(id).privateKey).sign(tbs);
   }
 
+  async seal(id: AuthorityId, sealingKey: string): Promise<string> {
+    const pem = privateKeyToPem(this.#key(id).privateKey);
+    return seal(pem, Buffer.from(sealingKey, "base64"));
+  }
+
   async issueLeaf(job: LeafJob): Promise<IssuedLeaf> {
     const request = parseRequestPem(job.requestPem);
     assert(verifyRequestSignature(request, nodeCryptoPort), "the request proves its key");
@@ -113,6 +120,8 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
       serial: certificate.serialHex,
       fingerprint: certificateFingerprint(certificate, nodeCryptoPort),
       spki: spkiFingerprint(request.spki, nodeCryptoPort),
+      notBeforeMs: job.notBeforeMs,
+      notAfterMs: job.notAfterMs,
     };
   }
 

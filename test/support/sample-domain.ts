@@ -253,6 +253,8 @@ export const sampleAnswers: Answers = {
   revoke: { epoch: 4, denied: 2, processes: ["instance-1"], acknowledged: true },
   restoreAuthority: null,
   retireAuthority: null,
+  shareKeys: { authorities: ["traffic-1", "management-1"] },
+  unshareKeys: { authorities: ["traffic-1", "management-1"] },
   deleteInstance: null,
   setInstanceEnabled: null,
 };

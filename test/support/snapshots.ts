@@ -29,6 +29,7 @@ export function testAuthority(
     crossCertificatePem: null,
     fingerprint: `fingerprint of ${id}`,
     crossFingerprint: null,
+    holders: ["host-1" as HostId],
     predecessor: null,
     notAfterMs: testNowMs + 1e10,
     createdAtMs: 0,

@@ -100,6 +100,27 @@ export function changeAuthority(
   });
 }
 
+/** `gatehouse authority share` and `gatehouse authority unshare`. */
+export function shareKeys(
+  context: CommandContext,
+  verb: "share" | "unshare",
+  name: string,
+): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { id } = findHost(await admin.call("getTopology"), name);
+    const params = { id };
+    const done =
+      verb === "share"
+        ? await admin.call("shareKeys", { params })
+        : await admin.call("unshareKeys", { params });
+    printResult(context, done, ({ authorities }) =>
+      verb === "share"
+        ? `Host ${name} [${id}] gets the keys of ${authorities.join(", ")}, sealed for its Admin Node Manager alone.`
+        : `Host ${name} [${id}] is to delete the keys of ${authorities.join(", ")}. It, or a backup of it, may still hold them: if it is suspect, replace the CAs with \`gatehouse plan rotate-ca\`.`,
+    );
+  });
+}
+
 /** `gatehouse relying-party create`: its token alone on stdout. */
 export function createRelyingParty(context: CommandContext, name: string): Promise<void> {
   return asAdmin(context, async (admin) => {

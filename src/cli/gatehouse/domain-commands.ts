@@ -146,6 +146,17 @@ function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
       .action(async (id: AuthorityId, _options, command: Command) =>
         (await import("./changes.ts")).changeAuthority(contextOf(command), verb, id),
       );
+  for (const [verb, help] of [
+    ["share", "give the keys of the CAs to another Admin Node Manager, sealed for it"],
+    ["unshare", "take them from one again; never from the last that has them"],
+  ] as const)
+    authority
+      .command(verb)
+      .description(help)
+      .argument("<host>", "its name or id")
+      .action(async (name: string, _options, command: Command) =>
+        (await import("./changes.ts")).shareKeys(contextOf(command), verb, name),
+      );
 }
 
 function addLists(program: Command, contextOf: ContextOf): void {

@@ -31,6 +31,13 @@ const put = statement((db, p: { id: string; usage: string; status: string; docum
     ),
 );
 
+/** The version before has not written who holds the key. */
+type StoredAuthority = Omit<Authority, "holders"> & Partial<Pick<Authority, "holders">>;
+
+function withHolders(stored: StoredAuthority): Authority {
+  return { ...stored, holders: stored.holders ?? [] };
+}
+
 export class AuthorityView implements AuthorityReader {
   readonly #executor: Executor;
 
@@ -39,15 +46,18 @@ export class AuthorityView implements AuthorityReader {
   }
 
   async all(): Promise<Authority[]> {
-    return parseRows(await this.#executor.rows(all({})));
+    return parseRows<StoredAuthority>(await this.#executor.rows(all({}))).map(withHolders);
   }
 
   async get(id: AuthorityId): Promise<Authority | undefined> {
-    return parseRow(first(await this.#executor.rows(byId({ id }))));
+    const stored = parseRow<StoredAuthority>(first(await this.#executor.rows(byId({ id }))));
+    return stored && withHolders(stored);
   }
 
   async current(usage: AuthorityUsage): Promise<Authority> {
-    const authority = parseRow<Authority>(first(await this.#executor.rows(currentOf({ usage }))));
+    const authority = parseRow<StoredAuthority>(
+      first(await this.#executor.rows(currentOf({ usage }))),
+    );
     if (authority === undefined) {
       throw new DomainError(
         "authority-unavailable",
@@ -55,7 +65,7 @@ export class AuthorityView implements AuthorityReader {
         { context: { usage } },
       );
     }
-    return authority;
+    return withHolders(authority);
   }
 }
 

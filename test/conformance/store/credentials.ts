@@ -53,6 +53,42 @@ export function credentialTests(harness: StoreHarness): void {
     );
   });
 
+  test("sealed keys are put, replaced, found by host and removed", async () => {
+    const store = await openStore(harness);
+    const key = (authority: number, host: number, sealed: string) => ({
+      authorityId: authorityId(authority),
+      hostId: hostId(host),
+      sealed,
+    });
+    const ofHost = (n: number) => store.read((view) => view.sealedKeys.ofHost(hostId(n)));
+    await store.write(entry, async (tx) => {
+      for (const [authority, host] of [
+        [2, 1],
+        [1, 1],
+        [1, 2],
+      ] as const)
+        await tx.sealedKeys.put(key(authority, host, "old"));
+      await tx.sealedKeys.put(key(1, 1, "new"));
+    });
+    expect(await ofHost(1)).toEqual([key(1, 1, "new"), key(2, 1, "old")]);
+    const before = await store.revision();
+    await store.write(entry, (tx) => tx.sealedKeys.removeOfHost(hostId(1)));
+    expect(await ofHost(1)).toEqual([]);
+    expect(await ofHost(2)).toEqual([key(1, 2, "old")]);
+    expect(await store.revision()).toBe(before + 1);
+  });
+
+  test("an authority that the version before has written has no holder yet", async () => {
+    const store = await openStore(harness);
+    const { holders: _none, ...earlier } = authority(1);
+    await store.write(entry, (tx) => tx.authorities.put(earlier as never));
+    await store.read(async (view) => {
+      expect(await view.authorities.all()).toEqual([authority(1)]);
+      expect(await view.authorities.get(authorityId(1))).toEqual(authority(1));
+      expect(await view.authorities.current("management")).toEqual(authority(1));
+    });
+  });
+
   test("credentials are put, found by host, and removed", async () => {
     const store = await openStore(harness);
     const recorded = [

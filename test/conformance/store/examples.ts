@@ -55,6 +55,7 @@ export function authority(n: number, changes: Partial<Authority> = {}): Authorit
     notAfterMs: 2_000_000_000_000,
     createdAtMs: 1_790_000_000_000,
     retiredAtMs: null,
+    holders: [],
     ...changes,
   };
 }

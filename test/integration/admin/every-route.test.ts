@@ -89,7 +89,7 @@ describe("every route", () => {
           name,
           "forbidden",
         ]);
-      if (access === "agent")
+      if (access === "agent" || access === "anm")
         expect([name, await outcome(admin, name, admin.administrator)]).toEqual([
           name,
           "unauthenticated",

@@ -1,0 +1,123 @@
+import { DomainError, isDomainError, type ErrorCode } from "../kit/index.ts";
+import { holdersOf, type Host, type KnownProcess } from "../domain/index.ts";
+import {
+  bytesEqual,
+  certificateFingerprint,
+  parseCertificatesPem,
+  parseRequestPem,
+  spkiFingerprint,
+} from "../pki/index.ts";
+import type { IssuedLeaf, LeafJob } from "../control/index.ts";
+import { nodeCryptoPort } from "../keys/index.ts";
+import { ApiCaller, apiPrefix, callApi, mutualTls } from "../transport/index.ts";
+import type { AdminState } from "./admin-state.ts";
+
+/** A holder that does not answer in this time is passed over: who asked waits for the next one. */
+const answerMsMax = 1500;
+
+/** After these the next holder may do better; any other error is the answer. */
+const passedOver: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "unreachable",
+  "timeout",
+  "untrusted-server",
+  "authority-unavailable",
+  "store-unavailable",
+  "rate-limited",
+  "internal",
+  "forbidden",
+  "unauthenticated",
+]);
+
+interface OpenPeer {
+  readonly caller: ApiCaller;
+  /** The identity and the trust that the connection rests on. */
+  readonly basis: string;
+}
+
+/** The other Admin Node Managers, as far as this one has something for them to do. */
+export class AdminPeers {
+  readonly #state: AdminState;
+  readonly #open = new Map<string, OpenPeer>();
+  /** Who signed last is asked first. */
+  #last: string | null = null;
+
+  constructor(state: AdminState) {
+    this.#state = state;
+  }
+
+  /** Has a leaf signed by a holder of the key; throws `why` this process cannot, if none of them can. */
+  async issueLeaf(job: LeafJob, why: DomainError): Promise<IssuedLeaf> {
+    for (const peer of await this.#holders(job)) {
+      try {
+        const { hostId, credentialId, authorityId, requestPem, isProbe } = job;
+        const { certificatePem } = await callApi(this.#caller(peer), "signLeaf", {
+          body: { hostId, credentialId, authorityId, requestPem, isProbe },
+          timeoutMs: answerMsMax,
+        });
+        this.#last = peer.id;
+        return readLeaf(job, certificatePem, peer);
+      } catch (error) {
+        if (!isDomainError(error) || !passedOver.has(error.code)) throw error;
+        const { code, message } = error;
+        this.#state.log.warn({ peer: peer.id, code, reason: message }, "could not have it sign");
+      }
+    }
+    throw why;
+  }
+
+  async #holders({ authorityId }: LeafJob): Promise<KnownProcess[]> {
+    const holders: Host[] = await this.#state.env.store.read(async (view) => {
+      const authority = await view.authorities.get(authorityId);
+      return authority === undefined ? [] : holdersOf(authority, await view.topology.hosts());
+    });
+    const ids = new Set(holders.map(({ id }) => id));
+    return this.#state.trust.document.admins
+      .filter(({ hostId }) => ids.has(hostId) && hostId !== this.#state.hostId)
+      .toSorted((a, b) => Number(b.id === this.#last) - Number(a.id === this.#last));
+  }
+
+  #caller(target: KnownProcess): ApiCaller {
+    const { identity, trust, hostId, env } = this.#state;
+    const basis = `${identity.serial} ${trust.epoch}`;
+    const open = this.#open.get(target.id);
+    if (open?.basis === basis) return open.caller;
+    open?.caller.close();
+    const { address, port } = target;
+    const caller = new ApiCaller(
+      { address, port, prefix: apiPrefix },
+      mutualTls({
+        identity,
+        trust,
+        target,
+        self: { role: "anm", hostId },
+        nowMs: () => env.clock.nowMs(),
+      }),
+    );
+    this.#open.set(target.id, { caller, basis });
+    return caller;
+  }
+
+  close(): void {
+    for (const { caller } of this.#open.values()) caller.close();
+    this.#open.clear();
+  }
+}
+
+/** What a holder signed; it has to be for the key of the request. */
+function readLeaf(job: LeafJob, certificatePem: string, peer: KnownProcess): IssuedLeaf {
+  const [leaf] = parseCertificatesPem(certificatePem);
+  const { spki } = parseRequestPem(job.requestPem);
+  if (leaf === undefined || !bytesEqual(leaf.spki, spki))
+    throw new DomainError(
+      "certificate-rejected",
+      `${peer.id} signed another key than that of the request`,
+    );
+  return {
+    der: leaf.der,
+    serial: leaf.serialHex,
+    fingerprint: certificateFingerprint(leaf, nodeCryptoPort),
+    spki: spkiFingerprint(spki, nodeCryptoPort),
+    notBeforeMs: leaf.notBeforeMs,
+    notAfterMs: leaf.notAfterMs,
+  };
+}

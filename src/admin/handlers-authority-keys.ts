@@ -1,0 +1,16 @@
+import { encodePem } from "../pki/index.ts";
+import { relayedJob, shareKeys, unshareKeys } from "../control/index.ts";
+import type { Handlers } from "./handlers.ts";
+
+export const authorityKeyHandlers: Handlers<"shareKeys" | "unshareKeys" | "signLeaf"> = {
+  async shareKeys({ env }, { params, actor }) {
+    return { authorities: await shareKeys(env, { hostId: params.id, actor }) };
+  },
+  async unshareKeys({ env }, { params, actor }) {
+    return { authorities: await unshareKeys(env, { hostId: params.id, actor }) };
+  },
+  async signLeaf({ env }, { body }) {
+    const { der } = await env.authorityKeys.issueHeld(await relayedJob(env, body));
+    return { certificatePem: encodePem("CERTIFICATE", der) };
+  },
+};

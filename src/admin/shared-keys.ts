@@ -1,0 +1,51 @@
+import { describeError, type AuthorityId } from "../kit/index.ts";
+import type { Authority } from "../domain/index.ts";
+import { recordHolder } from "../control/index.ts";
+import type { AdminState } from "./admin-state.ts";
+import { authorityKeyProblem } from "./authority-keys.ts";
+import { ensureSealingKey } from "./sealing-key.ts";
+
+type Home = Pick<AdminState, "env" | "layout" | "hostId" | "log">;
+
+/**
+ * Makes the key files of this home what the store says: keys that were shared with this host are
+ * unsealed into it, those that it is not to hold any more are deleted.
+ */
+export async function keepSharedKeys(home: Home): Promise<void> {
+  const { env, hostId, layout } = home;
+  const { authorities, sealed } = await env.store.read(async (view) => ({
+    authorities: await view.authorities.all(),
+    sealed: await view.sealedKeys.ofHost(hostId),
+  }));
+  const sealedOf = new Map(sealed.map((key) => [key.authorityId, key.sealed]));
+  const unrecorded: AuthorityId[] = [];
+  for (const authority of authorities) {
+    const { id, holders } = authority;
+    const isHere = (await authorityKeyProblem(layout, authority)) === null;
+    if (holders.length === 0) {
+      if (isHere) unrecorded.push(id);
+    } else if (!holders.includes(hostId)) {
+      if (await env.authorityKeys.remove(id))
+        home.log.info({ authority: id }, "its key is deleted");
+    } else if (!isHere) {
+      await openSealed(home, authority, sealedOf.get(id));
+    }
+  }
+  if (unrecorded.length > 0) await recordHolder(env, hostId, unrecorded);
+}
+
+async function openSealed(
+  { env, layout, log }: Home,
+  authority: Authority,
+  sealed: string | undefined,
+): Promise<void> {
+  if (sealed === undefined) return;
+  try {
+    const { privateKey } = await ensureSealingKey(layout);
+    await env.authorityKeys.open(authority, sealed, privateKey);
+    log.info({ authority: authority.id }, "its key was shared with this host");
+  } catch (error) {
+    // The others are taken all the same; a finding names what cannot sign.
+    log.warn({ authority: authority.id, error: describeError(error) }, "the key cannot be taken");
+  }
+}

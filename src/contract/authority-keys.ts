@@ -1,0 +1,44 @@
+import { Type } from "typebox";
+import type { RouteDefinition } from "./route.ts";
+import { authorityId, credentialId, hostId, list, pem, strict } from "./schemas.ts";
+
+const ofHost = strict({ id: hostId });
+const authorities = strict({ authorities: list(authorityId) });
+
+/** Which Admin Node Managers hold the keys of the authorities, and signing for one that does not. */
+export const authorityKeyRoutes = {
+  shareKeys: {
+    method: "POST",
+    path: "/hosts/:id/authority-keys",
+    access: "administrator",
+    status: 200,
+    summary: "Seals the keys of the authorities that may sign for the host's Admin Node Manager",
+    params: ofHost,
+    response: authorities,
+  },
+  unshareKeys: {
+    method: "DELETE",
+    path: "/hosts/:id/authority-keys",
+    access: "administrator",
+    status: 200,
+    summary: "Takes the keys of the authorities from the host, unless it is the last that has one",
+    params: ofHost,
+    response: authorities,
+  },
+  signLeaf: {
+    method: "POST",
+    path: "/relay/leaves",
+    access: "anm",
+    status: 200,
+    summary:
+      "Signs a certificate for a credential, as the store describes it, for another Admin Node Manager that does not hold the key; the caller logs it",
+    body: strict({
+      hostId,
+      credentialId,
+      authorityId,
+      requestPem: pem,
+      isProbe: Type.Boolean(),
+    }),
+    response: strict({ certificatePem: pem }),
+  },
+} as const satisfies Record<string, RouteDefinition>;

@@ -1,0 +1,131 @@
+import { DomainError, type AuthorityId, type HostId } from "../kit/index.ts";
+import { holdersOf, maySign, type Authority, type Host } from "../domain/index.ts";
+import type { ControlEnvironment } from "./environment.ts";
+import type { SealedKey, StoreTransaction, StoreView } from "./ports.ts";
+import { requireHost } from "./publish-trust.ts";
+
+/** What is asked of the holders of keys. */
+export interface KeyShareRequest {
+  readonly hostId: HostId;
+  readonly actor: string;
+}
+
+/**
+ * Seals the key of every authority that may still sign for the Admin Node Manager of a host, which
+ * then takes it into its home. Returns the authorities. Throws `authority-unavailable` where this
+ * process does not hold them itself, `not-supported` for a host without an Admin Node Manager,
+ * `not-running` before that has shown its sealing key.
+ */
+export async function shareKeys(
+  env: ControlEnvironment,
+  { hostId, actor }: KeyShareRequest,
+): Promise<AuthorityId[]> {
+  const { signing, sealingKey } = await env.store.read((view) => wantedShare(view, hostId));
+  const sealed: SealedKey[] = [];
+  for (const { id: authorityId } of signing)
+    sealed.push({
+      authorityId,
+      hostId,
+      sealed: await env.authorityKeys.seal(authorityId, sealingKey),
+    });
+  const ids = sealed.map((key) => key.authorityId);
+  const entry = {
+    actor,
+    action: "authority.share",
+    subject: hostId,
+    detail: { authorities: ids.join(" ") },
+  };
+  await env.store.write(entry, async (tx) => {
+    const now = await wantedShare(tx, hostId);
+    if (now.sealingKey !== sealingKey || now.signing.map(({ id }) => id).join() !== ids.join())
+      throw new DomainError(
+        "conflict",
+        `the authorities or the sealing key of ${hostId} changed while the keys were being sealed: ask again`,
+      );
+    for (const key of sealed) await tx.sealedKeys.put(key);
+    for (const authority of now.signing) {
+      const holders = [...new Set([...authority.holders, hostId])];
+      await tx.authorities.put({ ...authority, holders });
+    }
+  });
+  return ids;
+}
+
+async function wantedShare(
+  view: StoreView,
+  hostId: HostId,
+): Promise<{ signing: Authority[]; sealingKey: string }> {
+  const host = await requireHost(view, hostId);
+  if (!host.nodeManager.isAdmin || host.status !== "active")
+    throw new DomainError(
+      "not-supported",
+      `host ${host.name} has no Admin Node Manager that could sign: add one there first`,
+    );
+  const { sealingKey } = host.nodeManager;
+  if (sealingKey === null)
+    throw new DomainError(
+      "not-running",
+      `the Admin Node Manager of ${host.name} has not run yet, so there is no key to seal for: start it there`,
+    );
+  const all = await view.authorities.all();
+  return { sealingKey, signing: all.filter(({ status }) => maySign(status, "probe")) };
+}
+
+/**
+ * Takes the keys from a host: its sealed copies go with this, its files as soon as its Admin Node
+ * Manager sees that it is no holder any more. The key of a retired authority that nobody else has
+ * stays. Returns the authorities. Throws `forbidden` for the last holder of a key that may sign,
+ * `not-found` for a host that holds none.
+ */
+export async function unshareKeys(
+  env: ControlEnvironment,
+  { hostId, actor }: KeyShareRequest,
+): Promise<AuthorityId[]> {
+  const entry = { actor, action: "authority.unshare", subject: hostId, detail: {} };
+  return env.store.write(entry, async (tx) => {
+    const host = await requireHost(tx, hostId);
+    const held = (await tx.authorities.all()).filter(({ holders }) => holders.includes(hostId));
+    if (held.length === 0)
+      throw new DomainError("not-found", `host ${host.name} holds no key of an authority`);
+    await refuseLastHolder(tx, host, held);
+    await tx.sealedKeys.removeOfHost(hostId);
+    const shared = held.filter(({ holders }) => holders.length > 1);
+    for (const authority of shared)
+      await tx.authorities.put({
+        ...authority,
+        holders: authority.holders.filter((holder) => holder !== hostId),
+      });
+    return shared.map(({ id }) => id);
+  });
+}
+
+async function refuseLastHolder(
+  tx: StoreTransaction,
+  host: Host,
+  held: readonly Authority[],
+): Promise<void> {
+  const others = (await tx.topology.hosts()).filter(({ id }) => id !== host.id);
+  const last = held.find(
+    (authority) => maySign(authority.status, "probe") && holdersOf(authority, others).length === 0,
+  );
+  if (last !== undefined)
+    throw new DomainError(
+      "forbidden",
+      `host ${host.name} is the only one that holds the key of ${last.id}: share it with another first, \`gatehouse authority share HOST\``,
+    );
+}
+
+/** Notes who holds the keys of authorities for which the version before has not written it. */
+export async function recordHolder(
+  env: ControlEnvironment,
+  hostId: HostId,
+  held: readonly AuthorityId[],
+): Promise<void> {
+  const detail = { authorities: held.join(" ") };
+  const entry = { actor: `host:${hostId}`, action: "authority.holder", subject: hostId, detail };
+  await env.store.write(entry, async (tx) => {
+    for (const authority of await tx.authorities.all())
+      if (authority.holders.length === 0 && held.includes(authority.id))
+        await tx.authorities.put({ ...authority, holders: [hostId] });
+  });
+}
