@@ -1,5 +1,5 @@
-import { DomainError, isDomainError, type ErrorCode } from "../kit/index.ts";
-import { holdersOf, type Host, type KnownProcess } from "../domain/index.ts";
+import { DomainError, isDomainError, type ErrorCode, type RolloutId } from "../kit/index.ts";
+import { holdersOf, type KnownProcess } from "../domain/index.ts";
 import {
   bytesEqual,
   certificateFingerprint,
@@ -7,13 +7,15 @@ import {
   parseRequestPem,
   spkiFingerprint,
 } from "../pki/index.ts";
-import type { IssuedLeaf, LeafJob } from "../control/index.ts";
+import type { IssuedLeaf, Leadership, LeafJob } from "../control/index.ts";
 import { nodeCryptoPort } from "../keys/index.ts";
 import { ApiCaller, apiPrefix, callApi, mutualTls } from "../transport/index.ts";
 import type { AdminState } from "./admin-state.ts";
 
 /** A holder that does not answer in this time is passed over: who asked waits for the next one. */
 const answerMsMax = 1500;
+/** A step that makes a CA for a large domain looks at all of it, twice. */
+const stepMsMax = 10_000;
 
 /** After these the next holder may do better; any other error is the answer. */
 const passedOver: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -38,7 +40,7 @@ interface OpenPeer {
 export class AdminPeers {
   readonly #state: AdminState;
   readonly #open = new Map<string, OpenPeer>();
-  /** Who signed last is asked first. */
+  /** Who answered last is asked first. */
   #last: string | null = null;
 
   constructor(state: AdminState) {
@@ -47,32 +49,59 @@ export class AdminPeers {
 
   /** Has a leaf signed by a holder of the key; throws `why` this process cannot, if none of them can. */
   async issueLeaf(job: LeafJob, why: DomainError): Promise<IssuedLeaf> {
-    for (const peer of await this.#holders(job)) {
-      try {
-        const { hostId, credentialId, authorityId, requestPem, isProbe } = job;
-        const { certificatePem } = await callApi(this.#caller(peer), "signLeaf", {
-          body: { hostId, credentialId, authorityId, requestPem, isProbe },
-          timeoutMs: answerMsMax,
-        });
-        this.#last = peer.id;
+    const { hostId, credentialId, authorityId, requestPem, isProbe } = job;
+    const body = { hostId, credentialId, authorityId, requestPem, isProbe };
+    const holders = await this.#state.env.store.read(async (view) => {
+      const authority = await view.authorities.get(authorityId);
+      return authority === undefined ? [] : holdersOf(authority, await view.topology.hosts());
+    });
+    const ids = new Set(holders.map(({ id }) => id));
+    return this.#ask(
+      this.#others().filter((peer) => ids.has(peer.hostId)),
+      why,
+      async (peer) => {
+        const input = { body, timeoutMs: answerMsMax };
+        const { certificatePem } = await callApi(this.#caller(peer), "signLeaf", input);
         return readLeaf(job, certificatePem, peer);
+      },
+    );
+  }
+
+  /** Has the next step of a rollout made by one that can, under the token of this leader. */
+  async advance(id: RolloutId, leadership: Leadership, why: DomainError): Promise<void> {
+    const { lease, fencingToken } = leadership;
+    await this.#ask(this.#others(), why, (peer) =>
+      callApi(this.#caller(peer), "advanceForLeader", {
+        params: { id },
+        body: { lease, fencingToken },
+        timeoutMs: stepMsMax,
+      }),
+    );
+  }
+
+  /** The answer of the first that gives one; `why` if none does. */
+  async #ask<T>(
+    peers: readonly KnownProcess[],
+    why: DomainError,
+    call: (peer: KnownProcess) => Promise<T>,
+  ): Promise<T> {
+    for (const peer of peers) {
+      try {
+        const answer = await call(peer);
+        this.#last = peer.id;
+        return answer;
       } catch (error) {
         if (!isDomainError(error) || !passedOver.has(error.code)) throw error;
         const { code, message } = error;
-        this.#state.log.warn({ peer: peer.id, code, reason: message }, "could not have it sign");
+        this.#state.log.warn({ peer: peer.id, code, reason: message }, "could not do it instead");
       }
     }
     throw why;
   }
 
-  async #holders({ authorityId }: LeafJob): Promise<KnownProcess[]> {
-    const holders: Host[] = await this.#state.env.store.read(async (view) => {
-      const authority = await view.authorities.get(authorityId);
-      return authority === undefined ? [] : holdersOf(authority, await view.topology.hosts());
-    });
-    const ids = new Set(holders.map(({ id }) => id));
+  #others(): KnownProcess[] {
     return this.#state.trust.document.admins
-      .filter(({ hostId }) => ids.has(hostId) && hostId !== this.#state.hostId)
+      .filter(({ hostId }) => hostId !== this.#state.hostId)
       .toSorted((a, b) => Number(b.id === this.#last) - Number(a.id === this.#last));
   }
 

@@ -20,6 +20,7 @@ import {
   type Identity,
   type ListenerState,
 } from "../transport/index.ts";
+import { AdminPeers } from "./admin-peers.ts";
 import type { HomeEnvironment } from "./environment.ts";
 import { Presence } from "./presence.ts";
 import type { SelfFindings } from "./self-checks.ts";
@@ -36,6 +37,7 @@ export class AdminState implements ListenerState {
   readonly probes = new ProbeContexts();
   readonly presence = new Presence();
   readonly strays = new StrayTrust();
+  readonly peers = new AdminPeers(this);
   readonly epochs: ConnectionEpochs;
   /** Moves the store into a database while it is in use. */
   readonly moveStore: HomeEnvironment["moveStore"];
@@ -57,6 +59,7 @@ export class AdminState implements ListenerState {
     this.candidate = of.candidate;
     this.log = of.log;
     this.trust = new LoadedTrust(of.settings.trustKeyId);
+    of.env.authorityKeys.relay = (job, why) => this.peers.issueLeaf(job, why);
     this.epochs = new ConnectionEpochs(() => of.env.clock.monotonicMs());
   }
 

@@ -61,6 +61,10 @@ export class FileAuthorityKeys implements AuthorityKeys {
     return keySigner(await this.#key(id)).sign(tbs);
   }
 
+  async holds(id: AuthorityId): Promise<boolean> {
+    return this.#keys.has(id) || (await exists(this.#layout.authorityKey(id)));
+  }
+
   async seal(id: AuthorityId, sealingKey: string): Promise<string> {
     return seal(privateKeyToPem(await this.#key(id)), Buffer.from(sealingKey, "base64"));
   }

@@ -1,8 +1,10 @@
 import { encodePem } from "../pki/index.ts";
-import { relayedJob, shareKeys, unshareKeys } from "../control/index.ts";
+import { advanceRollout, relayedJob, shareKeys, unshareKeys } from "../control/index.ts";
 import type { Handlers } from "./handlers.ts";
 
-export const authorityKeyHandlers: Handlers<"shareKeys" | "unshareKeys" | "signLeaf"> = {
+export const authorityKeyHandlers: Handlers<
+  "shareKeys" | "unshareKeys" | "signLeaf" | "advanceForLeader"
+> = {
   async shareKeys({ env }, { params, actor }) {
     return { authorities: await shareKeys(env, { hostId: params.id, actor }) };
   },
@@ -12,5 +14,10 @@ export const authorityKeyHandlers: Handlers<"shareKeys" | "unshareKeys" | "signL
   async signLeaf({ env }, { body }) {
     const { der } = await env.authorityKeys.issueHeld(await relayedJob(env, body));
     return { certificatePem: encodePem("CERTIFICATE", der) };
+  },
+  async advanceForLeader({ env }, { params, body }) {
+    // The transaction refuses the step unless the token is the leader's.
+    await advanceRollout(env, body, params.id, null);
+    return null;
   },
 };

@@ -1,7 +1,6 @@
 import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
-  advanceRollout,
   knownNodeManager,
   publishTrust,
   recordOwnProcess,
@@ -11,6 +10,7 @@ import {
 import type { AdminState } from "./admin-state.ts";
 import { FindingWatch } from "./finding-hooks.ts";
 import { keepSharedKeys } from "./shared-keys.ts";
+import { advanceAsLeader } from "./lead.ts";
 import { writeProjections } from "./projections.ts";
 import { prepareOwnProbes } from "./own-probes.ts";
 import { watchAuditChain, watchAuthorityKeys } from "./self-checks.ts";
@@ -97,7 +97,7 @@ async function advanceWhilePossible(
   heldSince: Map<string, number>,
 ): Promise<void> {
   for (;;) {
-    const move = await advanceRollout(state.env, leadership, id, heldSince.get(id) ?? null);
+    const move = await advanceAsLeader(state, leadership, id, heldSince.get(id) ?? null);
     if (move.do === "hold") heldSince.set(id, heldSince.get(id) ?? state.env.clock.nowMs());
     else heldSince.delete(id);
     if (move.do === "apply")

@@ -5,7 +5,6 @@ import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import { lockHome, requireStore } from "../store/index.ts";
 import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
 import { isDenied } from "./access.ts";
-import { AdminPeers } from "./admin-peers.ts";
 import { AdminState } from "./admin-state.ts";
 import { usesDatabase } from "./database.ts";
 import { openEnvironment } from "./environment.ts";
@@ -44,8 +43,6 @@ async function run(home: string): Promise<void> {
   await recordSealingKey(env, state.hostId, Buffer.from(spki).toString("base64"));
   await state.refreshTrust();
   await state.refreshIdentity();
-  const peers = new AdminPeers(state);
-  env.authorityKeys.relay = (job, why) => peers.issueLeaf(job, why);
   const app = await createServer(state);
   registerOperations(app, state);
   await listen(app, settings.port);
@@ -64,7 +61,7 @@ async function run(home: string): Promise<void> {
   };
   await runJobs(state, ending.signal);
   await app.close();
-  peers.close();
+  state.peers.close();
   await env.close();
   lock.release();
 }

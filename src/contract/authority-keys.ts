@@ -1,6 +1,15 @@
 import { Type } from "typebox";
 import type { RouteDefinition } from "./route.ts";
-import { authorityId, credentialId, hostId, list, pem, strict } from "./schemas.ts";
+import {
+  authorityId,
+  credentialId,
+  hostId,
+  list,
+  nothing,
+  pem,
+  rolloutId,
+  strict,
+} from "./schemas.ts";
 
 const ofHost = strict({ id: hostId });
 const authorities = strict({ authorities: list(authorityId) });
@@ -40,5 +49,16 @@ export const authorityKeyRoutes = {
       isProbe: Type.Boolean(),
     }),
     response: strict({ certificatePem: pem }),
+  },
+  advanceForLeader: {
+    method: "POST",
+    path: "/relay/rollouts/:id/step",
+    access: "anm",
+    status: 204,
+    summary:
+      "Makes the next step of a rollout for a leader that does not hold the key which the step needs",
+    params: strict({ id: rolloutId }),
+    body: strict({ lease: Type.String(), fencingToken: Type.Integer() }),
+    response: nothing,
   },
 } as const satisfies Record<string, RouteDefinition>;

@@ -31,8 +31,9 @@ import { readSnapshot } from "./snapshot.ts";
 
 /**
  * Makes the next move of a rollout, if there is one to make, and returns it. The gate is evaluated
- * outside first, and again inside the transaction that applies the step. Throws `not-leader`, and
- * `conflict` if the move is another one by then.
+ * outside first, and again inside the transaction that applies the step. Throws `not-leader`,
+ * `conflict` if the move is another one by then, and `authority-unavailable` for a step that makes
+ * a CA where the key of the one before is not here.
  */
 export async function advanceRollout(
   env: ControlEnvironment,
@@ -102,6 +103,13 @@ async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthorit
     known: await view.authorities.all(),
     hosts: await view.topology.hosts(),
   }));
+  // Before a key is made here that nobody would ever use.
+  for (const { from } of step.edit.successions)
+    if (!(await env.authorityKeys.holds(from)))
+      throw new DomainError(
+        "authority-unavailable",
+        `the key of ${from}, which is to certify its successor, is not on the host of the leader: have it shared with that, \`gatehouse authority share HOST\``,
+      );
   const earlier = known.map((authority) => onlyCertificate(authority.certificatePem));
   const made: NewAuthority[] = [];
   for (const { usage, from, to, subject } of step.edit.successions) {

@@ -86,6 +86,10 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
     return keySigner(this.#key(id).privateKey).sign(tbs);
   }
 
+  async holds(id: AuthorityId): Promise<boolean> {
+    return this.#keys.has(id);
+  }
+
   async seal(id: AuthorityId, sealingKey: string): Promise<string> {
     const pem = privateKeyToPem(this.#key(id).privateKey);
     return seal(pem, Buffer.from(sealingKey, "base64"));

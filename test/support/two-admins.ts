@@ -9,7 +9,6 @@ import {
 import { initializeDomain, LeaseCandidate, recordSealingKey } from "../../src/control/index.ts";
 import { encodePem } from "../../src/pki/index.ts";
 import { installGeneration, presentGeneration, privateKeyToPem } from "../../src/keys/index.ts";
-import { AdminPeers } from "../../src/admin/admin-peers.ts";
 import { AdminState } from "../../src/admin/admin-state.ts";
 import { FileAuthorityKeys } from "../../src/admin/authority-keys.ts";
 import type { HomeEnvironment } from "../../src/admin/environment.ts";
@@ -135,15 +134,13 @@ async function serve(
   await recordSealingKey(env, host.id, Buffer.from(spki).toString("base64"));
   await state.refreshTrust();
   await state.refreshIdentity();
-  const peers = new AdminPeers(state);
-  env.authorityKeys.relay = (job, why) => peers.issueLeaf(job, why);
   const app = await createServer(state);
   await app.listen({ port, host: "127.0.0.1" });
   const stop = async (): Promise<void> => {
     await app.close();
   };
   onTestFinished(async () => {
-    peers.close();
+    state.peers.close();
     await stop();
   });
   return { state, layout, env, stop };

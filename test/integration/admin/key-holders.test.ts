@@ -1,13 +1,26 @@
 import { existsSync } from "node:fs";
 import { readFile, rm, stat } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
-import type { AuthorityId, HostId } from "../../../src/kit/index.ts";
+import type { AuthorityId, HostId, RolloutId } from "../../../src/kit/index.ts";
 import type { RouteBody } from "../../../src/contract/index.ts";
-import { shareKeys, unshareKeys } from "../../../src/control/index.ts";
+import {
+  createPlan,
+  shareKeys,
+  startRollout,
+  unshareKeys,
+  type Leadership,
+} from "../../../src/control/index.ts";
 import { currentFindings } from "../../../src/admin/findings.ts";
+import { advanceAsLeader } from "../../../src/admin/lead.ts";
 import { keepSharedKeys } from "../../../src/admin/shared-keys.ts";
 import { ApiCaller, apiPrefix, callApi, mutualTls } from "../../../src/transport/index.ts";
-import { issueFor, newRequest, testActor as actor } from "../../support/control-environment.ts";
+import {
+  claimTestLease,
+  issueFor,
+  newRequest,
+  testActor as actor,
+} from "../../support/control-environment.ts";
+import { settleAgents } from "../../support/instant-agents.ts";
 import { twoAdmins, type TestAdmin } from "../../support/two-admins.ts";
 
 const hostId = "host-2" as HostId;
@@ -81,6 +94,49 @@ describe("an Admin Node Manager without the key", () => {
     await keepSharedKeys(two.state);
     expect(existsSync(two.layout.authorityKey(traffic))).toBe(false);
     expect(existsSync(two.layout.authorityKey(management))).toBe(true);
+  });
+});
+
+describe("a leader without the key", () => {
+  const wish = {
+    kind: "rotate-ca",
+    usages: ["traffic"],
+    observeSeconds: 0,
+    subject: null,
+  } as const;
+
+  async function begin({ env }: TestAdmin): Promise<{ id: RolloutId; leadership: Leadership }> {
+    await settleAgents(env);
+    const leadership = await claimTestLease(env);
+    const { id } = await startRollout(env, (await createPlan(env, wish, actor)).id, actor);
+    return { id, leadership };
+  }
+
+  async function stepsTaken({ env }: TestAdmin): Promise<string[]> {
+    const open = await env.store.read((view) => view.rollouts.open());
+    return open.flatMap(({ done }) => done.map(({ step }) => step.id));
+  }
+
+  test("has a holder make the new CA, and makes no key of its own", async () => {
+    const [, two] = await twoAdmins();
+    const { id, leadership } = await begin(two);
+    expect(await advanceAsLeader(two.state, leadership, id, null)).toEqual({ do: "nothing" });
+    expect(await stepsTaken(two)).toEqual(["prepare"]);
+    expect(existsSync(two.layout.authorityKey("traffic-2" as AuthorityId))).toBe(false);
+  });
+
+  test("takes no step without a holder, nor with a token that is not the leader's", async () => {
+    const [one, two] = await twoAdmins();
+    const { id, leadership } = await begin(two);
+    const stale = { ...leadership, fencingToken: leadership.fencingToken - 1 };
+    await expect(advanceAsLeader(two.state, stale, id, null)).rejects.toMatchObject({
+      code: "not-leader",
+    });
+    await one.stop();
+    await expect(advanceAsLeader(two.state, leadership, id, null)).rejects.toMatchObject({
+      code: "authority-unavailable",
+    });
+    expect(await stepsTaken(two)).toEqual([]);
   });
 });
 
