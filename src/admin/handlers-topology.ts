@@ -101,7 +101,7 @@ export const topologyHandlers: Handlers<Names> = {
     const all = await env.store.read((view) => view.authorities.all());
     return {
       authorities: all.map(
-        ({ id, usage, subject, fingerprint, certificatePem, notAfterMs, status }) => ({
+        ({ id, usage, subject, fingerprint, certificatePem, notAfterMs, status, holders }) => ({
           id,
           usage,
           subject,
@@ -109,6 +109,7 @@ export const topologyHandlers: Handlers<Names> = {
           certificatePem,
           notAfterMs,
           status,
+          holders: [...holders],
         }),
       ),
     };

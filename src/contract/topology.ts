@@ -104,6 +104,7 @@ const authorityView = strict({
     Type.Literal("restored"),
     Type.Literal("abandoned"),
   ]),
+  holders: Type.Array(hostId, { description: "whose Admin Node Managers hold its key" }),
 });
 
 const issuanceView = strict({

@@ -236,6 +236,7 @@ export const sampleAnswers: Answers = {
         certificatePem: "",
         notAfterMs: startMs + 3650 * dayMs,
         status: "current",
+        holders: ["host-1"],
       },
     ],
   },

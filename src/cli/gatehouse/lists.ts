@@ -35,8 +35,15 @@ export function listAuthorities(context: CommandContext): Promise<void> {
     const { authorities } = await admin.call("listAuthorities");
     printResult(context, authorities, (all) =>
       table(
-        ["AUTHORITY", "STATUS", "UNTIL", "SUBJECT", "SHA-256 FINGERPRINT"],
-        all.map((a) => [a.id, a.status, timeText(a.notAfterMs), a.subject, a.fingerprint]),
+        ["AUTHORITY", "STATUS", "UNTIL", "KEY ON", "SUBJECT", "SHA-256 FINGERPRINT"],
+        all.map((a) => [
+          a.id,
+          a.status,
+          timeText(a.notAfterMs),
+          a.holders.join(" "),
+          a.subject,
+          a.fingerprint,
+        ]),
       ),
     );
   });
