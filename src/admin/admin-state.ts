@@ -39,8 +39,6 @@ export class AdminState implements ListenerState {
   readonly strays = new StrayTrust();
   readonly peers = new AdminPeers(this);
   readonly epochs: ConnectionEpochs;
-  /** Moves the store into a database while it is in use. */
-  readonly moveStore: HomeEnvironment["moveStore"];
   readonly #proofs = new Map<string, EdgeProof>();
   #identity: Identity | null = null;
   #refreshing: Promise<void> = Promise.resolve();
@@ -53,7 +51,6 @@ export class AdminState implements ListenerState {
     log: Logger;
   }) {
     this.env = of.env;
-    this.moveStore = () => of.env.moveStore();
     this.layout = of.layout;
     this.settings = of.settings;
     this.candidate = of.candidate;

@@ -42,14 +42,19 @@ export async function saveDatabaseSettings(
   });
 }
 
-/** Access to the database that the home's settings name. Throws `state-corrupt`, `not-found`. */
-export async function openDatabaseAccess(layout: HomeLayout): Promise<DatabaseAccess> {
+/** Where the database is. Throws `not-found`, `state-corrupt`. */
+export async function readDatabaseSettings(layout: HomeLayout): Promise<DatabaseSettings> {
   const settings = await readJsonIfThere<DatabaseSettings>(layout.databaseSettings);
-  if (settings === null)
-    throw new DomainError(
-      "not-found",
-      `${layout.databaseSettings} is missing: \`gatehouse store migrate --to URL\` writes it, or restore it from a backup`,
-    );
+  if (settings !== null) return settings;
+  throw new DomainError(
+    "not-found",
+    `${layout.databaseSettings} is missing: \`gatehouse store migrate --to URL\` writes it, or restore it from a backup`,
+  );
+}
+
+/** Access to the database that the home's settings name. Throws `not-found`, `state-corrupt`. */
+export async function openDatabaseAccess(layout: HomeLayout): Promise<DatabaseAccess> {
+  const settings = await readDatabaseSettings(layout);
   let known = await readJsonIfThere<DatabaseIdentity>(layout.databaseIdentity);
   return {
     address: parseDatabaseUrl(settings.url),

@@ -15,6 +15,7 @@ import {
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
+import { refuseEmbedded, secretsFor } from "./new-admin.ts";
 import { verificationTargets } from "./verification-targets.ts";
 
 type Names =
@@ -72,8 +73,14 @@ export const accessHandlers: Handlers<Names> = {
     const { text, expiresAtMs } = await createJoinToken(env, { ...body, actor });
     return { token: text, expiresAtMs };
   },
-  async joinHost({ env }, { body }) {
-    return admissionAnswer(await joinHost(env, body));
+  async joinHost(state, { body, actor }) {
+    const { admin, ...request } = body;
+    if (admin !== undefined) refuseEmbedded(state);
+    const admission = await joinHost(state.env, { ...request, isAdmin: admin !== undefined });
+    await state.refreshTrust();
+    const secrets =
+      admin && (await secretsFor(state, admission.host, { sealingKey: admin.sealingKey, actor }));
+    return { ...admissionAnswer(admission), admin: secrets ?? null };
   },
   async getReturnNonce(state) {
     return { nonce: giveNonce(state) };

@@ -24,7 +24,7 @@ export const storeHandlers: Handlers<Names> = {
     };
   },
   async moveStore(state) {
-    const moved = await state.moveStore();
+    const moved = await state.env.moveStore();
     state.log.info({ ...moved }, "the store was moved into a database");
     return moved;
   },

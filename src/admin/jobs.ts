@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs";
 import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
@@ -49,15 +50,27 @@ async function keepLease(state: AdminState, signal: AbortSignal): Promise<void> 
   const { candidate } = state;
   let led: number | null = null;
   while (!signal.aborted) {
-    await candidate.look().catch((error: unknown) => {
+    try {
+      if (candidate.leadership !== null || (await holdsKeys(state))) await candidate.look();
+    } catch (error) {
       state.log.warn({ error: describeError(error) }, "the lease could not be looked at");
-    });
+    }
     const leads = candidate.leadership?.fencingToken ?? null;
     if (leads !== led)
       state.log.info({ fencingToken: leads ?? led }, leads === null ? "no longer leads" : "leads");
     led = leads;
     await pause(candidate.pauseMs);
   }
+}
+
+/** A rollout may need the keys of the CAs that sign now: who does not hold them does not lead. */
+async function holdsKeys({ env, layout }: AdminState): Promise<boolean> {
+  const current = await env.store.read((view) =>
+    Promise.all(
+      (["management", "traffic"] as const).map((usage) => view.authorities.current(usage)),
+    ),
+  );
+  return current.every(({ id }) => existsSync(layout.authorityKey(id)));
 }
 
 /** Advances every open rollout, as long as there is a move to make and this process leads. */

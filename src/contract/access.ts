@@ -21,7 +21,7 @@ import {
 const role = Type.Union([Type.Literal("administrator"), Type.Literal("operator")]);
 
 /** What a host gets when it has joined or come back: a certificate, and all that it needs to trust. */
-const admission = strict({
+const admission = {
   hostId,
   nodeManagerId: processId,
   certificatePem: pem,
@@ -31,6 +31,13 @@ const admission = strict({
   renewUntilMs: timeMs,
   hostDocument: envelope,
   trust: list(envelope),
+};
+
+/** What an Admin Node Manager needs besides: the store, and the trust-signing key, sealed to its own key. */
+const adminSecrets = strict({
+  databaseUrl: Type.String({ maxLength: 4096, description: "without a password" }),
+  databaseIdentity: strict({ systemIdentifier: Type.String(), timeline: Type.Integer() }),
+  sealedTrustKey: Type.String({ maxLength: 8192, description: "JWE in compact form" }),
 });
 
 /** Links of the trust chain in one answer; whoever gets as many asks for the rest. */
@@ -79,6 +86,7 @@ export const accessRoutes = {
     summary: "Makes a single-use token that admits one host and pins the trust-signing key",
     body: strict({
       hostName: nullable(name),
+      isAdmin: Type.Optional(Type.Boolean({ description: "admits an Admin Node Manager" })),
       lifetimeSeconds: Type.Integer({ minimum: 1, maximum: 604_800 }),
     }),
     response: strict({ token: secret, expiresAtMs: timeMs }),
@@ -97,8 +105,16 @@ export const accessRoutes = {
       nodeManagerName: name,
       port,
       requestPem: pem,
+      admin: Type.Optional(
+        strict({
+          sealingKey: Type.String({
+            maxLength: 1024,
+            description: "SPKI (base64) of the key that the trust-signing key is sealed to",
+          }),
+        }),
+      ),
     }),
-    response: admission,
+    response: strict({ ...admission, admin: nullable(adminSecrets) }),
   },
   getReturnNonce: {
     method: "POST",
@@ -125,7 +141,7 @@ export const accessRoutes = {
       lastKey: Type.String({ maxLength: 4096 }),
       proof: Type.String({ maxLength: 4096 }),
     }),
-    response: admission,
+    response: strict(admission),
   },
   createRelyingParty: {
     method: "POST",

@@ -16,6 +16,7 @@ import { isOpen } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { newCredential } from "./issue.ts";
 import { listenersAt } from "./listeners.ts";
+import { refuseLastAdmin } from "./last-admin.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { publishTrust, requireHost } from "./publish-trust.ts";
 import { removeCredentials } from "./revoke.ts";
@@ -246,12 +247,7 @@ export async function deleteHost(
     { actor: request.actor, action: "host.delete", subject: request.id, detail: {} },
     async (tx) => {
       const host = await requireHost(tx, request.id);
-      if (host.nodeManager.isAdmin) {
-        throw new DomainError(
-          "forbidden",
-          `host ${host.name} runs the only Admin Node Manager: it cannot delete itself`,
-        );
-      }
+      await refuseLastAdmin(tx, host, "make another host one first, or stop the domain");
       const instances = await tx.topology.instances(host.id);
       if (instances.length > 0) {
         throw new DomainError(

@@ -30,6 +30,8 @@ export async function createJoinToken(
   env: ControlEnvironment,
   request: {
     readonly hostName: string | null;
+    /** True: it may join as an Admin Node Manager. */
+    readonly isAdmin?: boolean;
     readonly lifetimeSeconds: number;
     readonly actor: string;
   },
@@ -41,13 +43,14 @@ export async function createJoinToken(
     actor: request.actor,
     action: "join-token.create",
     subject: id,
-    detail: { host: request.hostName, expiresAtMs },
+    detail: { host: request.hostName, admin: request.isAdmin === true, expiresAtMs },
   };
   await env.store.write(entry, (tx) =>
     tx.accounts.putJoinToken({
       id,
       secretHash: hashSecret(env, secret),
       hostName: request.hostName,
+      isAdmin: request.isAdmin === true,
       createdBy: request.actor,
       expiresAtMs,
       usedAtMs: null,
@@ -63,6 +66,8 @@ export interface JoinRequest {
   readonly nodeManagerName: string;
   readonly port: number;
   readonly requestPem: string;
+  /** The host becomes an Admin Node Manager; the token has to allow it. */
+  readonly isAdmin?: boolean;
 }
 
 /** What a host gets when it joined or came back. */
@@ -93,10 +98,10 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
     actor,
     action: "host.join",
     subject: request.hostName,
-    detail: { address: request.address },
+    detail: { address: request.address, admin: request.isAdmin === true },
   };
   const host = await env.store.write(entry, async (tx) => {
-    const stored = await spendToken(tx, env, token, request.hostName);
+    const stored = await spendToken(tx, env, token, request);
     await tx.accounts.putJoinToken({ ...stored, usedAtMs: env.clock.nowMs() });
     return addHost(tx, request);
   });
@@ -128,7 +133,7 @@ async function spendToken(
   tx: StoreTransaction,
   env: ControlEnvironment,
   token: JoinTokenText,
-  hostName: string,
+  { hostName, isAdmin }: Pick<JoinRequest, "hostName" | "isAdmin">,
 ): Promise<JoinToken> {
   const stored = await tx.accounts.joinToken(token.id);
   if (stored === undefined || stored.secretHash !== hashSecret(env, token.secret)) {
@@ -146,6 +151,11 @@ async function spendToken(
     throw new DomainError(
       "token-expired",
       "the join token has expired: make a new one with `gatehouse token create`",
+    );
+  if (isAdmin === true && stored.isAdmin !== true)
+    throw new DomainError(
+      "forbidden",
+      "the join token does not admit an Admin Node Manager: make one with `gatehouse token create --admin`",
     );
   if (stored.hostName !== null && stored.hostName !== hostName) {
     throw new DomainError(
@@ -183,7 +193,7 @@ async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host
       id: `nodemanager-${await tx.topology.nextNumber("nodemanager", 1)}` as ProcessId,
       name: request.nodeManagerName,
       port: request.port,
-      isAdmin: false,
+      isAdmin: request.isAdmin === true,
       sealingKey: null,
     },
   };

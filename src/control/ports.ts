@@ -276,6 +276,8 @@ export interface JoinToken {
   readonly secretHash: string;
   /** Host name the token is for; null: any. */
   readonly hostName: string | null;
+  /** True: the host may join as an Admin Node Manager. */
+  readonly isAdmin?: boolean;
   readonly createdBy: string;
   readonly expiresAtMs: number;
   readonly usedAtMs: number | null;

@@ -7,6 +7,7 @@ import {
   type Host,
 } from "../domain/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { refuseLastAdmin } from "./last-admin.ts";
 import type { Issuance, StoreTransaction } from "./ports.ts";
 import { publishTrust } from "./publish-trust.ts";
 
@@ -82,11 +83,11 @@ async function revokeProcess(
 
 /** Without credentials the host can be issued nothing, and no plan or gate looks at it. */
 async function revokeHost(tx: StoreTransaction, host: Host, reason: string): Promise<Revoked> {
-  if (host.nodeManager.isAdmin)
-    throw new DomainError(
-      "forbidden",
-      `${host.nodeManager.id} is the only Admin Node Manager: replace its certificate with \`gatehouse plan replace-leaves\` instead`,
-    );
+  await refuseLastAdmin(
+    tx,
+    host,
+    "replace its certificate with `gatehouse plan replace-leaves` instead",
+  );
   const instances = await tx.topology.instances(host.id);
   const processes = [host.nodeManager.id, ...instances.map(({ id }) => id)];
   const denied: Denial[] = [];

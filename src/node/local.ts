@@ -10,6 +10,7 @@ import {
   splitJoinToken,
   type HomeLayout,
   type NodeSettings,
+  type Role,
 } from "../domain/index.ts";
 import {
   bytesEqual,
@@ -29,6 +30,7 @@ import {
   privateKeyToPem,
   readPrivateKeyFile,
   requestForKey,
+  unseal,
   writeFileAtomic,
   type KeyPair,
 } from "../keys/index.ts";
@@ -79,6 +81,14 @@ export interface JoinDomainRequest {
   readonly address: string;
   readonly nodeManagerName: string;
   readonly port: number;
+  /** It becomes an Admin Node Manager, and gets the database's password from there; absent: it does not. */
+  readonly admin?: DatabaseLogin | null;
+}
+
+/** Where the password of the domain's database comes from on this host. */
+export interface DatabaseLogin {
+  readonly passwordFile?: string;
+  readonly passwordExec?: readonly string[];
 }
 
 export interface JoinedHost {
@@ -127,14 +137,18 @@ async function join(layout: HomeLayout, request: JoinDomainRequest): Promise<Joi
   const server = { address: request.anmHost, port: request.anmPort };
   const trust = await fetchPinnedTrust(server, splitJoinToken(request.token).trustKeyId);
   const keys = await joiningKey(layout);
-  const admission = await admit(trust, request, keys.privateKey).catch(async (error: unknown) => {
-    if (!isAnswerLost(error)) await rm(keyFile(layout), { force: true });
-    throw error;
-  });
+  const isAdmin = (request.admin ?? null) !== null;
+  const sealing = isAdmin ? await generateKeyPair("ecdsa-p256") : null;
+  const admission = await admit(trust, request, keys.privateKey, sealing).catch(
+    async (error: unknown) => {
+      if (!isAnswerLost(error)) await rm(keyFile(layout), { force: true });
+      throw error;
+    },
+  );
   try {
     trust.accept(admission.trust);
     trust.acceptHost(admission.hostDocument);
-    const certificate = checkedCertificate(admission, trust, keys);
+    const certificate = checkedCertificate(admission, trust, keys, sealing === null ? "nm" : "anm");
     await releaseRoom();
     await installIssued(
       layout.nodeCredential,
@@ -144,6 +158,7 @@ async function join(layout: HomeLayout, request: JoinDomainRequest): Promise<Joi
     );
     await presentGeneration(layout.nodeCredential, admission.sequence);
     await writeFileAtomic(layout.trust, JSON.stringify(trust.save()), { mode: 0o600 });
+    if (sealing !== null) await becomeAdmin(layout, request, admission, sealing);
     const settings = settingsOf(request, admission, trust);
     await writeFileAtomic(layout.nodeSettings, `${JSON.stringify(settings, null, 2)}\n`, {
       mode: 0o600,
@@ -165,13 +180,18 @@ async function admit(
   trust: LoadedTrust,
   request: JoinDomainRequest,
   privateKey: KeyObject,
+  sealing: KeyPair | null,
 ): Promise<Admission> {
   const { anmHost, anmPort, token, hostName, address, nodeManagerName, port } = request;
   const tls = adminServerTls({ trust, caller: "joiner", nowMs: () => Date.now() });
   const caller = new ApiCaller({ address: anmHost, port: anmPort, prefix: apiPrefix }, tls);
   try {
     const requestPem = await requestForKey(privateKey, "CN=Node Manager");
-    const body = { token, hostName, address, nodeManagerName, port, requestPem };
+    const admin =
+      sealing === null
+        ? {}
+        : { admin: { sealingKey: Buffer.from(sealing.spki).toString("base64") } };
+    const body = { token, hostName, address, nodeManagerName, port, requestPem, ...admin };
     return await callApi(caller, "joinHost", { body });
   } catch (error) {
     if (!isAnswerLost(error)) throw error;
@@ -210,7 +230,7 @@ function settingsOf(
     nodeManagerId: admission.nodeManagerId,
     name: request.nodeManagerName,
     port: request.port,
-    isAdmin: false,
+    isAdmin: (request.admin ?? null) !== null,
     trustKeyId: splitJoinToken(request.token).trustKeyId,
     adminAddress: request.anmHost,
     adminPort: request.anmPort,
@@ -218,7 +238,12 @@ function settingsOf(
 }
 
 /** The issued certificate, if it is for our key, our identity, and from an authority we trust. */
-function checkedCertificate(admission: Admission, trust: LoadedTrust, keys: KeyPair): Certificate {
+function checkedCertificate(
+  admission: Admission,
+  trust: LoadedTrust,
+  keys: KeyPair,
+  role: Role,
+): Certificate {
   const refuse = (why: string): never => {
     throw new DomainError("certificate-rejected", `the certificate that was issued ${why}`);
   };
@@ -242,13 +267,36 @@ function checkedCertificate(admission: Admission, trust: LoadedTrust, keys: KeyP
   if (!verdict.ok) return refuse(`does not verify: ${verdict.failure.message}`);
   const uri = formatSpiffeId({
     trustDomain: trust.document.domain,
-    role: "nm",
+    role,
     subject: admission.hostId,
   });
   const names = leaf.extensions.subjectAltName ?? [];
   return names.some((name) => name.type === "uri" && name.value === uri)
     ? leaf
     : refuse(`does not name ${uri}`);
+}
+
+/** Unseals the trust-signing key, and writes where the domain's store is. */
+async function becomeAdmin(
+  layout: HomeLayout,
+  request: JoinDomainRequest,
+  { admin }: Admission,
+  sealing: KeyPair,
+): Promise<void> {
+  if (admin === null)
+    throw new DomainError(
+      "certificate-rejected",
+      "the answer does not hold what an Admin Node Manager needs",
+    );
+  const { databaseUrl, databaseIdentity, sealedTrustKey } = admin;
+  const trustKeyPem = await unseal(sealedTrustKey, sealing.privateKey);
+  for (const folder of [layout.authorityKeys, layout.store]) await ensureFolder(folder, 0o700);
+  const secret = { mode: 0o600 };
+  await writeFileAtomic(layout.sealingKey, privateKeyToPem(sealing.privateKey), secret);
+  await writeFileAtomic(layout.trustKey, trustKeyPem, secret);
+  const settings = { url: databaseUrl, ...request.admin };
+  await writeFileAtomic(layout.databaseSettings, `${JSON.stringify(settings, null, 2)}\n`, secret);
+  await writeFileAtomic(layout.databaseIdentity, `${JSON.stringify(databaseIdentity)}\n`, secret);
 }
 
 const lockFile = (layout: HomeLayout): string => `${layout.home}/conf/joining.json`;
@@ -267,7 +315,15 @@ async function reserveRoom(layout: HomeLayout): Promise<() => Promise<void>> {
 /** Everything below the home that an interrupted or failed try made; the operator's own files stay. */
 async function removeLeftovers(layout: HomeLayout): Promise<void> {
   if (existsSync(layout.nodeSettings)) return;
-  for (const made of [roomFile(layout), layout.nodeCredential, layout.trust])
+  for (const made of [
+    roomFile(layout),
+    layout.nodeCredential,
+    layout.trust,
+    layout.sealingKey,
+    layout.trustKey,
+    layout.databaseSettings,
+    layout.databaseIdentity,
+  ])
     await rm(made, { recursive: true, force: true });
   await rmdir(dirname(layout.nodeCredential)).catch(() => undefined);
 }

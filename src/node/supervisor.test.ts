@@ -38,7 +38,7 @@ test.each(ends)("a process that ends by itself has failed with %s", async (_what
     async () => {
       // Its pauses are not waited for: only the first start counts.
       await supervisor.keepRunning(0);
-      return supervisor.lastError;
+      return supervisor.hasFailed && supervisor.lastError;
     },
     { deadlineMs, what: "the reason is known" },
   );

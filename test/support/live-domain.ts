@@ -15,7 +15,7 @@ import type {
 } from "../../src/contract/index.ts";
 import { homeLayout } from "../../src/domain/index.ts";
 import type { HostId, ProcessId } from "../../src/kit/index.ts";
-import { joinDomain } from "../../src/node/local.ts";
+import { joinDomain, type DatabaseLogin } from "../../src/node/local.ts";
 import {
   adminServerTls,
   ApiCaller,
@@ -39,7 +39,8 @@ const startMsMax = 60_000;
 /** A domain of built programs: `hosts` home folders, the first with the Admin Node Manager. */
 export class LiveDomain {
   readonly folder: string;
-  readonly adminPort: number;
+  /** Of the Admin Node Manager that is called. */
+  adminPort: number;
   readonly #nodes = new Map<string, ChildProcess>();
   readonly #trust: LoadedTrust;
   #caller: ApiCaller;
@@ -83,12 +84,20 @@ export class LiveDomain {
     return join(this.folder, host);
   }
 
-  /** Joins a new home folder and starts its Node Manager. */
-  async join(host: string): Promise<void> {
+  /** Calls the Admin Node Manager at another port of this machine from now on. */
+  useAdmin(port: number): void {
+    this.adminPort = port;
+    this.#caller.close();
+    this.#caller = this.#open();
+  }
+
+  /** Joins a new home folder and starts its Node Manager; returns its port. */
+  async join(host: string, admin: DatabaseLogin | null = null): Promise<number> {
     const hostName = `${host}.test`;
     const { token } = await this.call("createJoinToken", {
-      body: { hostName, lifetimeSeconds: 600 },
+      body: { hostName, isAdmin: admin !== null, lifetimeSeconds: 600 },
     });
+    const port = await freePort();
     await joinDomain(this.home(host), {
       anmHost: "127.0.0.1",
       anmPort: this.adminPort,
@@ -96,9 +105,11 @@ export class LiveDomain {
       hostName,
       address: "127.0.0.1",
       nodeManagerName: `Node Manager on ${hostName}`,
-      port: await freePort(),
+      port,
+      admin,
     });
     await this.startNode(host);
+    return port;
   }
 
   /** `gatehouse node run` on a home folder. */

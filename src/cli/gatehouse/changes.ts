@@ -25,12 +25,12 @@ export function logOut(context: CommandContext): Promise<void> {
 /** `gatehouse token create`: the token alone on stdout. */
 export function createToken(
   context: CommandContext,
-  wish: { host: string | undefined; lifetime: string },
+  wish: { host: string | undefined; isAdmin: boolean; lifetime: string },
 ): Promise<void> {
   const lifetimeSeconds = parseDuration(wish.lifetime);
   return asAdmin(context, async (admin) => {
     const made = await admin.call("createJoinToken", {
-      body: { hostName: wish.host ?? null, lifetimeSeconds },
+      body: { hostName: wish.host ?? null, isAdmin: wish.isAdmin, lifetimeSeconds },
     });
     printResult(context, made, ({ token }) => token);
     context.terminal.err(

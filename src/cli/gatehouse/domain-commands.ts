@@ -30,12 +30,15 @@ function addSessionCommands(program: Command, contextOf: ContextOf): void {
     .command("create")
     .description("print a token that admits one host once")
     .option("--host <name>", "only the host of this name")
+    .option("--admin", "it may join as an Admin Node Manager")
     .option("--lifetime <duration>", "how long it is valid, as 30m or 1h", "1h")
-    .action(async (options: { host?: string; lifetime: string }, command: Command) =>
-      (await changes()).createToken(contextOf(command), {
-        host: options.host,
-        lifetime: options.lifetime,
-      }),
+    .action(
+      async (options: { host?: string; admin?: boolean; lifetime: string }, command: Command) =>
+        (await changes()).createToken(contextOf(command), {
+          host: options.host,
+          isAdmin: options.admin === true,
+          lifetime: options.lifetime,
+        }),
     );
 }
 

@@ -1,4 +1,6 @@
+import { resolve } from "node:path";
 import { DomainError } from "../../kit/index.ts";
+import type { DatabaseLogin } from "../../node/local.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { propsPath } from "../admin-session.ts";
 import { givenServer } from "../first-contact.ts";
@@ -26,13 +28,14 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       "usage",
       "--add needs a running Admin Node Manager: give --anm_host, or anm_host= in conf/managedomain.props",
     );
-  const token = (await givenToken(given)) ?? (await newToken(context, host));
+  const token = (await givenToken(given)) ?? (await newToken(context, host, given.has("is_admin")));
   terminal.out(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
   terminal.out("  making the key pair, requesting its certificate, verifying the answer ...");
   const { settings, serial, notAfterMs } = await joinDomain(options.home, {
     anmHost: server.address,
     anmPort: server.port,
     token,
+    admin: databaseLogin(given),
     ...host,
   });
   terminal.out(
@@ -56,9 +59,23 @@ async function givenToken(given: Given): Promise<string | null> {
 }
 
 /** A token for this very host, made with the login that was given instead of one. */
-function newToken(context: CommandContext, host: NewHost): Promise<string> {
+function newToken(context: CommandContext, host: NewHost, isAdmin: boolean): Promise<string> {
   return asAdmin(context, async (admin) => {
-    const body = { hostName: host.hostName, lifetimeSeconds: tokenSeconds };
+    const body = { hostName: host.hostName, isAdmin, lifetimeSeconds: tokenSeconds };
     return (await admin.call("createJoinToken", { body })).token;
   });
+}
+
+/** How this host, which becomes an Admin Node Manager, logs in to the database; null for a plain one. */
+function databaseLogin(given: Given): DatabaseLogin | null {
+  const file = given.text("db_password_file");
+  const command = given.text("db_password_exec");
+  if (!given.has("is_admin")) {
+    if (file === undefined && command === undefined) return null;
+    throw new DomainError("usage", "--db_password_file and --db_password_exec go with --is_admin");
+  }
+  if (file !== undefined && command !== undefined)
+    throw new DomainError("usage", "give --db_password_file or --db_password_exec: one of the two");
+  if (file !== undefined) return { passwordFile: resolve(file) };
+  return command === undefined ? {} : { passwordExec: ["/bin/sh", "-c", command] };
 }

@@ -1,14 +1,13 @@
 import { DomainError } from "../../kit/index.ts";
 
-const severalAdmins =
-  "several Admin Node Managers come with the move to PostgreSQL in a later version";
 const otherAuthorities =
   "CAs that you provide, or that sign elsewhere, come with a later version; leave the option out to use the domain's own CA";
 const edits =
-  "changing a host or its admin capability comes with the move to PostgreSQL with several Admin Node Managers, in a later version";
+  "changing a host or its admin capability comes with a later version; delete the host and add it again";
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
-const compare = `there is one topology here, in the store: there is nothing to compare or merge; ${severalAdmins}`;
+const compare =
+  "there is one topology, in the store that all Admin Node Managers share: there is nothing to compare or merge";
 const passphrases =
   "encrypting the CA key with a passphrase comes with a later version; the key is in a file that only its owner can read";
 const services =
@@ -63,7 +62,6 @@ export const laterWords: Readonly<Record<string, string>> = {
   sign_with_user_provided: otherAuthorities,
   ca: otherAuthorities,
   sign_with_external_ca: otherAuthorities,
-  is_admin: severalAdmins,
   truststore_password:
     "trust stores with a password come with a later version; give a PEM file with --truststore_file",
   menu: "the menu comes with a later version: `managedomain --help` lists the commands",

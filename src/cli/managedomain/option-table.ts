@@ -129,6 +129,21 @@ export const optionRows: readonly OptionRow[] = [
     for: ["add"],
   },
   { flags: "--token_file <file>", help: "file with the join token", for: ["add"] },
+  {
+    flags: "--is_admin",
+    help: "join as an Admin Node Manager; the domain's store has to be in PostgreSQL",
+    for: ["add"],
+  },
+  {
+    flags: "--db_password_file <file>",
+    help: "with --is_admin: file whose first line is the database's password",
+    for: ["add"],
+  },
+  {
+    flags: "--db_password_exec <command>",
+    help: "with --is_admin: command that prints the database's password",
+    for: ["add"],
+  },
   { flags: "--anm_host <host>", help: "the Admin Node Manager to call", for: callsAdmin },
   { flags: "--anm_port <port>", help: "its port (default: 8090)", for: callsAdmin },
   {
