@@ -1,5 +1,5 @@
 import { createPrivateKey, sign } from "node:crypto";
-import { describeError, DomainError, isDomainError } from "../kit/index.ts";
+import { describeError, DomainError, isDomainError, type ProcessId } from "../kit/index.ts";
 import { returnProofText, type KnownProcess } from "../domain/index.ts";
 import type { RouteName, RouteResponse } from "../contract/index.ts";
 import { generateKeyPair, keyPairOf, requestForKey } from "../keys/index.ts";
@@ -9,10 +9,12 @@ import {
   apiPrefix,
   callApi,
   fetchTrustLinks,
+  mayDoBetterElsewhere,
   mutualTls,
   type ApiInput,
   type ServerAddress,
 } from "../transport/index.ts";
+import { AdminChoice } from "./admin-choice.ts";
 import { installIssued, presentAndPrune } from "./credential-folder.ts";
 import type { Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
@@ -20,43 +22,108 @@ import type { NodeState } from "./node-state.ts";
 /** Refusals after which a proof of the last key may let the host back in. */
 const returnableRefusals = new Set(["chain", "expired", "other-key"]);
 
+interface OpenLink {
+  readonly caller: ApiCaller;
+  readonly admin: KnownProcess;
+  readonly serial: string;
+  readonly epoch: number;
+}
+
+/** Where there is another to go to, an Admin Node Manager that answers later than this is left. */
+const answerMsMax = 5_000;
+/** Where there is none. */
+const onlyAnswerMsMax = 30_000;
+
 /**
  * The one connection to a live Admin Node Manager. It is opened anew whenever the identity or the
- * trust that it rests on changes.
+ * trust that it rests on changes, and to another one as soon as this one fails.
  */
 export class AdminLink {
   readonly #state: NodeState;
   readonly #instances: Pick<Instances, "reloadAll">;
-  #open: { caller: ApiCaller; admin: KnownProcess; serial: string; epoch: number } | null = null;
+  readonly #choice: AdminChoice;
+  readonly #answerMsMax: number;
+  #open: OpenLink | null = null;
+  #isClosed = false;
 
-  constructor(state: NodeState, instances: Pick<Instances, "reloadAll">) {
+  constructor(
+    state: NodeState,
+    instances: Pick<Instances, "reloadAll">,
+    of: { readonly choice?: AdminChoice; readonly answerMsMax?: number } = {},
+  ) {
     this.#state = state;
     this.#instances = instances;
+    this.#choice = of.choice ?? new AdminChoice(state.hostId);
+    this.#answerMsMax = of.answerMsMax ?? answerMsMax;
   }
 
   /** The Admin Node Manager that is called now. */
   get admin(): KnownProcess {
-    return this.#caller().admin;
+    return this.#chooseAdmin();
   }
 
-  /** Calls a route as this host's Node Manager. */
+  get #admins(): readonly KnownProcess[] {
+    return this.#state.trust.document.admins;
+  }
+
+  /**
+   * Calls a route as this host's Node Manager, at one Admin Node Manager after the other until one
+   * serves. `waitMs` is how long the answer may be held back. Throws what the last one failed with.
+   */
   async call<Name extends RouteName>(
     name: Name,
     input: ApiInput<Name>,
+    waitMs = 0,
   ): Promise<RouteResponse<Name>> {
-    return callApi(this.#caller().caller, name, input);
+    this.#lookForPreferred();
+    const tried = new Set<ProcessId>();
+    let admin = this.#chooseAdmin();
+    for (;;) {
+      const link = this.#linkTo(admin);
+      const timeoutMs = waitMs + (this.#admins.length > 1 ? this.#answerMsMax : onlyAnswerMsMax);
+      try {
+        const answer = await callApi(link.caller, name, { timeoutMs, ...input });
+        this.#noteAnswer(link.admin);
+        return answer;
+      } catch (error) {
+        if (this.#isClosed || !mayDoBetterElsewhere(error)) throw error;
+        if (link !== this.#open) {
+          // Another call has closed this connection meanwhile, and knows why: the new one is used.
+          admin = this.#chooseAdmin();
+          continue;
+        }
+        admin = this.#leave(admin, tried) ?? thrown(error);
+        this.#closeOpen();
+      }
+    }
   }
 
-  #caller(): { caller: ApiCaller; admin: KnownProcess } {
+  /** After a failure of one: the next that this call has not tried, or null. */
+  #leave(admin: KnownProcess, tried: Set<ProcessId>): KnownProcess | null {
+    this.#choice.failed(admin.id);
+    tried.add(admin.id);
+    return this.#choice.choose(this.#admins, tried);
+  }
+
+  #noteAnswer(admin: KnownProcess): void {
+    const state = this.#state;
+    this.#choice.answered(admin.id);
+    if (state.admin?.id === admin.id) return;
+    state.admin = admin;
+    state.log.info(
+      { admin: admin.id, address: admin.address, port: admin.port },
+      "an Admin Node Manager answers",
+    );
+  }
+
+  #linkTo(admin: KnownProcess): OpenLink {
     const { identity, trust, self } = this.#state;
-    if (
-      this.#open !== null &&
+    const isAsOpened =
+      this.#open?.admin.id === admin.id &&
       this.#open.serial === identity.serial &&
-      this.#open.epoch === trust.epoch
-    )
-      return this.#open;
-    this.#open?.caller.close();
-    const admin = this.#chooseAdmin();
+      this.#open.epoch === trust.epoch;
+    if (this.#open !== null && isAsOpened) return this.#open;
+    this.#closeOpen();
     const tls = mutualTls({ identity, trust, self, target: admin, nowMs: () => Date.now() });
     const caller = new ApiCaller(
       { address: addressOf(this.#state, admin), port: admin.port, prefix: apiPrefix },
@@ -67,11 +134,27 @@ export class AdminLink {
   }
 
   #chooseAdmin(): KnownProcess {
-    const { admins } = this.#state.trust.document;
-    const [admin] = admins;
-    if (admin === undefined)
+    const admin = this.#choice.choose(this.#admins);
+    if (admin === null)
       throw new DomainError("unreachable", "the trust document names no Admin Node Manager");
-    return admins.find((candidate) => candidate.hostId === this.#state.hostId) ?? admin;
+    return admin;
+  }
+
+  /** Goes back to an Admin Node Manager that this host prefers, once it serves again. */
+  #lookForPreferred(): void {
+    const preferred = this.#choice.dueReturn(this.#admins);
+    if (preferred.length === 0) return;
+    void (async () => {
+      for (const admin of preferred) {
+        const server = { address: addressOf(this.#state, admin), port: admin.port };
+        try {
+          await fetchTrustLinks(server, this.#state.trust.epoch, this.#answerMsMax);
+          return this.#choice.moveTo(admin.id);
+        } catch (error) {
+          this.#state.log.debug({ error: describeError(error) }, "a preferred one is not back");
+        }
+      }
+    })();
   }
 
   /**
@@ -99,7 +182,8 @@ export class AdminLink {
       { address: settings.adminAddress, port: settings.adminPort },
     ]) {
       try {
-        if (await this.#state.acceptTrust(await fetchTrustLinks(server, trust.epoch))) return true;
+        const links = await fetchTrustLinks(server, trust.epoch, this.#answerMsMax);
+        if (await this.#state.acceptTrust(links)) return true;
       } catch (error) {
         this.#state.log.debug({ error: describeError(error) }, "the trust chain could not be read");
       }
@@ -107,11 +191,24 @@ export class AdminLink {
     return false;
   }
 
-  /** Re-enrols on proof of the last key. */
+  /** Re-enrols on proof of the last key, with one Admin Node Manager after the other. */
   async #return(): Promise<void> {
     await this.#refreshTrust();
+    // What this host still has open must not look like another that uses its identity.
+    this.#closeOpen();
+    const tried = new Set<ProcessId>();
+    for (let admin = this.#chooseAdmin(); ;) {
+      try {
+        return await this.#returnAt(admin);
+      } catch (error) {
+        if (!mayDoBetterElsewhere(error)) throw error;
+        admin = this.#leave(admin, tried) ?? thrown(error);
+      }
+    }
+  }
+
+  async #returnAt(admin: KnownProcess): Promise<void> {
     const { trust, hostId, layout, log, identity } = this.#state;
-    const admin = this.#chooseAdmin();
     const server: ServerAddress = { address: addressOf(this.#state, admin), port: admin.port };
     const caller = new ApiCaller(
       { ...server, prefix: apiPrefix },
@@ -155,13 +252,22 @@ export class AdminLink {
     }
   }
 
-  close(): void {
+  #closeOpen(): void {
     this.#open?.caller.close();
     this.#open = null;
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#closeOpen();
   }
 }
 
 /** The Admin Node Manager on this very host is called over loopback: its address may lead outside. */
 function addressOf(state: NodeState, admin: KnownProcess): string {
   return admin.hostId === state.hostId ? "127.0.0.1" : admin.address;
+}
+
+function thrown(error: unknown): never {
+  throw error;
 }

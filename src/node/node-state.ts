@@ -15,6 +15,7 @@ import {
   type EdgeProof,
   type Envelope,
   type HomeLayout,
+  type KnownProcess,
   type NodeSettings,
   type Role,
 } from "../domain/index.ts";
@@ -55,6 +56,8 @@ export class NodeState {
   awaitsPresentation = false;
   /** True while the newest answer of an Admin Node Manager is not older than its last failure. */
   isConnected = false;
+  /** The Admin Node Manager that answered last. */
+  admin: KnownProcess | null = null;
   readonly #health = new Map<CredentialId, CredentialHealth>();
   #identity: Identity | null = null;
   #wake: () => void = () => {};

@@ -53,7 +53,7 @@ async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
     waitMs: state.isConnected ? connectedWaitMs : 0,
     bootId: state.bootId,
   };
-  const desired = await link.call("getDesiredState", { query, timeoutMs: waitMs * 2 });
+  const desired = await link.call("getDesiredState", { query }, query.waitMs);
   const isNewTrust = await state.acceptTrust(desired.trust, desired.hostDocument);
   const isNews = isNewTrust || !state.isConnected || desired.revision !== known;
   state.desired = desired;

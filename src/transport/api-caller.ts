@@ -106,7 +106,10 @@ export class ApiCaller {
             text: Buffer.concat(chunks).toString("utf8"),
           });
         });
-        response.once("error", reject);
+        response.once("error", (cause) => {
+          clearTimeout(timer);
+          reject(this.#connectionError(cause));
+        });
       });
       request.end(body);
     });

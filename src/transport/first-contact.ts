@@ -16,17 +16,24 @@ export const apiPrefix = "/api/v1";
 
 /**
  * Reads the trust chain above an epoch from a server that is not trusted. Nothing secret is sent,
- * and the links prove themselves to a caller who has pinned the trust-signing key.
+ * and the links prove themselves to a caller who has pinned the trust-signing key. `timeoutMs` is
+ * for each answer.
  */
-export async function fetchTrustLinks(server: ServerAddress, after: number): Promise<Envelope[]> {
+export async function fetchTrustLinks(
+  server: ServerAddress,
+  after: number,
+  timeoutMs = 30_000,
+): Promise<Envelope[]> {
   const caller = new ApiCaller({ ...server, prefix: apiPrefix }, { rejectUnauthorized: false });
   const links: Envelope[] = [];
   try {
     for (;;) {
       const query = { after: after + links.length };
-      const answer = (await caller.call(routes.getTrust, { query }).catch((error: unknown) => {
-        throw isRefusal(error) ? otherServer(server, error) : error;
-      })) as { links: Envelope[] };
+      const answer = (await caller
+        .call(routes.getTrust, { query, timeoutMs })
+        .catch((error: unknown) => {
+          throw isRefusal(error) ? otherServer(server, error) : error;
+        })) as { links: Envelope[] };
       links.push(...answer.links);
       if (answer.links.length < trustLinksPerAnswerMax || links.length > trustLinksMax)
         return links;

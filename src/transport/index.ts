@@ -39,4 +39,5 @@ export {
   type ListenerState,
 } from "./tls-server.ts";
 export { isAlive, markOf, readMark, signalProcess, type ProcessMark } from "./process-mark.ts";
+export { mayDoBetterElsewhere } from "./reach-failure.ts";
 export { ManagedRelyingParty } from "./relying-party.ts";

@@ -1,4 +1,4 @@
-import { DomainError } from "../kit/index.ts";
+import { DomainError, isDomainError, type ErrorCode } from "../kit/index.ts";
 
 /** What the system says when a connection is not made, and what to check then. */
 const reasons: Readonly<Record<string, string>> = {
@@ -36,4 +36,19 @@ export function otherServer(
     `${address}:${port} is not an Admin Node Manager's port but a Node Manager's, a gateway's or another server's: check the address and the port`,
     { cause },
   );
+}
+
+/** No answer, an answer of somebody else, or one with status 503. */
+const failuresOfOneServer: readonly ErrorCode[] = [
+  "unreachable",
+  "timeout",
+  "untrusted-server",
+  "store-unavailable",
+  "authority-unavailable",
+  "not-leader",
+];
+
+/** True if a call failed because of the server that was called: another one may serve it. */
+export function mayDoBetterElsewhere(error: unknown): boolean {
+  return failuresOfOneServer.some((code) => isDomainError(error, code));
 }
