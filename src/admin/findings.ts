@@ -6,7 +6,13 @@ import {
   revokedRemedy,
   type Finding,
 } from "../domain/index.ts";
-import { arrangeEvidence, nextMove, type Evidence, type Rollout } from "../planning/index.ts";
+import {
+  arrangeEvidence,
+  horizonOf,
+  nextMove,
+  type Evidence,
+  type Rollout,
+} from "../planning/index.ts";
 import { readSnapshot } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Presence } from "./presence.ts";
@@ -15,6 +21,7 @@ import type { StrayTrust } from "./stray-trust.ts";
 
 const expiryWarningMs = 5 * 86_400_000;
 const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
 
 interface Situation {
   readonly evidence: Evidence;
@@ -22,6 +29,7 @@ interface Situation {
   readonly strays: StrayTrust;
   readonly open: readonly Rollout[];
   readonly own: SelfFindings;
+  readonly horizonMinMs: number;
 }
 
 /** What is not as it should be in the domain at this moment. */
@@ -30,7 +38,8 @@ export async function currentFindings(state: AdminState): Promise<Finding[]> {
     const evidence = arrangeEvidence(await readSnapshot(view, state.env, 0));
     const open = await view.rollouts.open();
     const { presence, strays, selfFindings: own } = state;
-    return collectFindings({ evidence, presence, strays, open, own }, checks);
+    const horizonMinMs = state.env.policy.horizonMinSeconds * 1000;
+    return collectFindings({ evidence, presence, strays, open, own, horizonMinMs }, checks);
   });
 }
 
@@ -71,6 +80,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
     })),
   instanceFindings,
   credentialFindings,
+  horizonFinding,
   rolloutFindings,
   ({ strays }) => strays.findings(),
   ({ own }) => [...own.keys, ...own.audit],
@@ -126,6 +136,20 @@ function instanceFindings({ evidence, presence }: Situation): Finding[] {
     const text = `instance ${name} (${id}) on ${hostId} should run and does not (${seen.state}): ${why}`;
     return { code: "instance-failed", severity: "error", subject: id, text };
   });
+}
+
+/** Renewal keeps every certificate well above this: one below it was not renewed for long. */
+function horizonFinding({ evidence, horizonMinMs }: Situation): Finding | undefined {
+  const [first] = horizonOf(evidence).processes;
+  const leftMs = (first?.atMs ?? Infinity) - evidence.snapshot.nowMs;
+  if (first === undefined || leftMs >= horizonMinMs) return undefined;
+  const days = (ms: number): string => (ms / dayMs).toFixed(1);
+  return {
+    code: "horizon-short",
+    severity: "warning",
+    subject: first.process,
+    text: `${first.credential} lasts ${days(leftMs)} days without the control plane, and the policy asks for ${days(horizonMinMs)}: \`gatehouse horizon\` shows all, \`gatehouse plan replace-leaves\` renews at once`,
+  };
 }
 
 function credentialFindings({ evidence }: Situation): Finding[] {

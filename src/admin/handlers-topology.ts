@@ -7,10 +7,12 @@ import {
   deleteInstance,
   formatNextCursor,
   parseLogCursor,
+  readSnapshot,
   restoreAuthority,
   retireAuthority,
   setInstanceEnabled,
 } from "../control/index.ts";
+import { arrangeEvidence, horizonOf } from "../planning/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import { currentFindings } from "./findings.ts";
 import type { Handlers } from "./handlers.ts";
@@ -27,6 +29,7 @@ type Names =
   | "deleteGroup"
   | "listCredentials"
   | "listAuthorities"
+  | "getHorizon"
   | "restoreAuthority"
   | "retireAuthority"
   | "listIssuances"
@@ -67,6 +70,17 @@ export const topologyHandlers: Handlers<Names> = {
   async deleteGroup({ env }, { params, actor }) {
     await deleteGroup(env, { id: params.id, actor });
     return null;
+  },
+  async getHorizon({ env }) {
+    const { processes, authorities } = await env.store.read(async (view) =>
+      horizonOf(arrangeEvidence(await readSnapshot(view, env, 0))),
+    );
+    return {
+      atMs: processes[0]?.atMs ?? null,
+      minimumMs: env.policy.horizonMinSeconds * 1000,
+      processes: [...processes],
+      authorities: [...authorities],
+    };
   },
   async listCredentials({ env }) {
     return env.store.read(async (view) => {

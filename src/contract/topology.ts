@@ -89,6 +89,15 @@ const credentialView = strict({
   lastError: nullable(Type.String()),
 });
 
+const end = strict({
+  credential: credentialId,
+  process: processId,
+  hostId,
+  usage,
+  authorityId,
+  atMs: nullable(timeMs),
+});
+
 const authorityView = strict({
   id: authorityId,
   usage,
@@ -221,6 +230,19 @@ export const topologyRoutes = {
     status: 200,
     summary: "Every credential, what is installed and whether it was seen on the wire",
     response: strict({ credentials: list(credentialView) }),
+  },
+  getHorizon: {
+    method: "GET",
+    path: "/horizon",
+    access: "operator",
+    status: 200,
+    summary: "When the first authentication would fail if nothing were issued from now on",
+    response: strict({
+      atMs: nullable(timeMs),
+      minimumMs: Type.Integer({ description: "what the policy asks for, from now on" }),
+      processes: list(end),
+      authorities: list(end),
+    }),
   },
   listAuthorities: {
     method: "GET",

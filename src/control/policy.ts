@@ -17,6 +17,8 @@ export interface Policy {
   readonly planLifetimeSeconds: number;
   /** A leader that did not renew its lease for this long is replaced. */
   readonly leaseSeconds: number;
+  /** Every credential has to last at least this long without the control plane. */
+  readonly horizonMinSeconds: number;
 }
 
 const day = 86_400;
@@ -34,4 +36,5 @@ export const defaultPolicy: Policy = {
   nonceLifetimeSeconds: 120,
   planLifetimeSeconds: day,
   leaseSeconds: 5,
+  horizonMinSeconds: 10 * day,
 };

@@ -1,4 +1,5 @@
 export { blockersOf } from "./gate.ts";
+export { horizonOf, type End, type Horizon } from "./horizon.ts";
 export {
   planReplaceLeaves,
   planRotateCa,

@@ -174,6 +174,10 @@ function addLists(program: Command, contextOf: ContextOf): void {
       help: "every CA the domain ever had, with fingerprints",
       run: "listAuthorities",
     },
+    horizon: {
+      help: "how long everything lasts if nothing is issued from now on",
+      run: "showHorizon",
+    },
     findings: { help: "what is not as it should be", run: "listFindings" },
     errors: { help: "error codes and exit statuses", run: "listErrors" },
   } as const;

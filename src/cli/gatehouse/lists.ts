@@ -111,6 +111,36 @@ export function verifyAudit(context: CommandContext): Promise<void> {
   });
 }
 
+/** `gatehouse horizon`. */
+export function showHorizon(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const horizon = await admin.call("getHorizon");
+    printResult(context, horizon, ({ atMs, minimumMs, processes, authorities }) => {
+      const rows = (ends: typeof processes, nameOf: (end: (typeof ends)[number]) => string) =>
+        ends.map((end) => [nameOf(end), daysText(end.atMs), timeText(end.atMs), end.credential]);
+      return [
+        `If nothing were issued from now on, the first authentication would fail at ${timeText(atMs)}, in ${daysText(atMs)} (the policy asks for ${(minimumMs / dayMs).toFixed(1)} days).`,
+        "",
+        table(
+          ["PROCESS", "LASTS", "UNTIL", "FIRST"],
+          rows(processes, ({ process }) => process),
+        ),
+        "",
+        table(
+          ["AUTHORITY", "LASTS", "UNTIL", "FIRST"],
+          rows(authorities, (end) => end.authorityId),
+        ),
+      ].join("\n");
+    });
+  });
+}
+
+const dayMs = 86_400_000;
+
+function daysText(atMs: number | null): string {
+  return atMs === null ? "-" : `${((atMs - Date.now()) / dayMs).toFixed(1)} days`;
+}
+
 /** `gatehouse findings`. */
 export function listFindings(context: CommandContext): Promise<void> {
   return asAdmin(context, async (admin) => {
