@@ -27,6 +27,7 @@ function domainMetrics(state: AdminState): { registry: Registry; refresh: () => 
     state.env.store.read(async (view) => {
       for (const gauge of Object.values(gauges)) gauge.reset();
       gauges.epoch.set(state.trust.epoch);
+      gauges.leads.set(state.candidate.leadership === null ? 0 : 1);
       const nowMs = state.env.clock.nowMs();
       for (const { hostId, credentials } of await view.observations.hosts()) {
         for (const { id, installed, failedRenewals } of credentials) {
@@ -54,6 +55,7 @@ function domainGauges(registry: Registry) {
     new Gauge({ name: `gatehouse_${name}`, help, labelNames, registers: [registry] });
   return {
     epoch: gauge("trust_epoch", "Epoch of the loaded trust document"),
+    leads: gauge("leads", "1 while this Admin Node Manager holds the lease"),
     days: gauge("credential_days_left", "Days until the certificate ends", "credential", "host"),
     failed: gauge("renewals_failed", "Failed tries since the last success", "credential", "host"),
     authorityDays: gauge(

@@ -3,13 +3,13 @@ import { expect, test } from "vitest";
 import { homeLayout } from "../../src/domain/index.ts";
 import { LiveDomain } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
-import { shareStore } from "../support/shared-store.ts";
+import { moveStoreTo, testServer } from "../support/shared-store.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 test("a second Admin Node Manager serves, and leads when the first host is gone", async () => {
   const domain = await LiveDomain.start(1);
   await expect(domain.join("host-2", {})).rejects.toMatchObject({ code: "not-supported" });
-  const { login } = await shareStore(domain);
+  const login = await moveStoreTo(domain, [await testServer()]);
   const firstPort = domain.adminPort;
   const secondPort = await domain.join("host-2", login);
   await domain.join("host-3");

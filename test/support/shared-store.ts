@@ -6,17 +6,26 @@ import type { LiveDomain } from "./live-domain.ts";
 import { PostgresServer, superuser } from "./postgresql.ts";
 import { tempFolder } from "./temp-folder.ts";
 
-/** Moves the store of a live domain into a database of its own; returns how to log in there. */
-export async function shareStore(
+/** Moves the store of a live domain into a database on `servers`, the first of which is the primary. */
+export async function moveStoreTo(
   domain: LiveDomain,
-): Promise<{ readonly server: PostgresServer; readonly login: { readonly passwordFile: string } }> {
-  const server = await PostgresServer.create();
-  onTestFinished(() => server.remove());
-  const database = await server.createDatabase();
+  servers: readonly PostgresServer[],
+): Promise<{ readonly passwordFile: string }> {
+  const [primary] = servers;
+  if (primary === undefined) throw new Error("a database has a server");
+  const database = await primary.createDatabase();
   const login = { passwordFile: join(await tempFolder(), "database-password") };
-  await writeFile(login.passwordFile, `${server.password}\n`, { mode: 0o600 });
-  const url = `postgresql://${superuser}@127.0.0.1:${server.port}/${database}?sslmode=disable`;
+  await writeFile(login.passwordFile, `${primary.password}\n`, { mode: 0o600 });
+  const hosts = servers.map(({ port }) => `127.0.0.1:${port}`).join();
+  const url = `postgresql://${superuser}@${hosts}/${database}?sslmode=disable`;
   await saveDatabaseSettings(domain.home("host-1"), { url, ...login });
   await domain.call("moveStore");
-  return { server, login };
+  return login;
+}
+
+/** A server for the running test. */
+export async function testServer(): Promise<PostgresServer> {
+  const server = await PostgresServer.create();
+  onTestFinished(() => server.remove());
+  return server;
 }

@@ -1,0 +1,62 @@
+import { expect, onTestFinished, test } from "vitest";
+import { LiveDomain } from "../support/live-domain.ts";
+import { LiveLoad } from "../support/live-load.ts";
+import { moveStoreTo, testServer } from "../support/shared-store.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+test("a rotation goes on when the primary dies and the standby takes its place, and no request fails", async () => {
+  const primary = await testServer();
+  const standby = await primary.createSynchronousStandby();
+  onTestFinished(() => standby.remove());
+  const domain = await LiveDomain.start(2);
+  const instance = await domain.addInstance("host-2");
+  await moveStoreTo(domain, [primary, standby]);
+  const load = await LiveLoad.start(domain, [instance.port]);
+  const id = await domain.roll({
+    kind: "rotate-ca",
+    usages: ["management", "traffic"],
+    observeSeconds: 1,
+    subject: null,
+  });
+  const view = await domain.follow(id, async (phase) => {
+    if (phase !== "reissue") return;
+    await primary.stop("SIGQUIT");
+    await standby.promote();
+  });
+  expect(view.rollout.status).toBe("completed");
+  expect(await domain.call("verifyAudit")).toMatchObject({ ok: true });
+  await load.stop();
+  expect(load.at(instance.port).failures).toEqual([]);
+});
+
+test("without its database an Admin Node Manager says so, gateways serve on, and all is well when it is back", async () => {
+  const server = await testServer();
+  const domain = await LiveDomain.start(1);
+  const instance = await domain.addInstance("host-1");
+  await moveStoreTo(domain, [server]);
+  const load = await LiveLoad.start(domain, [instance.port]);
+  await server.stop("SIGQUIT");
+  await expect(domain.call("getTopology")).rejects.toMatchObject({
+    code: "store-unavailable",
+    message: expect.stringMatching(/refuses connections/),
+  });
+  const asked = load.at(instance.port).requests;
+  await waitUntil(() => load.at(instance.port).requests > asked + 100, {
+    deadlineMs: 20_000,
+    what: "a hundred requests more",
+  });
+  await server.start();
+  await waitUntil(
+    () => domain.call("createJoinToken", { body: { hostName: null, lifetimeSeconds: 60 } }),
+    {
+      deadlineMs: 20_000,
+      what: "writes go on",
+    },
+  );
+  const replaced = await domain.follow(
+    await domain.roll({ kind: "replace-leaves", credentials: null }),
+  );
+  expect(replaced.rollout.status).toBe("completed");
+  await load.stop();
+  expect(load.at(instance.port).failures).toEqual([]);
+});
