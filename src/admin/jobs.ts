@@ -1,4 +1,3 @@
-import { existsSync } from "node:fs";
 import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
@@ -51,7 +50,7 @@ async function keepLease(state: AdminState, signal: AbortSignal): Promise<void> 
   let led: number | null = null;
   while (!signal.aborted) {
     try {
-      if (candidate.leadership !== null || (await holdsKeys(state))) await candidate.look();
+      await candidate.look();
     } catch (error) {
       state.log.warn({ error: describeError(error) }, "the lease could not be looked at");
     }
@@ -61,16 +60,6 @@ async function keepLease(state: AdminState, signal: AbortSignal): Promise<void> 
     led = leads;
     await pause(candidate.pauseMs);
   }
-}
-
-/** A rollout may need the keys of the CAs that sign now: who does not hold them does not lead. */
-async function holdsKeys({ env, layout }: AdminState): Promise<boolean> {
-  const current = await env.store.read((view) =>
-    Promise.all(
-      (["management", "traffic"] as const).map((usage) => view.authorities.current(usage)),
-    ),
-  );
-  return current.every(({ id }) => existsSync(layout.authorityKey(id)));
 }
 
 /** Advances every open rollout, as long as there is a move to make and this process leads. */
@@ -83,11 +72,11 @@ async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<voi
       await pause(idlePollMs);
       continue;
     }
-    const begunMs = state.env.clock.monotonicMs();
+    let lookedMs = 0;
     const open = await state.env.store.read((view) => view.rollouts.open());
     for (const rollout of open) {
       try {
-        await advanceWhilePossible(state, leadership, rollout.id, heldSince);
+        lookedMs += await advanceWhilePossible(state, leadership, rollout.id, heldSince);
       } catch (error) {
         // Repeated at the next tick; a conflict means that a person changed the rollout meanwhile.
         if (!isDomainError(error, "conflict"))
@@ -97,25 +86,26 @@ async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<voi
           );
       }
     }
-    const lookedMs = state.env.clock.monotonicMs() - begunMs;
     const restMs = lookedMs * (1 / lookingShareMax - 1);
     await pause(Math.max(restMs, open.length > 0 ? leaderTickMs : idlePollMs));
   }
 }
 
+/** Returns how long the last look took, which found nothing to do: what steps cost is not repeated. */
 async function advanceWhilePossible(
   state: AdminState,
   leadership: Leadership,
   id: RolloutId,
   heldSince: Map<string, number>,
-): Promise<void> {
+): Promise<number> {
   for (;;) {
+    const begunMs = state.env.clock.monotonicMs();
     const move = await advanceAsLeader(state, leadership, id, heldSince.get(id) ?? null);
     if (move.do === "hold") heldSince.set(id, heldSince.get(id) ?? state.env.clock.nowMs());
     else heldSince.delete(id);
     if (move.do === "apply")
       state.log.info({ rollout: id, step: move.step.id, phase: move.step.phase }, move.step.title);
-    if (move.do !== "apply") return;
+    if (move.do !== "apply") return state.env.clock.monotonicMs() - begunMs;
   }
 }
 
