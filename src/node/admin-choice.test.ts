@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { HostId, ProcessId } from "../kit/index.ts";
+import type { KnownProcess } from "../domain/index.ts";
 import { knownProcess } from "../../test/support/test-domain.ts";
 import { AdminChoice } from "./admin-choice.ts";
 
@@ -61,12 +62,12 @@ test.each([
 ])("%s looks for those it prefers again after a while, at chance %d after %d ms", (...of) => {
   const [hostId, random, afterMs] = of;
   const { choice, clock } = choiceOf(hostId, random);
-  const [preferred] = choice.order(admins);
+  const [preferred, other] = choice.order(admins) as [KnownProcess, KnownProcess];
   expect(choice.choose(admins)).toBe(preferred);
   expect(choice.dueReturn(admins)).toEqual([]);
-  choice.failed(preferred!.id);
-  const other = choice.choose(admins);
-  choice.answered(other!.id);
+  choice.failed(preferred.id);
+  expect(choice.choose(admins)).toBe(other);
+  choice.answered(other.id);
   clock.nowMs += 1;
   expect(choice.dueReturn(admins)).toEqual([]);
   clock.nowMs += afterMs - 1;
@@ -75,7 +76,7 @@ test.each([
   clock.nowMs += 1;
   expect(choice.dueReturn(admins)).toEqual([preferred]);
   expect(choice.dueReturn(admins)).toEqual([]);
-  choice.moveTo(preferred!.id);
+  choice.moveTo(preferred.id);
   expect(choice.choose(admins)).toBe(preferred);
   clock.nowMs += 1_000_000;
   expect(choice.dueReturn(admins)).toEqual([]);

@@ -57,11 +57,6 @@ export class AdminLink {
     this.#answerMsMax = of.answerMsMax ?? answerMsMax;
   }
 
-  /** The Admin Node Manager that is called now. */
-  get admin(): KnownProcess {
-    return this.#chooseAdmin();
-  }
-
   get #admins(): readonly KnownProcess[] {
     return this.#state.trust.document.admins;
   }

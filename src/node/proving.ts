@@ -1,4 +1,5 @@
-import { describeError, type AuthorityId, type ProcessId } from "../kit/index.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describeError, DomainError, type AuthorityId, type ProcessId } from "../kit/index.ts";
 import { adminProcessOf, type KnownProcess } from "../domain/index.ts";
 import { generateKeyPair, privateKeyToPem, requestForKey } from "../keys/index.ts";
 import { judgePeer, probe, type Identity } from "../transport/index.ts";
@@ -10,16 +11,20 @@ import type { NodeState } from "./node-state.ts";
 const probeTimeoutMs = 5_000;
 /** Probe certificates live for ten minutes: used anew well before. */
 const probeLifeMs = 8 * 60_000;
+/** For so long the host waits for the answers of Admin Node Managers before it goes on. */
+const adminWaitMs = 250;
 /** An edge is proven again this often for as long as the domain asks for it. */
 const proofLifeMs = 30_000;
 
+type ApiCalls = Pick<AdminLink, "call">;
+
 /**
  * Proves the edges of this host under every authority that is being introduced: with the Admin Node
- * Manager, and with each running instance, in both directions in one handshake.
+ * Managers, and with each running instance, in both directions in one handshake.
  */
 export async function proveEdges(
   state: NodeState,
-  link: AdminLink,
+  link: ApiCalls,
   links: InstanceLinks,
   instances: Instances,
 ): Promise<void> {
@@ -33,17 +38,14 @@ export async function proveEdges(
         await proveManagement(state, link, links, instances, authorityId);
       else await prepareTraffic(state, link, links, instances, authorityId);
     } catch (error) {
-      state.log.info(
-        { authority: authorityId, error: describeError(error) },
-        "an edge is not proven yet",
-      );
+      logUnproven(state, authorityId, error);
     }
   }
 }
 
 async function proveManagement(
   state: NodeState,
-  link: AdminLink,
+  link: ApiCalls,
   links: InstanceLinks,
   instances: Instances,
   authorityId: AuthorityId,
@@ -55,7 +57,7 @@ async function proveManagement(
       failures.push(error),
     );
   };
-  await attempt(link.admin, adminProcessOf(link.admin.id), link.admin.port);
+  await proveAdmins(state, link, authorityId);
   for (const { id, managementPort } of state.desired?.instances ?? []) {
     const status = instances.statusOf(id);
     if (
@@ -72,6 +74,44 @@ async function proveManagement(
     }
   }
   if (failures.length > 0) throw failures[0];
+}
+
+/** Those whose answer is still waited for, by process and authority. */
+const underWay = new Set<string>();
+
+/**
+ * With every Admin Node Manager, whichever this host calls: each keeps its own verdict. One that
+ * does not answer is waited for in the background, since the host has other things to do.
+ */
+async function proveAdmins(
+  state: NodeState,
+  link: ApiCalls,
+  authorityId: AuthorityId,
+): Promise<void> {
+  const unproven = state.trust.document.admins.filter(
+    ({ id }) =>
+      !underWay.has(`${id} ${authorityId}`) && !isProven(state, adminProcessOf(id), authorityId),
+  );
+  if (unproven.length === 0) return;
+  await ownProbeIdentity(state, link, authorityId);
+  const attempts = unproven.map(async (peer) => {
+    const key = `${peer.id} ${authorityId}`;
+    underWay.add(key);
+    try {
+      const presenter = adminProcessOf(peer.id);
+      await proveEdge(state, link, { peer, presenter, port: peer.port, authorityId });
+      state.wake();
+    } catch (error) {
+      logUnproven(state, authorityId, error);
+    } finally {
+      underWay.delete(key);
+    }
+  });
+  await Promise.race([Promise.all(attempts), sleep(adminWaitMs, undefined, { ref: false })]);
+}
+
+function logUnproven(state: NodeState, authority: AuthorityId, error: unknown): void {
+  state.log.info({ authority, error: describeError(error) }, "an edge is not proven yet");
 }
 
 /**
@@ -97,7 +137,7 @@ interface EdgeToProve {
 
 async function proveEdge(
   state: NodeState,
-  link: AdminLink,
+  link: ApiCalls,
   { peer, presenter, port, authorityId }: EdgeToProve,
 ): Promise<void> {
   const { trust, self } = state;
@@ -122,6 +162,12 @@ async function proveEdge(
       return verdict.ok ? undefined : new Error(verdict.text);
     },
   });
+  // It is about to load what this host has, and then its verdict counts.
+  if (peer.role === "anm" && answer.epoch < verifierEpoch)
+    throw new DomainError(
+      "stale-epoch",
+      `${peer.id} has loaded trust epoch ${answer.epoch}, not ${verifierEpoch} yet`,
+    );
   const atMs = Date.now();
   state.addProof({ verifier: state.processId, presenter, authorityId, verifierEpoch, atMs });
   // The other side's own word, given with its own loaded trust. An Admin Node Manager keeps it itself.
@@ -138,7 +184,7 @@ async function proveEdge(
 /** A probe certificate of this Node Manager, with a key that never touches the disk. */
 async function ownProbeIdentity(
   state: NodeState,
-  link: AdminLink,
+  link: ApiCalls,
   authorityId: AuthorityId,
 ): Promise<Identity> {
   const ready = state.probes.identity(authorityId, Date.now());
@@ -166,7 +212,7 @@ const prepared = new Map<string, number>();
 
 async function prepareInstance(
   state: NodeState,
-  link: AdminLink,
+  link: ApiCalls,
   links: InstanceLinks,
   id: ProcessId,
   authorityId: AuthorityId,
@@ -196,7 +242,7 @@ async function prepareInstance(
 /** Traffic edges are proven by the relying parties: here the listeners are made ready to be probed. */
 async function prepareTraffic(
   state: NodeState,
-  link: AdminLink,
+  link: ApiCalls,
   links: InstanceLinks,
   instances: Instances,
   authorityId: AuthorityId,
