@@ -1,6 +1,7 @@
 import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
+  isOwnProcessRecorded,
   knownNodeManager,
   publishTrust,
   recordOwnProcess,
@@ -112,13 +113,12 @@ async function advanceWhilePossible(
 /** Loads trust as it changes in the store, the identity as the Node Manager changes it on disk. */
 async function followStore(state: AdminState, signal: AbortSignal): Promise<void> {
   let revision = -1;
-  let said = "";
   while (!signal.aborted) {
     try {
       await state.refreshTrust();
       await state.refreshIdentity();
       await prepareOwnProbes(state);
-      said = await sayOwnState(state, said);
+      await sayOwnState(state);
       await refreshAdmins(state);
       const seen = await state.env.store.waitForRevision(revision, idlePollMs);
       if (seen !== revision) {
@@ -134,11 +134,10 @@ async function followStore(state: AdminState, signal: AbortSignal): Promise<void
 }
 
 /** Its Node Manager reports for this host too, but only now and then: gates wait for this. */
-async function sayOwnState(state: AdminState, said: string): Promise<string> {
+async function sayOwnState(state: AdminState): Promise<void> {
   const own = { adminProcess: state.observation(), proofs: state.proofs() };
-  const text = JSON.stringify(own);
-  if (text !== said) await recordOwnProcess(state.env, state.hostId, own);
-  return text;
+  if (!(await isOwnProcessRecorded(state.env, state.hostId, own)))
+    await recordOwnProcess(state.env, state.hostId, own);
 }
 
 /** The trust document names each Admin Node Manager's keys: a key that was forgotten leaves it too. */

@@ -64,6 +64,8 @@ export type DesiredState = Static<typeof desiredState>;
 
 const observedReport = strict({
   bootId: Type.String({ minLength: 8, maxLength: 64 }),
+  /** Rises with every report of one start, so that one that arrives late replaces no newer one. */
+  sequence: Type.Optional(Type.Integer({ minimum: 1 })),
   processes: list(
     strict({
       id: processId,

@@ -39,6 +39,7 @@ export {
 } from "./join-host.ts";
 export {
   recordObservation,
+  isOwnProcessRecorded,
   recordOwnProcess,
   recordRelyingParty,
   type OwnEvidence,

@@ -13,6 +13,7 @@ import { settleAgents } from "../../test/support/instant-agents.ts";
 import { testProcess } from "../../test/support/snapshots.ts";
 import { createInstance } from "./instances.ts";
 import {
+  isOwnProcessRecorded,
   recordObservation,
   recordOwnProcess,
   recordRelyingParty,
@@ -170,6 +171,84 @@ describe("recordObservation", () => {
     const gone = "instance-9/traffic" as CredentialId;
     await recordObservation(env, host1, report([reported(gone, "aa", "aa")]), evidence());
     expect((await observationOf(env))?.credentials).toHaveLength(1);
+  });
+});
+
+describe("recordObservation by one of several Admin Node Managers", () => {
+  const other = adminProcessOf("nodemanager-2" as ProcessId);
+  const adminProof = {
+    verifier: admin,
+    presenter: "nodemanager-2" as ProcessId,
+    authorityId: "management-2" as never,
+    verifierEpoch: 2,
+    atMs: 0,
+  };
+
+  test("keeps what the host's own one said of itself when another one takes the report", async () => {
+    const { env } = await domain();
+    const own1 = { adminProcess: testProcess(admin, 2), proofs: [adminProof] };
+    await recordObservation(env, host1, report([]), evidence(own1));
+    await recordObservation(env, host1, report([]), evidence({ seenBy: other }));
+    const kept = await observationOf(env);
+    expect(kept?.processes).toEqual([
+      testProcess("nodemanager-1" as ProcessId, 2),
+      testProcess(admin, 2),
+    ]);
+    expect(kept?.proofs).toEqual([adminProof]);
+    await recordObservation(env, host1, report([]), evidence({ ...own1, proofs: [] }));
+    expect((await observationOf(env))?.proofs).toEqual([]);
+  });
+
+  test("takes only the host's own one's word for the certificate that its server shows", async () => {
+    const { env, serials } = await domain();
+    const given = report([reported(own, serials[own] ?? "", null)]);
+    const seenBy = async (of: Partial<OwnEvidence>): Promise<string | undefined> => {
+      await recordObservation(env, host1, given, evidence(of));
+      return (await observationOf(env))?.credentials[0]?.seenOnWire?.serial;
+    };
+    expect(await seenBy({ seenBy: other, seenSerial: "aa" })).toBeUndefined();
+    expect(await seenBy({ seenSerial: "bb" })).toBe("bb");
+    expect(await seenBy({ seenBy: other, seenSerial: "aa" })).toBe("bb");
+  });
+
+  test("ignores a report that a later one of the same start has overtaken", async () => {
+    const { env } = await domain();
+    const say = async (bootId: string, sequence: number): Promise<unknown> => {
+      await recordObservation(env, host1, { ...report([]), bootId, sequence }, evidence());
+      const seen = await observationOf(env);
+      return [seen?.bootId, seen?.sequence, seen?.receivedAtMs];
+    };
+    const first = await say("boot-id-1", 7);
+    env.clock.advance(1_000);
+    expect(await say("boot-id-1", 6)).toEqual(first);
+    const atMs = env.clock.nowMs();
+    expect(await say("boot-id-1", 7)).toEqual(["boot-id-1", 7, atMs]);
+    expect(await say("boot-id-1", 8)).toEqual(["boot-id-1", 8, atMs]);
+    expect(await say("boot-id-2", 1)).toEqual(["boot-id-2", 1, atMs]);
+  });
+});
+
+describe("isOwnProcessRecorded", () => {
+  test("is false when the store has another state or an older proof of the process", async () => {
+    const { env } = await domain();
+    const proof = (verifierEpoch: number, atMs = 0) => ({
+      verifier: admin,
+      presenter: "nodemanager-1" as ProcessId,
+      authorityId: "management-2" as never,
+      verifierEpoch,
+      atMs,
+    });
+    const isRecorded = (epoch: number, proofs: ReturnType<typeof proof>[]): Promise<boolean> =>
+      isOwnProcessRecorded(env, host1, { adminProcess: testProcess(admin, epoch), proofs });
+    expect(await isRecorded(2, [])).toBe(true);
+    await recordObservation(env, host1, report([]), evidence());
+    expect(await isRecorded(2, [])).toBe(false);
+    const said = { adminProcess: testProcess(admin, 2), proofs: [proof(2)] };
+    await recordOwnProcess(env, host1, said);
+    expect(await isRecorded(2, [proof(2, 9)])).toBe(true);
+    expect(await isRecorded(3, [proof(2)])).toBe(false);
+    expect(await isRecorded(2, [proof(3)])).toBe(false);
+    expect(await isRecorded(2, [{ ...proof(2), presenter: "x" as ProcessId }])).toBe(false);
   });
 });
 

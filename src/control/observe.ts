@@ -1,11 +1,13 @@
 import type { HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
 import {
+  adminProcessOf,
   credentialId,
   edgeKey,
   forgetSuperseded,
   recordConfirmed,
   type Credential,
   type EdgeProof,
+  type Host,
   type HostObservation,
   type ProcessObservation,
 } from "../domain/index.ts";
@@ -28,7 +30,9 @@ export interface OwnEvidence {
 }
 
 /**
- * Replaces what is known of a host by its report. A credential whose installed certificate was
+ * Replaces what is known of a host by its report, but for what an Admin Node Manager on that host
+ * says of itself when another one takes the report; a report that was overtaken by a later one of
+ * the same start changes nothing. Returns what is known then. A credential whose installed certificate was
  * seen on the wire is confirmed: unless a rollout is open, which might go back, the keys before it
  * are forgotten. Writes nothing that raises the feed.
  */
@@ -39,46 +43,83 @@ export async function recordObservation(
   own: OwnEvidence,
 ): Promise<HostObservation> {
   return env.store.note(async (tx) => {
-    const observation = await completeReport(env, tx, hostId, report, own);
+    const stored = await tx.observations.host(hostId);
+    if (stored !== undefined && isOvertaken(report, stored)) return stored;
+    const observation = await completeReport(env, tx, hostId, { report, own, stored });
     await tx.observations.putHost(observation);
     await confirmSeen(tx, observation);
     return observation;
   });
 }
 
+function isOvertaken(report: ObservedReport, stored: HostObservation): boolean {
+  return stored.bootId === report.bootId && (report.sequence ?? 0) < (stored.sequence ?? 0);
+}
+
+interface Received {
+  readonly report: ObservedReport;
+  readonly own: OwnEvidence;
+  readonly stored: HostObservation | undefined;
+}
+
 async function completeReport(
   env: ControlEnvironment,
   tx: StoreTransaction,
   hostId: HostId,
-  report: ObservedReport,
-  own: OwnEvidence,
+  { report, own, stored }: Received,
 ): Promise<HostObservation> {
   const host = await tx.topology.host(hostId);
   const nowMs = env.clock.nowMs();
   const isSeen = own.servedSerial === null || own.servedSerial === own.seenSerial;
-  const seenOnWire = isSeen ? { serial: own.seenSerial, by: own.seenBy, atMs: nowMs } : null;
+  const seenNow = isSeen ? { serial: own.seenSerial, by: own.seenBy, atMs: nowMs } : null;
+  const ownCredential = host && credentialId(host.nodeManager.id, "management");
+  // What an Admin Node Manager's server shows is only known to itself.
+  const seenOnWire =
+    host?.nodeManager.isAdmin === true && own.seenBy !== adminProcessOf(host.nodeManager.id)
+      ? (stored?.credentials.find(({ id }) => id === ownCredential)?.seenOnWire ?? null)
+      : seenNow;
   const credentials = report.credentials.map((credential) =>
     // The Node Manager cannot see its own client certificate: its peer says which one arrived.
-    host !== undefined && credential.id === credentialId(host.nodeManager.id, "management")
-      ? { ...credential, seenOnWire }
-      : credential,
+    credential.id === ownCredential ? { ...credential, seenOnWire } : credential,
   );
+  const admin =
+    own.adminProcess === null
+      ? lastSaidByAdmin(stored, host)
+      : { processes: [own.adminProcess], proofs: own.proofs };
   return {
     hostId,
     bootId: report.bootId,
+    ...(report.sequence === undefined ? {} : { sequence: report.sequence }),
     receivedAtMs: nowMs,
     credentials,
-    processes:
-      own.adminProcess === null ? report.processes : [...report.processes, own.adminProcess],
-    proofs: newestProofs([...report.proofs, ...own.proofs]),
+    processes: [...report.processes, ...admin.processes],
+    proofs: newestProofs([...report.proofs, ...admin.proofs]),
   };
+}
+
+/** What the Admin Node Manager on a host last said of itself, for a report that another one takes. */
+function lastSaidByAdmin(
+  stored: HostObservation | undefined,
+  host: Host | undefined,
+): Pick<HostObservation, "processes" | "proofs"> {
+  if (stored === undefined || host?.nodeManager.isAdmin !== true)
+    return { processes: [], proofs: [] };
+  const id = adminProcessOf(host.nodeManager.id);
+  return {
+    processes: stored.processes.filter((process) => process.id === id),
+    proofs: stored.proofs.filter((proof) => proof.verifier === id),
+  };
+}
+
+function proofKey(proof: EdgeProof): string {
+  return edgeKey({ ...proof, usage: "management" }, proof.authorityId);
 }
 
 /** The proof with the highest epoch of each edge. */
 function newestProofs(proofs: readonly EdgeProof[]): EdgeProof[] {
   const newest = new Map<string, EdgeProof>();
   for (const proof of proofs) {
-    const key = edgeKey({ ...proof, usage: "management" }, proof.authorityId);
+    const key = proofKey(proof);
     if ((newest.get(key)?.verifierEpoch ?? -1) < proof.verifierEpoch) newest.set(key, proof);
   }
   return [...newest.values()];
@@ -119,11 +160,28 @@ function confirmed(
   return isNews ? kept : undefined;
 }
 
+type OwnState = Pick<OwnEvidence, "proofs"> & { readonly adminProcess: ProcessObservation };
+
+/** True if the store has what an Admin Node Manager says of itself, or nothing yet to say it in. */
+export async function isOwnProcessRecorded(
+  env: ControlEnvironment,
+  hostId: HostId,
+  own: OwnState,
+): Promise<boolean> {
+  const stored = await env.store.read((view) => view.observations.host(hostId));
+  if (stored === undefined) return true;
+  const process = stored.processes.find(({ id }) => id === own.adminProcess.id);
+  const fields = Object.keys(own.adminProcess) as (keyof ProcessObservation)[];
+  if (fields.some((field) => process?.[field] !== own.adminProcess[field])) return false;
+  const known = new Map(stored.proofs.map((proof) => [proofKey(proof), proof.verifierEpoch]));
+  return own.proofs.every((proof) => (known.get(proofKey(proof)) ?? -1) >= proof.verifierEpoch);
+}
+
 /** Replaces what an Admin Node Manager says of its own server process and has proven as a verifier. */
 export async function recordOwnProcess(
   env: ControlEnvironment,
   hostId: HostId,
-  own: Pick<OwnEvidence, "proofs"> & { readonly adminProcess: ProcessObservation },
+  own: OwnState,
 ): Promise<void> {
   await env.store.note(async (tx) => {
     const observation = await tx.observations.host(hostId);

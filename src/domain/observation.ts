@@ -6,6 +6,8 @@ export interface HostObservation {
   readonly hostId: HostId;
   /** Random per start of the Node Manager. */
   readonly bootId: string;
+  /** Rises with every report of one start; a report of an earlier version's Node Manager has none. */
+  readonly sequence?: number;
   /** Wall clock of the Admin Node Manager when the report arrived. */
   readonly receivedAtMs: number;
   readonly processes: readonly ProcessObservation[];

@@ -39,6 +39,7 @@ export async function reconcile(
   const admin = state.settings.isAdmin ? adminSupervisor(state) : null;
   let sent = "";
   let sentAtMs = -Infinity;
+  let sequence = 0;
   while (!signal.aborted) {
     await admin?.keepRunning(performance.now());
     await parts.instances.converge();
@@ -51,7 +52,8 @@ export async function reconcile(
     const text = JSON.stringify(report);
     if (state.isConnected && (text !== sent || performance.now() - sentAtMs > heartbeatMs)) {
       try {
-        const { seenSerial } = await parts.link.call("reportObservedState", { body: report });
+        const body = { ...report, sequence: ++sequence };
+        const { seenSerial } = await parts.link.call("reportObservedState", { body });
         // Not seen as it is now: the same report says more a little later.
         const isSeen = seenSerial === state.identity.serial;
         isBusy ||= text !== sent || !isSeen;
