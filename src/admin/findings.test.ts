@@ -35,6 +35,9 @@ async function domain(): Promise<{ env: TestEnvironment; state: AdminState }> {
   return { env, state: state as unknown as AdminState };
 }
 
+/** Longer than a host may be quiet. */
+const silentMs = 15_001;
+
 /** What is found of one subject, as `code: text`. */
 async function found(state: AdminState, subject: string): Promise<string[]> {
   return (await currentFindings(state))
@@ -45,12 +48,25 @@ async function found(state: AdminState, subject: string): Promise<string[]> {
 describe("currentFindings", () => {
   test("names the remedy of a revoked host, and does not wait for it to connect", async () => {
     const { env, state } = await domain();
+    expect(await found(state, "host-2")).toEqual([]);
+    env.clock.advance(silentMs);
     expect(await found(state, "host-2")).toEqual([expect.stringMatching(/^host-silent: /)]);
     const process = "nodemanager-2" as ProcessId;
     await revoke(env, { process, reason: "stolen", actor: testActor });
     expect(await found(state, "host-2")).toEqual([
       expect.stringMatching(/^host-revoked: .* delete its instances and the host .* join anew/),
     ]);
+  });
+
+  test("calls a host silent that is not connected here only if nobody has heard of it lately", async () => {
+    const { env, state } = await domain();
+    const told = (): Promise<string[]> => found(state, "host-2");
+    env.clock.advance(silentMs - 1);
+    expect(await told()).toEqual([]);
+    env.clock.advance(1);
+    expect(await told()).toHaveLength(1);
+    state.presence.claim("host-2" as HostId, "boot", new Socket());
+    expect(await told()).toEqual([]);
   });
 
   test("names a host that holds trust which this store has never published", async () => {
@@ -75,6 +91,7 @@ describe("currentFindings", () => {
     expect(await say(1, head?.hash ?? "")).toEqual([]);
     await say(1, "ab".repeat(32));
     state.strays.forget(hostId);
+    env.clock.advance(silentMs);
     expect(await found(state, hostId)).toEqual([expect.stringMatching(/^host-silent: /)]);
   });
 
@@ -102,6 +119,7 @@ describe("currentFindings", () => {
       );
       await tx.observations.putHost({ ...seen, processes });
     });
+    env.clock.advance(silentMs);
     expect(await found(state, id)).toEqual([]);
     state.presence.claim(hostId, "boot", new Socket());
     expect(await found(state, id)).toEqual(wanted === null ? [] : [expect.stringMatching(wanted)]);

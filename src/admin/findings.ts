@@ -15,6 +15,7 @@ import {
 } from "../planning/index.ts";
 import { readSnapshot } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import { isHeardOf } from "./heard-of.ts";
 import type { Presence } from "./presence.ts";
 import type { SelfFindings } from "./self-checks.ts";
 import type { StrayTrust } from "./stray-trust.ts";
@@ -114,7 +115,7 @@ function hostFindings({ evidence, presence }: Situation): Finding[] {
       const text = `host ${name} (${id}) was revoked, and every key on it is denied: ${revokedRemedy(host)}`;
       return [{ code: "host-revoked", severity: "warning", subject: id, text }];
     }
-    if (presence.isConnected(id)) return [];
+    if (isHeardOf({ presence }, evidence.snapshot, host, evidence.hostOf.get(id))) return [];
     const text = `host ${name} (${id}) is not connected`;
     return [{ code: "host-silent", severity: "error", subject: id, text }];
   });
@@ -122,9 +123,15 @@ function hostFindings({ evidence, presence }: Situation): Finding[] {
 
 /** Instances that should run and do not, of hosts of which there is fresh news. */
 function instanceFindings({ evidence, presence }: Situation): Finding[] {
-  return evidence.snapshot.topology.instances.flatMap(({ id, name, hostId, enabled }) => {
+  const { snapshot, hostOf } = evidence;
+  const heardOf = new Set(
+    snapshot.topology.hosts
+      .filter((host) => isHeardOf({ presence }, snapshot, host, hostOf.get(host.id)))
+      .map(({ id }) => id),
+  );
+  return snapshot.topology.instances.flatMap(({ id, name, hostId, enabled }) => {
     const seen = evidence.processOf.get(id);
-    if (!enabled || !presence.isConnected(hostId) || seen === undefined) return [];
+    if (!enabled || !heardOf.has(hostId) || seen === undefined) return [];
     const hasCertificates = (["management", "traffic"] as const).every(
       (usage) => (evidence.credentialOf.get(credentialId(id, usage))?.installed ?? null) !== null,
     );

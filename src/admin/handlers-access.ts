@@ -6,6 +6,7 @@ import {
   createJoinToken,
   createRelyingParty,
   deleteRelyingParty,
+  isUsedElsewhere,
   joinHost,
   logIn,
   logOut,
@@ -87,9 +88,12 @@ export const accessHandlers: Handlers<Names> = {
   },
   async returnHost(state, { body }) {
     spendNonce(state, body.nonce);
-    return admissionAnswer(
-      await returnHost(state.env, body, state.presence.isConnected(body.hostId)),
-    );
+    const { hostId, bootId = null } = body;
+    const last = await state.env.store.read((view) => view.observations.host(hostId));
+    const isInUse =
+      state.presence.isUsedByAnother(hostId, bootId) ||
+      isUsedElsewhere(state.env, last, { bootId, at: state.processId });
+    return admissionAnswer(await returnHost(state.env, body, isInUse));
   },
   createRelyingParty: ({ env }, { body, actor }) =>
     createRelyingParty(env, { name: body.name, actor }),

@@ -1,12 +1,15 @@
-import { assert } from "../kit/index.ts";
+import type { Socket } from "node:net";
+import { assert, isDomainError, type HostId } from "../kit/index.ts";
 import { encodePem } from "../pki/index.ts";
 import {
   desiredStateOf,
+  isUsedElsewhere,
   issueCredential,
   issueProbe,
   recordObservation,
 } from "../control/index.ts";
 import type { Caller } from "./access.ts";
+import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
 
 type Names = "getDesiredState" | "reportObservedState" | "issueCredential" | "issueProbe";
@@ -16,10 +19,22 @@ function agentOf(caller: Caller): Extract<Caller, { kind: "agent" }> {
   return caller;
 }
 
+/** Takes or keeps the place of a host, among all Admin Node Managers. Throws `identity-in-use`. */
+async function claimIdentity(
+  { env, presence, processId }: AdminState,
+  { hostId, bootId, socket }: { hostId: HostId; bootId: string; socket: Socket },
+): Promise<void> {
+  if (!presence.isPresent(hostId, bootId)) {
+    const last = await env.store.read((view) => view.observations.host(hostId));
+    if (isUsedElsewhere(env, last, { bootId, at: processId })) presence.refuse(hostId, last);
+  }
+  presence.claim(hostId, bootId, socket);
+}
+
 export const agentHandlers: Handlers<Names> = {
   async getDesiredState(state, { query, caller }) {
     const { hostId, socket } = agentOf(caller);
-    state.presence.claim(hostId, query.bootId, socket);
+    await claimIdentity(state, { hostId, socket, bootId: query.bootId });
     // At least once in a wait, so that document versions that do not raise the feed get through.
     const revision = await state.env.store.waitForRevision(query.revision, query.waitMs);
     await state.refreshTrust();
@@ -30,7 +45,7 @@ export const agentHandlers: Handlers<Names> = {
   },
   async reportObservedState(state, { body, caller }) {
     const { hostId, serial, socket } = agentOf(caller);
-    state.presence.claim(hostId, body.bootId, socket);
+    await claimIdentity(state, { hostId, socket, bootId: body.bootId });
     const isOwnHost = hostId === state.hostId;
     await recordObservation(state.env, hostId, body, {
       seenSerial: serial,
@@ -38,6 +53,9 @@ export const agentHandlers: Handlers<Names> = {
       adminProcess: isOwnHost ? state.observation() : null,
       servedSerial: isOwnHost ? state.identity.serial : null,
       proofs: isOwnHost ? state.proofs() : [],
+    }).catch((error: unknown) => {
+      if (isDomainError(error, "identity-in-use")) state.presence.noteRival(hostId);
+      throw error;
     });
     // This host's own credential is seen when this process shows it too.
     return { seenSerial: isOwnHost ? state.identity.serial : serial };

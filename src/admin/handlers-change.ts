@@ -17,6 +17,7 @@ import {
 import { DomainError } from "../kit/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
+import { isHeardOf, presentMoment } from "./heard-of.ts";
 
 type Names =
   | "createPlan"
@@ -121,10 +122,12 @@ async function acknowledged(state: AdminState, epoch: number): Promise<boolean> 
   const deadlineMs = state.env.clock.monotonicMs() + acknowledgeMsMax;
   for (;;) {
     const { others, loaded } = await state.env.store.read(async (view) => {
-      const others = (await view.topology.hosts()).filter(
-        (host) => host.id !== state.hostId && state.presence.isConnected(host.id),
-      );
       const seen = await view.observations.hosts();
+      const lastOf = new Map(seen.map((last) => [last.hostId, last]));
+      const now = presentMoment(state);
+      const others = (await view.topology.hosts()).filter(
+        (host) => host.id !== state.hostId && isHeardOf(state, now, host, lastOf.get(host.id)),
+      );
       return {
         others,
         loaded: seen.some(

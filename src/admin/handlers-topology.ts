@@ -16,6 +16,7 @@ import { arrangeEvidence, horizonOf } from "../planning/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import { currentFindings } from "./findings.ts";
 import type { Handlers } from "./handlers.ts";
+import { isHeardOf, presentMoment } from "./heard-of.ts";
 import { productVersion } from "./product.ts";
 
 type Names =
@@ -180,10 +181,14 @@ export const topologyHandlers: Handlers<Names> = {
 async function topologyView(state: AdminState) {
   return state.env.store.read(async (view) => {
     const { domain, hosts, groups, instances, relyingParties } = await view.topology.whole();
+    const observations = await view.observations.hosts();
     const states = new Map(
-      (await view.observations.hosts()).flatMap((host) =>
-        host.processes.map((process) => [process.id, process.state]),
-      ),
+      observations.flatMap((host) => host.processes.map((process) => [process.id, process.state])),
+    );
+    const lastOf = new Map(observations.map((last) => [last.hostId, last]));
+    const now = presentMoment(state);
+    const connected = new Set(
+      hosts.filter((host) => isHeardOf(state, now, host, lastOf.get(host.id))).map(({ id }) => id),
     );
     const epochs = new Map(
       (await view.observations.relyingParties()).map((party) => [party.id, party.loadedEpoch]),
@@ -205,7 +210,7 @@ async function topologyView(state: AdminState) {
           port: nodeManager.port,
           isAdmin: nodeManager.isAdmin,
         },
-        connected: state.presence.isConnected(id),
+        connected: connected.has(id),
       })),
       groups: groups.map((group) => ({
         id: group.id,
@@ -215,7 +220,7 @@ async function topologyView(state: AdminState) {
           .filter((instance) => instance.groupId === group.id)
           .map(({ groupId: _group, ...instance }) => ({
             ...instance,
-            state: state.presence.isConnected(instance.hostId)
+            state: connected.has(instance.hostId)
               ? (states.get(instance.id) ?? ("stopped" as const))
               : ("unknown" as const),
           })),

@@ -3,6 +3,7 @@ import type { Server } from "node:https";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { phaseOf } from "../planning/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import { isHeardOf, presentMoment } from "./heard-of.ts";
 
 /** Health, readiness and Prometheus metrics, outside the API: no login, no secrets. */
 export function registerOperations(app: FastifyInstance<Server>, state: AdminState): void {
@@ -29,7 +30,8 @@ function domainMetrics(state: AdminState): { registry: Registry; refresh: () => 
       gauges.epoch.set(state.trust.epoch);
       gauges.leads.set(state.candidate.leadership === null ? 0 : 1);
       const nowMs = state.env.clock.nowMs();
-      for (const { hostId, credentials } of await view.observations.hosts()) {
+      const observations = await view.observations.hosts();
+      for (const { hostId, credentials } of observations) {
         for (const { id, installed, failedRenewals } of credentials) {
           const labels = { credential: id, host: hostId };
           gauges.failed.set(labels, failedRenewals);
@@ -43,8 +45,10 @@ function domainMetrics(state: AdminState): { registry: Registry; refresh: () => 
         const { id, kind, status } = rollout;
         gauges.phase.set({ rollout: id, kind, phase: phaseOf(rollout) ?? "none", status }, 1);
       }
-      for (const { id } of await view.topology.hosts()) {
-        gauges.connected.set({ host: id }, state.presence.isConnected(id) ? 1 : 0);
+      const lastOf = new Map(observations.map((last) => [last.hostId, last]));
+      for (const host of await view.topology.hosts()) {
+        const isThere = isHeardOf(state, presentMoment(state), host, lastOf.get(host.id));
+        gauges.connected.set({ host: host.id }, isThere ? 1 : 0);
       }
     });
   return { registry, refresh };

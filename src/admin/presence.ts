@@ -1,5 +1,7 @@
 import type { Socket } from "node:net";
-import { DomainError, type HostId } from "../kit/index.ts";
+import type { HostId } from "../kit/index.ts";
+import type { HostObservation } from "../domain/index.ts";
+import { identityInUse } from "../control/index.ts";
 
 interface Present {
   readonly bootId: string;
@@ -7,28 +9,55 @@ interface Present {
 }
 
 /**
- * Which Node Managers are connected, each by the random id of its start. While one is, another
+ * Which Node Managers are connected to this Admin Node Manager, each by the random id of its start. While one is, another
  * start with the same identity is refused: a copied home folder does not get in beside its original.
  */
 export class Presence {
   readonly #present = new Map<HostId, Present>();
   readonly #rivals = new Map<HostId, number>();
+  /** When the start that holds an identity elsewhere had last reported as another first asked here. */
+  readonly #firstRefused = new Map<HostId, number>();
 
   /** Takes or keeps the place of a host. Throws `identity-in-use`. */
   claim(hostId: HostId, bootId: string, socket: Socket): void {
-    const present = this.#present.get(hostId);
-    if (present !== undefined && present.bootId !== bootId && present.sockets.size > 0) {
-      this.#rivals.set(hostId, (this.#rivals.get(hostId) ?? 0) + 1);
-      throw new DomainError(
-        "identity-in-use",
-        `another process uses the identity of ${hostId}: stop it; if the home folder was copied, delete the host and join both anew`,
-      );
+    if (this.isUsedByAnother(hostId, bootId)) {
+      this.noteRival(hostId);
+      throw identityInUse(hostId);
     }
+    const present = this.#present.get(hostId);
+    this.#firstRefused.delete(hostId);
     const entry = present?.bootId === bootId ? present : { bootId, sockets: new Set<Socket>() };
     this.#present.set(hostId, entry);
     if (entry.sockets.has(socket)) return;
     entry.sockets.add(socket);
     socket.once("close", () => entry.sockets.delete(socket));
+  }
+
+  /** True if another start with the identity is connected; null: of any start. */
+  isUsedByAnother(hostId: HostId, bootId: string | null): boolean {
+    return this.isConnected(hostId) && this.#present.get(hostId)?.bootId !== bootId;
+  }
+
+  /** True if this very start is connected. */
+  isPresent(hostId: HostId, bootId: string): boolean {
+    return this.isConnected(hostId) && this.#present.get(hostId)?.bootId === bootId;
+  }
+
+  /**
+   * Refuses a start whose identity another one has at another Admin Node Manager. It is a rival if
+   * that one goes on reporting; else it was started anew, and is let in soon.
+   */
+  refuse(hostId: HostId, last: Pick<HostObservation, "receivedAtMs"> | undefined): never {
+    const reportedAtMs = last?.receivedAtMs ?? 0;
+    const firstMs = this.#firstRefused.get(hostId) ?? reportedAtMs;
+    this.#firstRefused.set(hostId, firstMs);
+    if (reportedAtMs > firstMs) this.noteRival(hostId);
+    throw identityInUse(hostId);
+  }
+
+  /** Counts a claim of an identity that another start has. */
+  noteRival(hostId: HostId): void {
+    this.#rivals.set(hostId, (this.#rivals.get(hostId) ?? 0) + 1);
   }
 
   isConnected(hostId: HostId): boolean {

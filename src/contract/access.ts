@@ -140,6 +140,8 @@ export const accessRoutes = {
       /** SPKI of the host's last key, base64 DER; and that key's signature over nonce and request. */
       lastKey: Type.String({ maxLength: 4096 }),
       proof: Type.String({ maxLength: 4096 }),
+      /** Of the start that returns: that it was heard of a moment ago is no second use. */
+      bootId: Type.Optional(Type.String({ minLength: 8, maxLength: 64 })),
     }),
     response: strict(admission),
   },

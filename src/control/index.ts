@@ -1,3 +1,4 @@
+export { identityInUse, isUsedElsewhere } from "./identity-use.ts";
 export {
   createRelyingParty,
   findSession,

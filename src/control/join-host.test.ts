@@ -13,6 +13,7 @@ import {
 } from "../../test/support/control-environment.ts";
 import { dayMs } from "../../test/support/certificates.ts";
 import { settleHost } from "../../test/support/instant-agents.ts";
+import { isUsedElsewhere } from "./identity-use.ts";
 import { deleteHost } from "./instances.ts";
 import {
   approveHost,
@@ -332,6 +333,11 @@ describe("returnHost", () => {
     }
     await approveHost(env, hostId, testActor);
     expect(await status()).toBe("active");
+    // Nobody has the identity by that: at no Admin Node Manager is the host refused.
+    const last = await env.store.read((view) => view.observations.host(hostId));
+    expect(last?.receivedAtMs).toBe(env.clock.nowMs());
+    const claim = { bootId: null, at: "nodemanager-9.admin" as ProcessId };
+    expect(isUsedElsewhere(env, last, claim)).toBe(false);
     await expect(approveHost(env, hostId, testActor)).rejects.toMatchObject({
       code: "conflict",
       message: expect.stringContaining("is not quarantined"),

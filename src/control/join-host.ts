@@ -337,7 +337,9 @@ export async function approveHost(
       );
     await tx.topology.putHost({ ...host, status: "active" });
     const observation = await tx.observations.host(id);
-    if (observation !== undefined)
-      await tx.observations.putHost({ ...observation, receivedAtMs: env.clock.nowMs() });
+    if (observation === undefined) return;
+    // The time counts as heard of, and nobody has the identity.
+    const { receivedBy: _nobody, ...rest } = observation;
+    await tx.observations.putHost({ ...rest, receivedAtMs: env.clock.nowMs() });
   });
 }

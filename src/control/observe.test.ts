@@ -211,6 +211,31 @@ describe("recordObservation by one of several Admin Node Managers", () => {
     expect(await seenBy({ seenBy: other, seenSerial: "aa" })).toBe("bb");
   });
 
+  test("refuses a start while another one reports elsewhere, and takes it when that is silent", async () => {
+    const { env } = await domain();
+    const say = (bootId: string, seenBy: ProcessId): Promise<unknown> =>
+      recordObservation(env, host1, { ...report([]), bootId }, evidence({ seenBy }));
+    const held = async (): Promise<unknown> => {
+      const seen = await observationOf(env);
+      return [seen?.bootId, seen?.receivedBy];
+    };
+    await say("original", admin);
+    await expect(say("the copy", other)).rejects.toMatchObject({ code: "identity-in-use" });
+    expect(await held()).toEqual(["original", admin]);
+    // The very start may move; and who took its last report decides for itself.
+    await say("original", other);
+    await say("started anew", other);
+    expect(await held()).toEqual(["started anew", other]);
+    env.clock.advance(15_000);
+    await expect(say("original", admin)).rejects.toMatchObject({ code: "identity-in-use" });
+    env.clock.advance(1);
+    await say("original", admin);
+    // The clock of one of them was put back by a day.
+    env.clock.advance(-86_400_000);
+    await say("started again", other);
+    expect(await held()).toEqual(["started again", other]);
+  });
+
   test("ignores a report that a later one of the same start has overtaken", async () => {
     const { env } = await domain();
     const say = async (bootId: string, sequence: number): Promise<unknown> => {

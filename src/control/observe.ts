@@ -14,6 +14,7 @@ import {
 import type { ObservedReport } from "../contract/index.ts";
 import { isOpen } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { identityInUse, isUsedElsewhere } from "./identity-use.ts";
 import type { StoreTransaction } from "./ports.ts";
 
 /** What the Admin Node Manager itself saw of the host that reports, or of itself. */
@@ -32,7 +33,7 @@ export interface OwnEvidence {
 /**
  * Replaces what is known of a host by its report, but for what an Admin Node Manager on that host
  * says of itself when another one takes the report; a report that was overtaken by a later one of
- * the same start changes nothing. Returns what is known then. A credential whose installed certificate was
+ * the same start changes nothing. Returns what is known then. Throws `identity-in-use`. A credential whose installed certificate was
  * seen on the wire is confirmed: unless a rollout is open, which might go back, the keys before it
  * are forgotten. Writes nothing that raises the feed.
  */
@@ -44,6 +45,8 @@ export async function recordObservation(
 ): Promise<HostObservation> {
   return env.store.note(async (tx) => {
     const stored = await tx.observations.host(hostId);
+    if (isUsedElsewhere(env, stored, { bootId: report.bootId, at: own.seenBy }))
+      throw identityInUse(hostId);
     if (stored !== undefined && isOvertaken(report, stored)) return stored;
     const observation = await completeReport(env, tx, hostId, { report, own, stored });
     await tx.observations.putHost(observation);
@@ -91,6 +94,7 @@ async function completeReport(
     bootId: report.bootId,
     ...(report.sequence === undefined ? {} : { sequence: report.sequence }),
     receivedAtMs: nowMs,
+    receivedBy: own.seenBy,
     credentials,
     processes: [...report.processes, ...admin.processes],
     proofs: newestProofs([...report.proofs, ...admin.proofs]),

@@ -10,6 +10,8 @@ export interface HostObservation {
   readonly sequence?: number;
   /** Wall clock of the Admin Node Manager when the report arrived. */
   readonly receivedAtMs: number;
+  /** Which Admin Node Manager took the report; an earlier version did not say. */
+  readonly receivedBy?: ProcessId;
   readonly processes: readonly ProcessObservation[];
   readonly credentials: readonly CredentialObservation[];
   readonly proofs: readonly EdgeProof[];

@@ -226,6 +226,7 @@ export class AdminLink {
           requestPem,
           lastKey: Buffer.from(keyPairOf(lastKey).spki).toString("base64"),
           proof: proof.toString("base64"),
+          bootId: this.#state.bootId,
         },
       });
       await installIssued(layout.nodeCredential, privateKey, admission.certificatePem, admission);

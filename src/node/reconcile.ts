@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { describeError } from "../kit/index.ts";
+import { describeError, type ProcessId } from "../kit/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import { convergeCredentials } from "./credentials.ts";
 import type { InstanceLinks } from "./instance-link.ts";
@@ -40,6 +40,7 @@ export async function reconcile(
   let sent = "";
   let sentAtMs = -Infinity;
   let sequence = 0;
+  let toldAdmin: ProcessId | undefined;
   while (!signal.aborted) {
     await admin?.keepRunning(performance.now());
     await parts.instances.converge();
@@ -50,6 +51,8 @@ export async function reconcile(
     }
     const report = await observeHost(state, parts.instances, parts.oldestEpoch());
     const text = JSON.stringify(report);
+    // One that was not asked before does not know that this host is there.
+    if (state.admin?.id !== toldAdmin) sent = "";
     if (state.isConnected && (text !== sent || performance.now() - sentAtMs > heartbeatMs)) {
       try {
         const body = { ...report, sequence: ++sequence };
@@ -59,6 +62,7 @@ export async function reconcile(
         isBusy ||= text !== sent || !isSeen;
         sent = isSeen ? text : "";
         sentAtMs = performance.now();
+        toldAdmin = state.admin?.id;
       } catch (error) {
         state.log.debug({ error: describeError(error) }, "the report was not taken");
       }

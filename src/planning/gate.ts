@@ -10,7 +10,7 @@ import {
 } from "../domain/index.ts";
 import type { Condition, Phase } from "./plan.ts";
 import type { AppliedStep, Waiver } from "./rollout.ts";
-import type { Evidence } from "./snapshot.ts";
+import { isSilent, type Evidence } from "./snapshot.ts";
 
 /** What holds a gate back. Empty: it holds, but for a `held-for`, which `nextMove` counts. */
 export function blockersOf(
@@ -84,18 +84,13 @@ function blocker(code: string, subject: string, text: string): Finding {
   return { code, severity: "error", subject, text };
 }
 
-function isSilent(receivedAtMs: number | undefined, gate: Gate): boolean {
-  const { nowMs, silentAfterMs } = gate.evidence.snapshot;
-  return receivedAtMs === undefined || nowMs - receivedAtMs > silentAfterMs;
-}
-
 /** Hosts and managed relying parties of which nothing fresh is known. */
 function silentParties(gate: Gate): Finding[] {
   const { snapshot, hostOf, partyOf } = gate.evidence;
   const found: Finding[] = [];
   for (const host of snapshot.topology.hosts) {
     if (host.status !== "active" || gate.isWaived(host.id)) continue;
-    if (isSilent(hostOf.get(host.id)?.receivedAtMs, gate)) {
+    if (isSilent(snapshot, hostOf.get(host.id))) {
       found.push(
         blocker(
           "host-silent",
@@ -107,7 +102,7 @@ function silentParties(gate: Gate): Finding[] {
   }
   for (const party of snapshot.topology.relyingParties) {
     if (gate.isWaived(party.id)) continue;
-    if (isSilent(partyOf.get(party.id)?.receivedAtMs, gate)) {
+    if (isSilent(snapshot, partyOf.get(party.id))) {
       found.push(
         blocker(
           "relying-party-silent",

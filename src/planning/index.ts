@@ -19,4 +19,4 @@ export {
   type RolloutStatus,
   type Waiver,
 } from "./rollout.ts";
-export { arrangeEvidence, type DomainSnapshot, type Evidence } from "./snapshot.ts";
+export { arrangeEvidence, isSilent, type DomainSnapshot, type Evidence } from "./snapshot.ts";

@@ -1,7 +1,7 @@
 import { DomainError, type AuthorityId, type CredentialId, type PlanId } from "../kit/index.ts";
 import type { AuthorityUsage, Credential, Finding } from "../domain/index.ts";
 import type { Plan, Step, Succession } from "./plan.ts";
-import { arrangeEvidence, type DomainSnapshot } from "./snapshot.ts";
+import { arrangeEvidence, isSilent, type DomainSnapshot } from "./snapshot.ts";
 import { wavesOf } from "./waves.ts";
 
 /** What every plan is made with, beside the domain as it is. */
@@ -233,13 +233,6 @@ function absentParties(snapshot: DomainSnapshot): Finding[] {
       subject: id,
       text: `relying party ${name} (${id}) does not report: the rollout will wait for it, unless it is waived or deleted`,
     }));
-}
-
-function isSilent(
-  { nowMs, silentAfterMs }: DomainSnapshot,
-  seen: { readonly receivedAtMs: number } | undefined,
-): boolean {
-  return nowMs - (seen?.receivedAtMs ?? 0) > silentAfterMs;
 }
 
 function subjectsTaken(snapshot: DomainSnapshot, successions: readonly Succession[]): Finding[] {

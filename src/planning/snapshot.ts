@@ -40,6 +40,14 @@ export interface Evidence {
   readonly provenEpoch: ReadonlyMap<string, number>;
 }
 
+/** True if no Admin Node Manager has heard of a host or relying party lately. */
+export function isSilent(
+  { nowMs, silentAfterMs }: Pick<DomainSnapshot, "nowMs" | "silentAfterMs">,
+  seen: { readonly receivedAtMs: number } | undefined,
+): boolean {
+  return seen === undefined || nowMs - seen.receivedAtMs > silentAfterMs;
+}
+
 /** Arranges a snapshot. A proof counts only if the verifier's own side reported it. */
 export function arrangeEvidence(snapshot: DomainSnapshot): Evidence {
   const processes = processesOf(snapshot.topology);
