@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import type { RelyingPartyId } from "../kit/index.ts";
 import type { EdgeProof } from "../domain/index.ts";
 import { edgeKey } from "../domain/index.ts";
@@ -6,6 +7,8 @@ import { ApiCaller, callApi } from "./api-caller.ts";
 import { apiPrefix, fetchTrustLinks, type ServerAddress } from "./first-contact.ts";
 import type { LoadedTrust } from "./loaded-trust.ts";
 import { probe } from "./probe.ts";
+import { sha256Hex } from "./peer.ts";
+import { mayDoBetterElsewhere } from "./reach-failure.ts";
 import { adminServerTls } from "./server-checks.ts";
 
 type Targets = RouteResponse<"getVerificationTargets">;
@@ -16,6 +19,9 @@ interface TargetEdge {
 }
 
 const probeTimeoutMs = 5_000;
+/** Where there is another, an Admin Node Manager that answers later than this is passed over. */
+const answerMsMax = 5_000;
+const onlyAnswerMsMax = 30_000;
 /** Listeners are far away, and many. */
 const probesAtOnce = 8;
 
@@ -25,16 +31,21 @@ const probesAtOnce = 8;
  */
 export class ManagedRelyingParty {
   readonly trust: LoadedTrust;
-  readonly #server: ServerAddress;
+  readonly #first: ServerAddress;
+  /** The one that served last. */
+  #server: ServerAddress;
+  /** Gives each relying party its own order of Admin Node Managers. */
+  readonly #salt = randomBytes(8).toString("hex");
   readonly #token: string;
   readonly #proofs = new Map<
     string,
     Pick<EdgeProof, "presenter" | "authorityId" | "verifierEpoch">
   >();
-  #caller: { caller: ApiCaller; epoch: number } | null = null;
+  #caller: { caller: ApiCaller; epoch: number; server: ServerAddress } | null = null;
 
   constructor(of: { server: ServerAddress; trust: LoadedTrust; token: string }) {
     this.trust = of.trust;
+    this.#first = of.server;
     this.#server = of.server;
     this.#token = of.token;
   }
@@ -42,19 +53,53 @@ export class ManagedRelyingParty {
   /**
    * Loads new trust, proves what is to be proven and reports. `loaded` runs between loading and
    * reporting: it must make the new trust the one that connections are made with. `oldest` gives the
-   * lowest epoch among the caller's open connections, null if it has none.
+   * lowest epoch among the caller's open connections, null if it has none. If the Admin Node Manager
+   * that served last does not, the others that the loaded trust names are asked.
    */
   async step(loaded: () => void, oldest: () => number | null): Promise<void> {
-    if (this.trust.accept(await fetchTrustLinks(this.#server, this.trust.epoch))) loaded();
-    const headers = { authorization: `Bearer ${this.#token}` };
-    const targets = await callApi(this.#api(), "getVerificationTargets", { headers });
+    const servers = this.#inOrder();
+    for (const [index, server] of servers.entries()) {
+      try {
+        await this.#stepAt(server, servers.length > 1, loaded, oldest);
+        this.#server = server;
+        return;
+      } catch (error) {
+        if (!mayDoBetterElsewhere(error) || index === servers.length - 1) throw error;
+      }
+    }
+  }
+
+  #inOrder(): ServerAddress[] {
+    const nameOf = ({ address, port }: ServerAddress): string => `${address}:${port}`;
+    const named = this.trust.document.admins.map(({ address, port }) => ({ address, port }));
+    const others = new Map([...named, this.#first].map((server) => [nameOf(server), server]));
+    others.delete(nameOf(this.#server));
+    const rank = (name: string): string => sha256Hex(Buffer.from(this.#salt + name));
+    return [
+      this.#server,
+      ...[...others]
+        .toSorted(([a], [b]) => (rank(a) < rank(b) ? -1 : 1))
+        .map(([_name, server]) => server),
+    ];
+  }
+
+  async #stepAt(
+    server: ServerAddress,
+    hasOthers: boolean,
+    loaded: () => void,
+    oldest: () => number | null,
+  ): Promise<void> {
+    const timeoutMs = hasOthers ? answerMsMax : onlyAnswerMsMax;
+    if (this.trust.accept(await fetchTrustLinks(server, this.trust.epoch, timeoutMs))) loaded();
+    const call = { headers: { authorization: `Bearer ${this.#token}` }, timeoutMs };
+    const targets = await callApi(this.#apiOf(server), "getVerificationTargets", call);
     const failures = await this.#prove(targets);
     const body = {
       loadedEpoch: this.trust.epoch,
       oldestConnectionEpoch: oldest(),
       proofs: [...this.#proofs.values()],
     };
-    await callApi(this.#api(), "reportRelyingParty", { headers, body });
+    await callApi(this.#apiOf(server), "reportRelyingParty", { ...call, body });
     if (failures.length > 0) throw failures[0];
   }
 
@@ -93,8 +138,8 @@ export class ManagedRelyingParty {
     this.#proofs.set(key, { presenter, authorityId, verifierEpoch });
   }
 
-  #api(): ApiCaller {
-    if (this.#caller?.epoch !== this.trust.epoch) {
+  #apiOf(server: ServerAddress): ApiCaller {
+    if (this.#caller?.epoch !== this.trust.epoch || this.#caller.server !== server) {
       this.#caller?.caller.close();
       const tls = adminServerTls({
         trust: this.trust,
@@ -102,8 +147,9 @@ export class ManagedRelyingParty {
         nowMs: () => Date.now(),
       });
       this.#caller = {
-        caller: new ApiCaller({ ...this.#server, prefix: apiPrefix }, tls),
+        caller: new ApiCaller({ ...server, prefix: apiPrefix }, tls),
         epoch: this.trust.epoch,
+        server,
       };
     }
     return this.#caller.caller;
