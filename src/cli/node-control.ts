@@ -9,6 +9,8 @@ export interface NodeStatus {
   readonly pid: number;
   /** An Admin Node Manager answers it. */
   readonly connected: boolean;
+  /** The Admin Node Manager that answered last; null before the first answer. */
+  readonly admin: { readonly id: string; readonly address: string; readonly port: number } | null;
   readonly epoch: number;
   readonly instances: readonly {
     readonly id: string;

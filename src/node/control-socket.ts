@@ -90,6 +90,11 @@ async function statusOf(state: NodeState, instances: Instances): Promise<unknown
     process: state.processId,
     pid: process.pid,
     connected: state.isConnected,
+    admin: state.admin && {
+      id: state.admin.id,
+      address: state.admin.address,
+      port: state.admin.port,
+    },
     epoch: state.trust.epoch,
     instances: await Promise.all(
       wanted.map(async ({ id, name, enabled }) => ({

@@ -13,6 +13,11 @@ const gauge = <Label extends string>(
 ): Gauge<Label> => new Gauge({ name, help, labelNames, registers: [registry] });
 const epoch = gauge("gatehouse_trust_epoch", "Epoch of the loaded trust document", []);
 const connected = gauge("gatehouse_admin_connected", "1 if an Admin Node Manager answers", []);
+const called = gauge(
+  "gatehouse_admin_called",
+  "1 for the Admin Node Manager that this host calls, while it answers",
+  ["admin"],
+);
 const days = gauge("gatehouse_credential_days_left", "Days until the installed certificate ends", [
   "credential",
 ]);
@@ -30,6 +35,8 @@ export async function nodeMetrics(
   failed.reset();
   epoch.set(state.trust.epoch);
   connected.set(state.isConnected ? 1 : 0);
+  called.reset();
+  if (state.isConnected && state.admin !== null) called.set({ admin: state.admin.id }, 1);
   for (const wanted of state.desired?.credentials ?? []) {
     const { current } = await readFolder(folderOf(state, wanted));
     failed.set({ credential: wanted.id }, state.health(wanted.id).failedRenewals);

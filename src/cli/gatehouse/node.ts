@@ -58,8 +58,14 @@ export async function showNode(context: Context): Promise<void> {
   printResult(context, status, statusText);
 }
 
-function statusText({ host, process: id, pid, connected, epoch, instances }: NodeStatus): string {
-  const head = `Node Manager ${id} on ${host} runs as process ${pid}, trust epoch ${epoch}, ${connected ? "connected to" : "without"} an Admin Node Manager.`;
+/** The status in words. */
+export function statusText(status: NodeStatus): string {
+  const { host, process: id, pid, connected, admin, epoch, instances } = status;
+  const where =
+    connected && admin !== null
+      ? `connected to Admin Node Manager ${admin.id} at ${admin.address}:${admin.port}`
+      : "without an Admin Node Manager";
+  const head = `Node Manager ${id} on ${host} runs as process ${pid}, trust epoch ${epoch}, ${where}.`;
   if (instances.length === 0) return head;
   const rows = instances.map((instance) => [
     instance.id,
