@@ -81,6 +81,15 @@ test("a copy is refused at every Admin Node Manager while its original reports a
   await expect(copy.report(one)).rejects.toMatchObject(refusal);
 });
 
+test("a connection that ended while it was let in keeps no place", async () => {
+  const { one, start } = await site();
+  const first = start("first");
+  const asked = first.ask(one);
+  await first.leave(one);
+  await asked;
+  expect(one.presence.isConnected(hostId)).toBe(false);
+});
+
 test("a Node Manager that was started anew is let in where it was at once, elsewhere when it was silent", async () => {
   const { env, one, two, start } = await site();
   const first = start("first");
@@ -96,5 +105,11 @@ test("a Node Manager that was started anew is let in where it was at once, elsew
   env.clock.advance(silentMs);
   await third.ask(two);
   await third.report(two);
+  // The next time it is another start that is refused once: no rival of the one that reported meanwhile.
+  await expect(start("fourth").ask(one)).rejects.toMatchObject(refusal);
+  env.clock.advance(5_000);
+  await third.report(two);
+  await expect(start("fifth").ask(one)).rejects.toMatchObject(refusal);
+  expect(one.presence.rivals().size).toBe(0);
   expect(two.presence.rivals().size).toBe(0);
 });

@@ -26,7 +26,8 @@ async function claimIdentity(
 ): Promise<void> {
   if (!presence.isPresent(hostId, bootId)) {
     const last = await env.store.read((view) => view.observations.host(hostId));
-    if (isUsedElsewhere(env, last, { bootId, at: processId })) presence.refuse(hostId, last);
+    if (isUsedElsewhere(env, last, { bootId, at: processId }))
+      presence.refuse(hostId, bootId, last);
   }
   presence.claim(hostId, bootId, socket);
 }

@@ -15,8 +15,8 @@ interface Present {
 export class Presence {
   readonly #present = new Map<HostId, Present>();
   readonly #rivals = new Map<HostId, number>();
-  /** When the start that holds an identity elsewhere had last reported as another first asked here. */
-  readonly #firstRefused = new Map<HostId, number>();
+  /** The start that was refused last, and when the one elsewhere had last reported as it first asked. */
+  readonly #refused = new Map<HostId, { bootId: string; reportedAtMs: number }>();
 
   /** Takes or keeps the place of a host. Throws `identity-in-use`. */
   claim(hostId: HostId, bootId: string, socket: Socket): void {
@@ -25,10 +25,10 @@ export class Presence {
       throw identityInUse(hostId);
     }
     const present = this.#present.get(hostId);
-    this.#firstRefused.delete(hostId);
     const entry = present?.bootId === bootId ? present : { bootId, sockets: new Set<Socket>() };
     this.#present.set(hostId, entry);
-    if (entry.sockets.has(socket)) return;
+    // One that has closed meanwhile would never be told to leave.
+    if (socket.destroyed || entry.sockets.has(socket)) return;
     entry.sockets.add(socket);
     socket.once("close", () => entry.sockets.delete(socket));
   }
@@ -47,11 +47,15 @@ export class Presence {
    * Refuses a start whose identity another one has at another Admin Node Manager. It is a rival if
    * that one goes on reporting; else it was started anew, and is let in soon.
    */
-  refuse(hostId: HostId, last: Pick<HostObservation, "receivedAtMs"> | undefined): never {
+  refuse(
+    hostId: HostId,
+    bootId: string,
+    last: Pick<HostObservation, "receivedAtMs"> | undefined,
+  ): never {
     const reportedAtMs = last?.receivedAtMs ?? 0;
-    const firstMs = this.#firstRefused.get(hostId) ?? reportedAtMs;
-    this.#firstRefused.set(hostId, firstMs);
-    if (reportedAtMs > firstMs) this.noteRival(hostId);
+    const before = this.#refused.get(hostId);
+    if (before?.bootId !== bootId) this.#refused.set(hostId, { bootId, reportedAtMs });
+    else if (reportedAtMs > before.reportedAtMs) this.noteRival(hostId);
     throw identityInUse(hostId);
   }
 

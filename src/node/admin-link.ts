@@ -88,6 +88,10 @@ export class AdminLink {
           continue;
         }
         admin = this.#leave(admin, tried) ?? thrown(error);
+        this.#state.log.warn(
+          { admin: link.admin.id, error: describeError(error), next: admin.id },
+          "an Admin Node Manager does not serve: the next one is called",
+        );
         this.#closeOpen();
       }
     }
