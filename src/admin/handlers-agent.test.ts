@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import { Socket } from "node:net";
 import { expect, test } from "vitest";
 import type { HostId, ProcessId } from "../kit/index.ts";
@@ -81,13 +82,14 @@ test("a copy is refused at every Admin Node Manager while its original reports a
   await expect(copy.report(one)).rejects.toMatchObject(refusal);
 });
 
-test("a connection that ended while it was let in keeps no place", async () => {
-  const { one, start } = await site();
-  const first = start("first");
-  const asked = first.ask(one);
-  await first.leave(one);
-  await asked;
-  expect(one.presence.isConnected(hostId)).toBe(false);
+test("a connection that ended before it was let in keeps no place", async () => {
+  const presence = new Presence();
+  const socket = new Socket();
+  const closed = once(socket, "close");
+  socket.destroy();
+  await closed;
+  presence.claim(hostId, "first", socket);
+  expect(presence.isConnected(hostId)).toBe(false);
 });
 
 test("a Node Manager that was started anew is let in where it was at once, elsewhere when it was silent", async () => {
