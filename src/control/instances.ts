@@ -20,6 +20,7 @@ import { refuseLastAdmin } from "./last-admin.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { publishTrust, requireHost } from "./publish-trust.ts";
 import { removeCredentials } from "./revoke.ts";
+import { withdrawKeys } from "./share-keys.ts";
 
 export interface CreateInstanceRequest {
   readonly name: string;
@@ -238,7 +239,10 @@ async function isRunning(
   return instance.enabled || state === "running" || state === "starting";
 }
 
-/** Removes a host that has no instances left and denies its keys. Throws `still-running`, `not-found`. */
+/**
+ * Removes a host that has no instances left and denies its keys. Throws `still-running`, `not-found`,
+ * and `forbidden` for the only one that holds a key that may sign.
+ */
 export async function deleteHost(
   env: ControlEnvironment,
   request: { readonly id: HostId; readonly actor: string },
@@ -256,6 +260,7 @@ export async function deleteHost(
           { context: { instances: instances.length } },
         );
       }
+      await withdrawKeys(tx, host);
       const denied = await removeCredentials(tx, host.nodeManager.id, `${host.id} was deleted`);
       await tx.topology.removeHost(host.id);
       await tx.observations.removeHost(host.id);

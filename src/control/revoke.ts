@@ -10,6 +10,7 @@ import type { ControlEnvironment } from "./environment.ts";
 import { refuseLastAdmin } from "./last-admin.ts";
 import type { Issuance, StoreTransaction } from "./ports.ts";
 import { publishTrust } from "./publish-trust.ts";
+import { withdrawKeys } from "./share-keys.ts";
 
 export type RevokeRequest = { readonly reason: string; readonly actor: string } & (
   | { readonly process: ProcessId }
@@ -35,7 +36,8 @@ interface Revoked {
  * - any other certificate: it is denied, and that is all.
  *
  * Returns the epoch at which it takes effect, and the processes whose keys or certificates were
- * denied. Throws `not-found`, and `forbidden` for the only Admin Node Manager and for a CA.
+ * denied. Throws `not-found`, and `forbidden` for the only Admin Node Manager, for the
+ * only one that holds a key that may sign, and for a CA.
  */
 export async function revoke(
   env: ControlEnvironment,
@@ -92,6 +94,7 @@ async function revokeHost(tx: StoreTransaction, host: Host, reason: string): Pro
   const processes = [host.nodeManager.id, ...instances.map(({ id }) => id)];
   const denied: Denial[] = [];
   for (const process of processes) denied.push(...(await removeCredentials(tx, process, reason)));
+  await withdrawKeys(tx, host);
   await tx.topology.putHost({ ...host, status: "revoked" });
   await tx.observations.removeHost(host.id);
   return { denied, processes };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { AuthorityId, HostId } from "../kit/index.ts";
+import type { AuthorityId, HostId, ProcessId } from "../kit/index.ts";
 import { generateKeyPair, keyPairOf, privateKeyFromPem, unseal } from "../keys/index.ts";
 import type { KeyPair } from "../keys/index.ts";
 import {
@@ -12,6 +12,8 @@ import {
 } from "../../test/support/control-environment.ts";
 import { settleAgents } from "../../test/support/instant-agents.ts";
 import { advanceRollout } from "./advance.ts";
+import { deleteHost } from "./instances.ts";
+import { revoke } from "./revoke.ts";
 import { createPlan, startRollout } from "./rollouts.ts";
 import { recordSealingKey } from "./sealing-key.ts";
 import { recordHolder, shareKeys, unshareKeys } from "./share-keys.ts";
@@ -160,6 +162,51 @@ describe("unshareKeys", () => {
   test("is refused for a host that holds none", async () => {
     const { env } = await twoAdmins();
     await expect(unshareKeys(env, { hostId, actor })).rejects.toMatchObject({ code: "not-found" });
+  });
+});
+
+/** While a host is an Admin Node Manager's it may not be removed: makes it an ordinary one. */
+async function demote({ env }: Domain, id: HostId): Promise<void> {
+  await env.store.write(entry, async (tx) => {
+    const host = await tx.topology.host(id);
+    if (host === undefined) throw new Error(`there is no host ${id}`);
+    await tx.topology.putHost({ ...host, nodeManager: { ...host.nodeManager, isAdmin: false } });
+  });
+}
+
+describe("a host that is removed", () => {
+  const removals: readonly [string, (env: TestEnvironment, id: HostId) => Promise<unknown>][] = [
+    ["deleted", (env, id) => deleteHost(env, { id, actor })],
+    [
+      "revoked",
+      (env, id) =>
+        revoke(env, {
+          process: id.replace("host", "nodemanager") as ProcessId,
+          reason: "lost",
+          actor,
+        }),
+    ],
+  ];
+
+  test.each(removals)("holds no key any more when it is %s", async (_how, remove) => {
+    const domain = await twoAdmins();
+    await shareKeys(domain.env, { hostId, actor });
+    await demote(domain, hostId);
+    await remove(domain.env, hostId);
+    expect(await sealedFor(domain, hostId)).toEqual({});
+    expect(await holders(domain)).toEqual({ "management-1": [host1], "traffic-1": [host1] });
+  });
+
+  test.each(removals)("is not %s while it alone holds a key", async (_how, remove) => {
+    const domain = await twoAdmins();
+    await demote(domain, host1);
+    await expect(remove(domain.env, host1)).rejects.toMatchObject({
+      code: "forbidden",
+      message: expect.stringContaining("share it with another first"),
+    });
+    expect((await domain.env.store.read((view) => view.topology.host(host1)))?.status).toBe(
+      "active",
+    );
   });
 });
 

@@ -84,19 +84,25 @@ export async function unshareKeys(
   const entry = { actor, action: "authority.unshare", subject: hostId, detail: {} };
   return env.store.write(entry, async (tx) => {
     const host = await requireHost(tx, hostId);
-    const held = (await tx.authorities.all()).filter(({ holders }) => holders.includes(hostId));
-    if (held.length === 0)
+    const all = await tx.authorities.all();
+    if (!all.some(({ holders }) => holders.includes(hostId)))
       throw new DomainError("not-found", `host ${host.name} holds no key of an authority`);
-    await refuseLastHolder(tx, host, held);
-    await tx.sealedKeys.removeOfHost(hostId);
-    const shared = held.filter(({ holders }) => holders.length > 1);
-    for (const authority of shared)
-      await tx.authorities.put({
-        ...authority,
-        holders: authority.holders.filter((holder) => holder !== hostId),
-      });
-    return shared.map(({ id }) => id);
+    return withdrawKeys(tx, host);
   });
+}
+
+/** The same as a part of another change, as of one that removes the host; often there is nothing to take. */
+export async function withdrawKeys(tx: StoreTransaction, host: Host): Promise<AuthorityId[]> {
+  const held = (await tx.authorities.all()).filter(({ holders }) => holders.includes(host.id));
+  await refuseLastHolder(tx, host, held);
+  await tx.sealedKeys.removeOfHost(host.id);
+  const shared = held.filter(({ holders }) => holders.length > 1);
+  for (const authority of shared)
+    await tx.authorities.put({
+      ...authority,
+      holders: authority.holders.filter((holder) => holder !== host.id),
+    });
+  return shared.map(({ id }) => id);
 }
 
 async function refuseLastHolder(
