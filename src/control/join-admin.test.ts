@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { HostId, ProcessId } from "../kit/index.ts";
+import { generateKeyPair } from "../keys/index.ts";
 import { parseCertificate } from "../pki/index.ts";
 import {
   joinTestHost,
@@ -12,6 +13,8 @@ import { deleteHost } from "./instances.ts";
 import { createJoinToken, type Admission } from "./join-host.ts";
 import { currentTrust } from "./publish-trust.ts";
 import { revoke } from "./revoke.ts";
+import { recordSealingKey } from "./sealing-key.ts";
+import { shareKeys } from "./share-keys.ts";
 
 async function domain(): Promise<TestEnvironment> {
   const env = await testEnvironment();
@@ -58,7 +61,10 @@ describe("joining as an Admin Node Manager", () => {
 
   test("lets the first be revoked, which nobody takes for an Admin Node Manager then", async () => {
     const env = await domain();
-    await joinAdmin(env);
+    const { host } = await joinAdmin(env);
+    const { spki } = await generateKeyPair("ecdsa-p256");
+    await recordSealingKey(env, host.id, Buffer.from(spki).toString("base64"));
+    await shareKeys(env, { hostId: host.id, actor });
     await revoke(env, { process: "nodemanager-1" as ProcessId, reason: "stolen", actor });
     expect(await admins(env)).toEqual(["nodemanager-2"]);
     const last = revoke(env, { process: "nodemanager-2" as ProcessId, reason: "stolen", actor });
