@@ -1,5 +1,6 @@
-import { copyFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
 import { expect, test } from "vitest";
+import type { HostId } from "../../src/kit/index.ts";
 import { homeLayout } from "../../src/domain/index.ts";
 import { LiveDomain } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
@@ -21,9 +22,15 @@ test("a second Admin Node Manager serves, and leads when the first host is gone"
     "host-1",
     "host-2",
   ]);
-  const [first, second] = [homeLayout(domain.home("host-1")), homeLayout(domain.home("host-2"))];
-  for (const { id, status } of (await domain.call("listAuthorities")).authorities)
-    if (status === "current") await copyFile(first.authorityKey(id), second.authorityKey(id));
+  // Through the one that has them: the other would have nothing to seal.
+  domain.useAdmin(firstPort);
+  const { authorities } = await domain.call("shareKeys", { params: { id: "host-2" as HostId } });
+  domain.useAdmin(secondPort);
+  const second = homeLayout(domain.home("host-2"));
+  await waitUntil(async () => authorities.every((id) => existsSync(second.authorityKey(id))), {
+    deadlineMs: 10_000,
+    what: "the second one has taken the keys",
+  });
   await domain.cutPower("host-1");
   await waitUntil(async () => (await domain.call("listCredentials")).credentials.length > 0, {
     deadlineMs: 30_000,
