@@ -13,6 +13,8 @@ export default defineConfig({
         test: {
           name: "unit",
           include: ["src/**/*.test.ts", "test/architecture/**/*.test.ts"],
+          // Some start a database server, and a busy machine takes its time.
+          testTimeout: 20_000,
           sequence: { groupOrder: 0 },
         },
       },

@@ -77,7 +77,10 @@ export const accessHandlers: Handlers<Names> = {
   async joinHost(state, { body, actor }) {
     const { admin, ...request } = body;
     if (admin !== undefined) refuseEmbedded(state);
-    const admission = await joinHost(state.env, { ...request, isAdmin: admin !== undefined });
+    const admission = await joinHost(state.env, {
+      ...request,
+      ...(admin === undefined ? {} : { isAdmin: true, sealingKey: admin.sealingKey }),
+    });
     await state.refreshTrust();
     const secrets =
       admin && (await secretsFor(state, admission.host, { sealingKey: admin.sealingKey, actor }));

@@ -68,6 +68,8 @@ export interface JoinRequest {
   readonly requestPem: string;
   /** The host becomes an Admin Node Manager; the token has to allow it. */
   readonly isAdmin?: boolean;
+  /** Then also the key (SPKI, base64) that others seal for what they share with it. */
+  readonly sealingKey?: string;
 }
 
 /** What a host gets when it joined or came back. */
@@ -194,7 +196,7 @@ async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host
       name: request.nodeManagerName,
       port: request.port,
       isAdmin: request.isAdmin === true,
-      sealingKey: null,
+      sealingKey: request.sealingKey ?? null,
     },
   };
   await tx.topology.putHost(host);
