@@ -81,3 +81,33 @@ test("a rotation of the CAs completes though its leader is killed at every phase
   expect(load.at(port).failures).toEqual([]);
   expect(await domain.call("verifyAudit")).toMatchObject({ ok: true });
 });
+
+test("a leader that is stopped for longer than its lease is replaced, and does no harm when it goes on", async () => {
+  const { domain, ports, port, load } = await twoAdmins();
+  domain.useAdmin(ports[1]);
+  expect(await domain.metric("gatehouse_leads")).toBe(0);
+  const leader = await domain.processOf("host-1", "run/admin.json");
+  const id = await domain.roll({
+    kind: "rotate-ca",
+    usages: ["management", "traffic"],
+    observeSeconds: 1,
+    subject: null,
+  });
+  const view = await domain.follow(
+    id,
+    async (phase) => {
+      if (phase !== "introduce") return;
+      process.kill(leader?.pid ?? 0, "SIGSTOP");
+      await waitUntil(async () => (await domain.metric("gatehouse_leads")) === 1, {
+        deadlineMs: 30_000,
+        what: "the other one leads",
+      });
+      process.kill(leader?.pid ?? 0, "SIGCONT");
+    },
+    150_000,
+  );
+  expect(view.rollout.status).toBe("completed");
+  await load.stop();
+  expect(load.at(port).failures).toEqual([]);
+  expect(await domain.call("verifyAudit")).toMatchObject({ ok: true });
+});

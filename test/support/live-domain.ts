@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
+import { get } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { onTestFinished } from "vitest";
@@ -211,6 +212,22 @@ export class LiveDomain {
 
   get trust(): SavedTrust {
     return this.#trust.save();
+  }
+
+  /** A metric without labels of the Admin Node Manager that is called; undefined: it has none of that name. */
+  metric(name: string): Promise<number | undefined> {
+    return new Promise((resolve, reject) => {
+      const options = { host: "127.0.0.1", port: this.adminPort, path: "/metrics" };
+      // Metrics are for everybody who can reach the port: nothing of this process's is at stake.
+      get({ ...options, rejectUnauthorized: false }, (response) => {
+        let text = "";
+        response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
+        response.once("end", () => {
+          const value = new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1];
+          resolve(value === undefined ? undefined : Number(value));
+        });
+      }).once("error", reject);
+    });
   }
 
   /** Plans and starts a change; `waivers` are given right away for every phase named. */
