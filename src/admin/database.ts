@@ -2,9 +2,10 @@ import { execFile } from "node:child_process";
 import { readFile, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { DomainError } from "../kit/index.ts";
-import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
+import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import { writeFileAtomic } from "../keys/index.ts";
 import { parseDatabaseUrl, type DatabaseAccess, type DatabaseIdentity } from "../store/index.ts";
+import { readNodeSettings, readStateFile } from "../transport/index.ts";
 
 /** `conf/database.json`: where the database is, and where its password comes from. */
 interface DatabaseSettings {
@@ -29,7 +30,7 @@ export async function saveDatabaseSettings(
   settings: DatabaseSettings,
 ): Promise<void> {
   const layout = homeLayout(home);
-  const node = await readJsonIfThere<NodeSettings>(layout.nodeSettings);
+  const node = await readNodeSettings(layout.nodeSettings);
   if (node?.isAdmin !== true)
     throw new DomainError(
       "home-missing",
@@ -44,7 +45,7 @@ export async function saveDatabaseSettings(
 
 /** Where the database is. Throws `not-found`, `state-corrupt`. */
 export async function readDatabaseSettings(layout: HomeLayout): Promise<DatabaseSettings> {
-  const settings = await readJsonIfThere<DatabaseSettings>(layout.databaseSettings);
+  const settings = await readStateFile<DatabaseSettings>(layout.databaseSettings);
   if (settings !== null) return settings;
   throw new DomainError(
     "not-found",
@@ -55,7 +56,7 @@ export async function readDatabaseSettings(layout: HomeLayout): Promise<Database
 /** Access to the database that the home's settings name. Throws `not-found`, `state-corrupt`. */
 export async function openDatabaseAccess(layout: HomeLayout): Promise<DatabaseAccess> {
   const settings = await readDatabaseSettings(layout);
-  let known = await readJsonIfThere<DatabaseIdentity>(layout.databaseIdentity);
+  let known = await readStateFile<DatabaseIdentity>(layout.databaseIdentity);
   return {
     address: parseDatabaseUrl(settings.url),
     password: () => passwordOf(settings),
@@ -71,7 +72,7 @@ export async function openDatabaseAccess(layout: HomeLayout): Promise<DatabaseAc
 
 /** True once the store of this home is a database. */
 export async function usesDatabase(layout: HomeLayout): Promise<boolean> {
-  return (await readJsonIfThere(layout.databaseIdentity)) !== null;
+  return (await readStateFile(layout.databaseIdentity)) !== null;
 }
 
 async function passwordOf({
@@ -106,25 +107,6 @@ async function passwordFromFile(path: string): Promise<string | undefined> {
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
     throw new DomainError("not-found", `the password file ${path} cannot be read: check the path`, {
-      cause,
-    });
-  }
-}
-
-async function readJsonIfThere<T>(path: string): Promise<T | null> {
-  let text: string;
-  try {
-    text = await readFile(path, "utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new DomainError("state-corrupt", `${path} cannot be read: check its owner and mode`, {
-      cause,
-    });
-  }
-  try {
-    return JSON.parse(text) as T;
-  } catch (cause) {
-    throw new DomainError("state-corrupt", `${path} is not JSON: restore it from a backup`, {
       cause,
     });
   }
