@@ -7,7 +7,6 @@ import {
   defaultPolicy,
   type ControlEnvironment,
   type Policy,
-  type Store,
   type TrustKey,
 } from "../control/index.ts";
 import { nodeCryptoPort } from "../keys/index.ts";
@@ -42,7 +41,15 @@ export async function openEnvironment(
   trustKey: TrustKey,
 ): Promise<HomeEnvironment> {
   let isInDatabase = await usesDatabase(layout);
-  const store = new SwitchableStore(await openStore(layout, nodeManagerId));
+  const store = new SwitchableStore(
+    isInDatabase
+      ? await openPostgresqlStore({
+          access: await openDatabaseAccess(layout),
+          writer: nodeManagerId,
+          clock,
+        })
+      : await openSqliteStore({ folder: layout.store, writer: nodeManagerId, clock }),
+  );
   const authorityKeys = new FileAuthorityKeys(layout);
   return {
     store,
@@ -55,6 +62,8 @@ export async function openEnvironment(
     policy: policyFromEnvironment(),
     isStoreOurs: () => !isInDatabase,
     moveStore: async () => {
+      if (isInDatabase)
+        throw new DomainError("conflict", "the domain's store is in a database already");
       const moved = await moveStore(layout, nodeManagerId, store);
       isInDatabase = true;
       return moved;
@@ -66,19 +75,11 @@ export async function openEnvironment(
   };
 }
 
-async function openStore(layout: HomeLayout, writer: string): Promise<Store> {
-  return (await usesDatabase(layout))
-    ? openPostgresqlStore({ access: await openDatabaseAccess(layout), writer, clock })
-    : openSqliteStore({ folder: layout.store, writer, clock });
-}
-
 async function moveStore(
   layout: HomeLayout,
   writer: string,
   store: SwitchableStore,
 ): Promise<MovedStore> {
-  if (await usesDatabase(layout))
-    throw new DomainError("conflict", "the domain's store is in a database already");
   const access = await openDatabaseAccess(layout);
   const moved = await moveToPostgresql({
     folder: layout.store,
@@ -89,7 +90,7 @@ async function moveStore(
         const identity = await copyRest();
         const database = await openPostgresqlStore({
           // Remembered only when everything is there: from then on the database is the store.
-          access: { ...access, known: () => identity },
+          access: { ...access, known: () => access.known() ?? identity },
           writer,
           clock,
         });

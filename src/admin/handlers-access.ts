@@ -76,15 +76,14 @@ export const accessHandlers: Handlers<Names> = {
   },
   async joinHost(state, { body, actor }) {
     const { admin, ...request } = body;
-    if (admin !== undefined) refuseEmbedded(state);
-    const admission = await joinHost(state.env, {
-      ...request,
-      ...(admin === undefined ? {} : { isAdmin: true, sealingKey: admin.sealingKey }),
-    });
+    if (admin === undefined)
+      return { ...admissionAnswer(await joinHost(state.env, request)), admin: null };
+    refuseEmbedded(state);
+    const { sealingKey } = admin;
+    const admission = await joinHost(state.env, { ...request, isAdmin: true, sealingKey });
     await state.refreshTrust();
-    const secrets =
-      admin && (await secretsFor(state, admission.host, { sealingKey: admin.sealingKey, actor }));
-    return { ...admissionAnswer(admission), admin: secrets ?? null };
+    const secrets = await secretsFor(state, admission.host, { sealingKey, actor });
+    return { ...admissionAnswer(admission), admin: secrets };
   },
   async getReturnNonce(state) {
     return { nonce: giveNonce(state) };

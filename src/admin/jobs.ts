@@ -74,7 +74,12 @@ async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<voi
       continue;
     }
     let lookedMs = 0;
-    const open = await state.env.store.read((view) => view.rollouts.open());
+    const open = await state.env.store
+      .read((view) => view.rollouts.open())
+      .catch((error: unknown) => {
+        state.log.warn({ error: describeError(error) }, "the rollouts could not be looked at");
+        return [];
+      });
     for (const rollout of open) {
       try {
         lookedMs += await advanceWhilePossible(state, leadership, rollout.id, heldSince);

@@ -27,6 +27,13 @@ test("a rotation goes on when the primary dies and the standby takes its place, 
   expect(await domain.call("verifyAudit")).toMatchObject({ ok: true });
   await load.stop();
   expect(load.at(instance.port).failures).toEqual([]);
+  // The primary of before, alone: what was written since is not there.
+  await standby.stop("SIGQUIT");
+  await primary.start();
+  await expect(domain.call("getTopology")).rejects.toMatchObject({
+    code: "store-unavailable",
+    message: expect.stringMatching(/is a primary of the past/),
+  });
 });
 
 test("without its database an Admin Node Manager says so, gateways serve on, and all is well when it is back", async () => {
@@ -35,6 +42,7 @@ test("without its database an Admin Node Manager says so, gateways serve on, and
   const instance = await domain.addInstance("host-1");
   await moveStoreTo(domain, [server]);
   const load = await LiveLoad.start(domain, [instance.port]);
+  const admin = await domain.processOf("host-1", "run/admin.json");
   await server.stop("SIGQUIT");
   await expect(domain.call("getTopology")).rejects.toMatchObject({
     code: "store-unavailable",
@@ -59,4 +67,5 @@ test("without its database an Admin Node Manager says so, gateways serve on, and
   expect(replaced.rollout.status).toBe("completed");
   await load.stop();
   expect(load.at(instance.port).failures).toEqual([]);
+  expect(await domain.processOf("host-1", "run/admin.json")).toEqual(admin);
 });

@@ -71,7 +71,6 @@ class PostgresqlStore implements Store {
     return this.#commits.submit("note", noting(work));
   }
 
-  /** Those who ask at the same time get the same answer, which is not older than their question. */
   revision(): Promise<number> {
     return this.read(() => readRevision(this.#readers));
   }
