@@ -1,3 +1,4 @@
+import { DomainError } from "../kit/index.ts";
 import { statement } from "./statement.ts";
 
 /** The column type that databases spell differently. */
@@ -7,6 +8,12 @@ export interface ColumnTypes {
 
 export interface Migration {
   readonly title: string;
+  /**
+   * How many migrations a version has to know to work with the schema after this one. While Admin
+   * Node Managers are upgraded one by one, the previous version shares the schema with the next: what
+   * it still uses is added to, and goes away a version later.
+   */
+  readonly usableFrom: number;
   readonly statements: (types: ColumnTypes) => readonly string[];
 }
 
@@ -17,6 +24,7 @@ const expiring = `${document}, expires_at_ms bigint`;
 export const migrations: readonly Migration[] = [
   {
     title: "first schema",
+    usableFrom: 1,
     statements: (types) => [
       "create table counters (name text primary key, value bigint not null)",
       "insert into counters (name, value) values ('revision', 0)",
@@ -64,6 +72,7 @@ export const migrations: readonly Migration[] = [
   },
   {
     title: "authority keys sealed to those who are to hold them",
+    usableFrom: 1,
     statements: () => [
       `create table sealed_keys (authority_id text not null, host_id text not null,
         sealed text not null, primary key (authority_id, host_id))`,
@@ -74,6 +83,38 @@ export const migrations: readonly Migration[] = [
 /** Exists before the first migration, so that it can say that none was applied. */
 export const createMigrationsTable =
   "create table if not exists schema_migrations (number bigint primary key, title text not null, applied_at_ms bigint not null)";
+
+/** The number of the last migration applied; null before the first. */
+export const selectApplied = "select max(number) as number from schema_migrations";
+
+/** `usableFrom` of the schema as it is; no row: that of the last migration applied. */
+export const selectUsableFrom = "select value from counters where name = 'schema_usable_from'";
+
+/** Keeps `usableFrom` after a migration. */
+export const recordUsableFrom = statement((db, p: { usableFrom: number }) =>
+  db
+    .insertInto("counters")
+    .values({ name: "schema_usable_from", value: p.usableFrom })
+    .onConflict((row) => row.column("name").doUpdateSet({ value: p.usableFrom })),
+);
+
+/**
+ * What is still to be applied, with the numbers. Throws `state-corrupt` for a schema that only
+ * versions can use which know more of them than `known`; `where` names the database in that message.
+ */
+export function pendingMigrations(
+  schema: { readonly applied: number; readonly usableFrom: number },
+  where: string,
+  known: readonly Migration[] = migrations,
+): { readonly number: number; readonly migration: Migration }[] {
+  if (schema.usableFrom > known.length)
+    throw new DomainError(
+      "state-corrupt",
+      `${where} has schema ${schema.applied}, this version knows up to ${known.length}: run the version that wrote it, or a later one`,
+      { context: { schema: schema.applied, known: known.length } },
+    );
+  return known.map((migration, index) => ({ number: index + 1, migration })).slice(schema.applied);
+}
 
 /** Says that a migration was applied. */
 export const recordMigration = statement(

@@ -1,8 +1,10 @@
-import { DomainError } from "../../kit/index.ts";
 import {
   createMigrationsTable,
-  migrations,
+  pendingMigrations,
   recordMigration,
+  recordUsableFrom,
+  selectApplied,
+  selectUsableFrom,
   type ColumnTypes,
 } from "../migrations.ts";
 import type { Connection } from "./connection.ts";
@@ -14,7 +16,8 @@ const attemptsMax = 5;
 
 /**
  * Brings the schema up to date. Who comes second waits for the first, or finds at the next attempt
- * the table that the first made meanwhile. Throws `state-corrupt` for a schema of a later version.
+ * the table that the first made meanwhile. Throws `state-corrupt` for a schema that only
+ * later versions can use.
  */
 export async function migrateAmongOthers(connection: Connection, nowMs: number): Promise<void> {
   for (let attempt = 1; ; attempt++) {
@@ -33,21 +36,24 @@ async function migrate(connection: Connection, nowMs: number): Promise<void> {
   try {
     await connection.execute(createMigrationsTable);
     await connection.execute("lock table schema_migrations in exclusive mode");
-    const [row] = await connection.execute("select max(number) as number from schema_migrations");
-    const applied = Number(row?.["number"] ?? 0);
-    if (applied > migrations.length)
-      throw new DomainError(
-        "state-corrupt",
-        `the database has schema ${applied}, this version knows up to ${migrations.length}: run the version that wrote it, or a later one`,
-      );
-    for (const [index, { title, statements }] of migrations.entries()) {
-      if (index < applied) continue;
-      for (const sql of statements(postgresqlTypes)) await connection.execute(sql);
-      await connection.run(recordMigration({ number: index + 1, title, appliedAtMs: nowMs }));
+    const schema = await schemaOf(connection);
+    for (const { number, migration } of pendingMigrations(schema, "the database")) {
+      const { title, usableFrom } = migration;
+      for (const sql of migration.statements(postgresqlTypes)) await connection.execute(sql);
+      await connection.run(recordMigration({ number, title, appliedAtMs: nowMs }));
+      await connection.run(recordUsableFrom({ usableFrom }));
     }
     await connection.execute("commit");
   } catch (error) {
     await connection.execute("rollback").catch(() => undefined);
     throw error;
   }
+}
+
+async function schemaOf(connection: Connection): Promise<{ applied: number; usableFrom: number }> {
+  const [last] = await connection.execute(selectApplied);
+  const applied = Number(last?.["number"] ?? 0);
+  if (applied === 0) return { applied, usableFrom: 0 };
+  const [counter] = await connection.execute(selectUsableFrom);
+  return { applied, usableFrom: Number(counter?.["value"] ?? applied) };
 }

@@ -7,8 +7,16 @@ import {
   SqliteIntrospector,
   SqliteQueryCompiler,
 } from "kysely";
-import { DomainError } from "../../kit/index.ts";
-import { createMigrationsTable, migrations, type ColumnTypes } from "../migrations.ts";
+import type { DomainError } from "../../kit/index.ts";
+import {
+  createMigrationsTable,
+  pendingMigrations,
+  recordMigration,
+  recordUsableFrom,
+  selectApplied,
+  selectUsableFrom,
+  type ColumnTypes,
+} from "../migrations.ts";
 import type { Schema } from "../schema.ts";
 import type { OpenTransaction } from "../logical-transaction.ts";
 import type { Compiler, Query } from "../statement.ts";
@@ -58,32 +66,26 @@ export function openForReading(file: string): Database.Database {
   return new Database(file, { readonly: true, timeout: busyTimeoutMs });
 }
 
-/** Brings the schema up to date in one transaction. Throws `state-corrupt` for one of a later version. */
+/** Brings the schema up to date in one transaction. Throws `state-corrupt` for one that only later versions can use. */
 export function migrate(db: Database.Database, nowMs: number): void {
   db.transaction(() => {
     db.exec(createMigrationsTable);
-    const applied =
-      db
-        .prepare<[], { number: number | null }>(
-          "select max(number) as number from schema_migrations",
-        )
-        .get()?.number ?? 0;
-    if (applied > migrations.length) {
-      throw new DomainError(
-        "state-corrupt",
-        `${db.name} has schema ${applied}, this version knows up to ${migrations.length}: run the version that wrote it, or a later one`,
-        { context: { file: db.name, schema: applied, known: migrations.length } },
-      );
-    }
-    const record = db.prepare(
-      "insert into schema_migrations (number, title, applied_at_ms) values (?, ?, ?)",
-    );
-    for (const [index, { title, statements }] of migrations.entries()) {
-      if (index < applied) continue;
-      for (const sql of statements(sqliteTypes)) db.exec(sql);
-      record.run(index + 1, title, nowMs);
+    const connection = new Connection(db);
+    for (const { number, migration } of pendingMigrations(schemaOf(db), db.name)) {
+      const { title, usableFrom } = migration;
+      for (const sql of migration.statements(sqliteTypes)) db.exec(sql);
+      connection.run(recordMigration({ number, title, appliedAtMs: nowMs }));
+      connection.run(recordUsableFrom({ usableFrom }));
     }
   }).immediate();
+}
+
+function schemaOf(db: Database.Database): { applied: number; usableFrom: number } {
+  const last = db.prepare<[], { number: number | null }>(selectApplied).get();
+  const applied = last?.number ?? 0;
+  if (applied === 0) return { applied, usableFrom: 0 };
+  const counter = db.prepare<[], { value: number }>(selectUsableFrom).get();
+  return { applied, usableFrom: counter?.value ?? applied };
 }
 
 /** A connection with its prepared statements, each prepared once. */

@@ -9,7 +9,9 @@ import { tempFolder } from "../../../test/support/temp-folder.ts";
 import { waitUntil } from "../../../test/support/wait-until.ts";
 import { entry, host, hostId, issuance } from "../../../test/conformance/store/examples.ts";
 import { testClock as clock } from "../../../test/conformance/store/harness.ts";
+import { migrations } from "../migrations.ts";
 import { storeError } from "./errors.ts";
+
 import { openSqliteStore } from "./open.ts";
 
 async function open(folder: string): Promise<Store> {
@@ -52,12 +54,25 @@ test("reading says state-corrupt when a page of the database was overwritten", a
   await expect(use()).rejects.toMatchObject({ code: "state-corrupt" });
 });
 
-test("opening refuses a schema of a later version", async () => {
+/** A store whose schema a later version has changed 99 times. */
+async function changedLater(usableFrom: number): Promise<string> {
   const folder = await tempFolder();
   await (await open(folder)).close();
   const db = new Database(join(folder, "gatehouse.db"));
   db.exec("insert into schema_migrations (number, title, applied_at_ms) values (99, 'later', 1)");
+  db.prepare("update counters set value = ? where name = 'schema_usable_from'").run(usableFrom);
   db.close();
+  return folder;
+}
+
+test("opening takes a schema of a later version that still serves this one", async () => {
+  const store = await open(await changedLater(migrations.length));
+  await store.write(entry, (tx) => tx.topology.putHost(host(1)));
+  expect(await store.read((view) => view.topology.hosts())).toHaveLength(1);
+});
+
+test("opening refuses a schema that only later versions can use", async () => {
+  const folder = await changedLater(migrations.length + 1);
   await expect(open(folder)).rejects.toMatchObject({
     code: "state-corrupt",
     message: expect.stringMatching(
