@@ -43,20 +43,32 @@ export class LiveDomain {
   /** Of the Admin Node Manager that is called. */
   adminPort: number;
   readonly #nodes = new Map<string, ChildProcess>();
+  readonly #programs: Readonly<Record<string, string>>;
   readonly #trust: LoadedTrust;
   #caller: ApiCaller;
   #token = "";
   upstream = "";
 
-  private constructor(folder: string, adminPort: number, trust: LoadedTrust) {
+  private constructor(
+    folder: string,
+    adminPort: number,
+    { trust, programs }: { trust: LoadedTrust; programs: Readonly<Record<string, string>> },
+  ) {
     this.folder = folder;
     this.adminPort = adminPort;
     this.#trust = trust;
+    this.#programs = programs;
     this.#caller = this.#open();
   }
 
-  /** Initializes, joins and starts; everything ends with the test. */
-  static async start(hosts: number): Promise<LiveDomain> {
+  /**
+   * Initializes, joins and starts; everything ends with the test. `programs` names the `gatehouse`
+   * of hosts that run another build than this one.
+   */
+  static async start(
+    hosts: number,
+    programs: Readonly<Record<string, string>> = {},
+  ): Promise<LiveDomain> {
     const folder = await tempFolder();
     const adminPort = await freePort();
     const home = join(folder, "host-1");
@@ -69,7 +81,10 @@ export class LiveDomain {
       administrator: { name: "admin", password },
     });
     const saved = JSON.parse(await readFile(homeLayout(home).trust, "utf8")) as SavedTrust;
-    const domain = new LiveDomain(folder, adminPort, LoadedTrust.restore(saved));
+    const domain = new LiveDomain(folder, adminPort, {
+      trust: LoadedTrust.restore(saved),
+      programs,
+    });
     onTestFinished(() => domain.stop());
     domain.upstream = await startUpstream();
     await domain.startNode("host-1");
@@ -120,7 +135,9 @@ export class LiveDomain {
     const log = openSync(join(logs, "node.log"), "a", 0o600);
     this.#nodes.set(
       host,
-      spawn(gatehouse, ["--home", this.home(host), "node", "run"], { stdio: ["ignore", log, log] }),
+      spawn(this.#programs[host] ?? gatehouse, ["--home", this.home(host), "node", "run"], {
+        stdio: ["ignore", log, log],
+      }),
     );
     closeSync(log);
   }
