@@ -26,9 +26,12 @@ export type Caller =
       readonly socket: TLSSocket;
     };
 
+/** What it takes to know who calls. */
+type AccessState = Pick<AdminState, "env" | "trust" | "hostId">;
+
 /** Finds out who calls a route, and refuses who may not. Runs for every request, not once per connection. */
 export async function admitCaller(
-  state: AdminState,
+  state: AccessState,
   access: Access,
   request: FastifyRequest,
 ): Promise<Caller> {
@@ -53,7 +56,7 @@ export async function admitCaller(
 }
 
 async function admitBearer(
-  state: AdminState,
+  state: AccessState,
   access: "relying-party" | "operator" | "administrator",
   request: FastifyRequest,
 ): Promise<Caller> {
@@ -115,7 +118,7 @@ export function isDenied(state: AdminState, socket: Socket): boolean {
 }
 
 /** The Node Manager that the peer says it is, with the keys recorded for it in the store. */
-async function knownCaller(state: AdminState, peer: PeerCertificate): Promise<KnownProcess[]> {
+async function knownCaller(state: AccessState, peer: PeerCertificate): Promise<KnownProcess[]> {
   const hostId = peer.uris.map(parseSpiffeId).find((id) => id !== undefined)?.subject as
     | HostId
     | undefined;
@@ -131,7 +134,7 @@ async function knownCaller(state: AdminState, peer: PeerCertificate): Promise<Kn
 }
 
 async function admitProcess(
-  state: AdminState,
+  state: AccessState,
   socket: TLSSocket,
   knownTo: (peer: PeerCertificate) => Promise<readonly KnownProcess[]>,
 ): Promise<Caller> {

@@ -37,6 +37,8 @@ export class AdminState implements ListenerState {
   readonly probes = new ProbeContexts();
   readonly presence = new Presence();
   readonly strays = new StrayTrust();
+  /** What is read through this is read in the store. */
+  readonly cutOff = null;
   readonly peers = new AdminPeers(this);
   readonly epochs: ConnectionEpochs;
   readonly #proofs = new Map<string, EdgeProof>();

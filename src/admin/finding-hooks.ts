@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import { describeError, DomainError } from "../kit/index.ts";
 import type { Finding } from "../domain/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import { readOrRecall } from "./cut-off.ts";
 import { currentFindings } from "./findings.ts";
 
 /** `conf/hooks.json`: who is told of findings. Absent: nobody. */
@@ -27,7 +28,9 @@ export class FindingWatch {
   #known = new Map<string, Finding>();
 
   async look(state: AdminState): Promise<void> {
-    const now = new Map((await currentFindings(state)).map((f) => [`${f.code} ${f.subject}`, f]));
+    const now = new Map(
+      (await readOrRecall(state, currentFindings)).answer.map((f) => [`${f.code} ${f.subject}`, f]),
+    );
     const raised = [...now].flatMap(([key, finding]) => (this.#known.has(key) ? [] : [finding]));
     const cleared = [...this.#known].flatMap(([key, finding]) => (now.has(key) ? [] : [finding]));
     this.#known = now;

@@ -31,6 +31,7 @@ async function domain(): Promise<{ env: TestEnvironment; state: AdminState }> {
     presence: new Presence(),
     strays: new StrayTrust(),
     selfFindings: { keys: [], audit: [] },
+    cutOff: null,
   };
   return { env, state: state as unknown as AdminState };
 }

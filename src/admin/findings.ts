@@ -1,3 +1,5 @@
+import type { HostId } from "../kit/index.ts";
+import type { LastKnown } from "../control/index.ts";
 import {
   collectFindings,
   credentialId,
@@ -13,8 +15,7 @@ import {
   type Evidence,
   type Rollout,
 } from "../planning/index.ts";
-import { readSnapshot } from "../control/index.ts";
-import type { AdminState } from "./admin-state.ts";
+import { shownSnapshot, type Reading } from "./cut-off.ts";
 import { isHeardOf } from "./heard-of.ts";
 import type { Presence } from "./presence.ts";
 import type { SelfFindings } from "./self-checks.ts";
@@ -31,16 +32,21 @@ interface Situation {
   readonly open: readonly Rollout[];
   readonly own: SelfFindings;
   readonly horizonMinMs: number;
+  readonly hostId: HostId;
+  readonly cutOff: LastKnown | null;
 }
 
 /** What is not as it should be in the domain at this moment. */
-export async function currentFindings(state: AdminState): Promise<Finding[]> {
+export async function currentFindings(state: Reading): Promise<Finding[]> {
   return state.env.store.read(async (view) => {
-    const evidence = arrangeEvidence(await readSnapshot(view, state.env, 0));
+    const evidence = arrangeEvidence(await shownSnapshot(state, view));
     const open = await view.rollouts.open();
-    const { presence, strays, selfFindings: own } = state;
+    const { presence, strays, selfFindings: own, hostId, cutOff } = state;
     const horizonMinMs = state.env.policy.horizonMinSeconds * 1000;
-    return collectFindings({ evidence, presence, strays, open, own, horizonMinMs }, checks);
+    return collectFindings(
+      { evidence, presence, strays, open, own, horizonMinMs, hostId, cutOff },
+      checks,
+    );
   });
 }
 
@@ -55,6 +61,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
       text: "the domain has one Admin Node Manager: while it is down nothing can be managed or issued, and if its disk is lost, so are the keys of the authorities",
     };
   },
+  cutOffFinding,
   keyHolderFindings,
   () => ({
     code: "authority-unprotected",
@@ -86,6 +93,17 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   ({ strays }) => strays.findings(),
   ({ own }) => [...own.keys, ...own.audit],
 ];
+
+/** The others may be as they always are: what this one shows is old. */
+function cutOffFinding({ cutOff, hostId }: Situation): Finding | undefined {
+  if (cutOff === null) return undefined;
+  return {
+    code: "cut-off",
+    severity: "error",
+    subject: hostId,
+    text: `the Admin Node Manager of ${hostId} cannot reach its database: it changes and issues nothing, and shows what it knew at ${new Date(cutOff.asOfMs).toISOString()}; \`gatehouse store check\` at another one says more`,
+  };
+}
 
 /** With several Admin Node Managers nothing but the keys makes one of them irreplaceable. */
 function keyHolderFindings({ evidence }: Situation): Finding[] {

@@ -9,6 +9,7 @@ import {
   isUsedElsewhere,
   joinHost,
   logIn,
+  logInCutOff,
   logOut,
   recordRelyingParty,
   returnHost,
@@ -64,7 +65,14 @@ export const accessHandlers: Handlers<Names> = {
     );
     return { links: links.map((link) => link.envelope) };
   },
-  logIn: ({ env }, { body }) => logIn(env, body),
+  async logIn({ env, cutOff, log }, { body }) {
+    if (cutOff === null) return logIn(env, body);
+    log.warn(
+      { user: body.username },
+      "a login that the audit log does not have: the store is away",
+    );
+    return logInCutOff(env, cutOff, body);
+  },
   async logOut({ env }, { caller }) {
     assert(caller.kind === "user", "only users have sessions to end");
     await logOut(env, caller.token);

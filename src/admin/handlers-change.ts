@@ -5,7 +5,6 @@ import {
   formatNextCursor,
   parseLogCursor,
   pauseRollout,
-  readSnapshot,
   requireRollout,
   resumeRollout,
   revoke,
@@ -16,8 +15,9 @@ import {
 } from "../control/index.ts";
 import { DomainError } from "../kit/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { Handlers } from "./handlers.ts";
-import { isHeardOf, presentMoment } from "./heard-of.ts";
+import { isHeardOf, shownMoment } from "./heard-of.ts";
 
 type Names =
   | "createPlan"
@@ -97,16 +97,16 @@ export const changeHandlers: Handlers<Names> = {
   },
 };
 
-function viewOf(state: AdminState, rollout: Rollout): Promise<RolloutView> {
+function viewOf(state: Reading, rollout: Rollout): Promise<RolloutView> {
   return state.env.store.read((view) => describeRollout(state, view, rollout));
 }
 
 async function describeRollout(
-  state: AdminState,
+  state: Reading,
   view: StoreView,
   rollout: Rollout,
 ): Promise<RolloutView> {
-  const move = nextMove(rollout, arrangeEvidence(await readSnapshot(view, state.env, 0)), null);
+  const move = nextMove(rollout, arrangeEvidence(await shownSnapshot(state, view)), null);
   return {
     rollout,
     phase: phaseOf(rollout),
@@ -124,7 +124,7 @@ async function acknowledged(state: AdminState, epoch: number): Promise<boolean> 
     const { others, loaded } = await state.env.store.read(async (view) => {
       const seen = await view.observations.hosts();
       const lastOf = new Map(seen.map((last) => [last.hostId, last]));
-      const now = presentMoment(state);
+      const now = shownMoment(state);
       const others = (await view.topology.hosts()).filter(
         (host) => host.id !== state.hostId && isHeardOf(state, now, host, lastOf.get(host.id)),
       );

@@ -7,16 +7,15 @@ import {
   deleteInstance,
   formatNextCursor,
   parseLogCursor,
-  readSnapshot,
   restoreAuthority,
   retireAuthority,
   setInstanceEnabled,
 } from "../control/index.ts";
 import { arrangeEvidence, horizonOf } from "../planning/index.ts";
-import type { AdminState } from "./admin-state.ts";
+import { shownSnapshot, type Reading } from "./cut-off.ts";
 import { currentFindings } from "./findings.ts";
 import type { Handlers } from "./handlers.ts";
-import { isHeardOf, presentMoment } from "./heard-of.ts";
+import { isHeardOf, shownMoment } from "./heard-of.ts";
 import { productVersion } from "./product.ts";
 
 type Names =
@@ -72,9 +71,10 @@ export const topologyHandlers: Handlers<Names> = {
     await deleteGroup(env, { id: params.id, actor });
     return null;
   },
-  async getHorizon({ env }) {
+  async getHorizon(reading) {
+    const { env } = reading;
     const { processes, authorities } = await env.store.read(async (view) =>
-      horizonOf(arrangeEvidence(await readSnapshot(view, env, 0))),
+      horizonOf(arrangeEvidence(await shownSnapshot(reading, view))),
     );
     return {
       atMs: processes[0]?.atMs ?? null,
@@ -178,7 +178,7 @@ export const topologyHandlers: Handlers<Names> = {
   },
 };
 
-async function topologyView(state: AdminState) {
+async function topologyView(state: Reading) {
   return state.env.store.read(async (view) => {
     const { domain, hosts, groups, instances, relyingParties } = await view.topology.whole();
     const observations = await view.observations.hosts();
@@ -186,7 +186,7 @@ async function topologyView(state: AdminState) {
       observations.flatMap((host) => host.processes.map((process) => [process.id, process.state])),
     );
     const lastOf = new Map(observations.map((last) => [last.hostId, last]));
-    const now = presentMoment(state);
+    const now = shownMoment(state);
     const connected = new Set(
       hosts.filter((host) => isHeardOf(state, now, host, lastOf.get(host.id))).map(({ id }) => id),
     );

@@ -9,6 +9,7 @@ import type { Caller } from "./access.ts";
 import type { AdminState } from "./admin-state.ts";
 import { accessHandlers } from "./handlers-access.ts";
 import { agentHandlers } from "./handlers-agent.ts";
+import type { Reading } from "./cut-off.ts";
 import { authorityKeyHandlers } from "./handlers-authority-keys.ts";
 import { changeHandlers } from "./handlers-change.ts";
 import { storeHandlers } from "./handlers-store.ts";
@@ -24,8 +25,26 @@ interface Call<Name extends RouteName> {
   readonly actor: string;
 }
 
-export type Handler<Name extends RouteName> = (
-  state: AdminState,
+/** Routes that are served, too, while the store cannot be reached: from what was last known of it. */
+const shownRoutes = [
+  "getTrust",
+  "logIn",
+  "getTopology",
+  "listCredentials",
+  "getHorizon",
+  "listAuthorities",
+  "listFindings",
+  "listRollouts",
+  "getRollout",
+] as const satisfies readonly RouteName[];
+type ShownRoute = (typeof shownRoutes)[number];
+
+export function isShown(name: RouteName): name is ShownRoute {
+  return (shownRoutes as readonly RouteName[]).includes(name);
+}
+
+type Handler<Name extends RouteName> = (
+  state: Name extends ShownRoute ? Reading : AdminState,
   call: Call<Name>,
 ) => Promise<RouteResponse<Name>>;
 export type Handlers<Name extends RouteName> = { readonly [N in Name]: Handler<N> };

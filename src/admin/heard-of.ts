@@ -1,6 +1,7 @@
 import type { Host, HostObservation } from "../domain/index.ts";
 import { isSilent, type DomainSnapshot } from "../planning/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import { shownAtMs, type Reading } from "./cut-off.ts";
 
 /**
  * True if the host's Node Manager is connected here, or some Admin Node Manager has heard of it
@@ -15,9 +16,12 @@ export function isHeardOf(
   return state.presence.isConnected(id) || (status === "active" && !isSilent(now, last));
 }
 
-/** The moment of now, for `isHeardOf`. */
-export function presentMoment({
-  env,
-}: Pick<AdminState, "env">): Pick<DomainSnapshot, "nowMs" | "silentAfterMs"> {
-  return { nowMs: env.clock.nowMs(), silentAfterMs: env.policy.silentAfterSeconds * 1000 };
+/** The moment that is shown, for `isHeardOf`. */
+export function shownMoment(
+  reading: Pick<Reading, "env" | "cutOff">,
+): Pick<DomainSnapshot, "nowMs" | "silentAfterMs"> {
+  return {
+    nowMs: shownAtMs(reading),
+    silentAfterMs: reading.env.policy.silentAfterSeconds * 1000,
+  };
 }

@@ -3,7 +3,8 @@ import type { Server } from "node:https";
 import { collectDefaultMetrics, Gauge, Registry } from "prom-client";
 import { phaseOf } from "../planning/index.ts";
 import type { AdminState } from "./admin-state.ts";
-import { isHeardOf, presentMoment } from "./heard-of.ts";
+import { readOrRecall, type Reading } from "./cut-off.ts";
+import { isHeardOf, shownMoment } from "./heard-of.ts";
 
 /** Health, readiness and Prometheus metrics, outside the API: no login, no secrets. */
 export function registerOperations(app: FastifyInstance<Server>, state: AdminState): void {
@@ -20,13 +21,15 @@ export function registerOperations(app: FastifyInstance<Server>, state: AdminSta
 }
 
 /** The gauges of the domain, and how to set them to what is true now. */
-function domainMetrics(state: AdminState): { registry: Registry; refresh: () => Promise<void> } {
+function domainMetrics(state: AdminState): { registry: Registry; refresh: () => Promise<unknown> } {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
   const gauges = domainGauges(registry);
-  const refresh = (): Promise<void> =>
-    state.env.store.read(async (view) => {
+  const refresh = (): Promise<unknown> => readOrRecall(state, show);
+  const show = (reading: Reading): Promise<void> =>
+    reading.env.store.read(async (view) => {
       for (const gauge of Object.values(gauges)) gauge.reset();
+      gauges.store.set(reading.cutOff === null ? 1 : 0);
       gauges.epoch.set(state.trust.epoch);
       gauges.leads.set(state.candidate.leadership === null ? 0 : 1);
       const nowMs = state.env.clock.nowMs();
@@ -47,7 +50,7 @@ function domainMetrics(state: AdminState): { registry: Registry; refresh: () => 
       }
       const lastOf = new Map(observations.map((last) => [last.hostId, last]));
       for (const host of await view.topology.hosts()) {
-        const isThere = isHeardOf(state, presentMoment(state), host, lastOf.get(host.id));
+        const isThere = isHeardOf(state, shownMoment(reading), host, lastOf.get(host.id));
         gauges.connected.set({ host: host.id }, isThere ? 1 : 0);
       }
     });
@@ -59,6 +62,7 @@ function domainGauges(registry: Registry) {
     new Gauge({ name: `gatehouse_${name}`, help, labelNames, registers: [registry] });
   return {
     epoch: gauge("trust_epoch", "Epoch of the loaded trust document"),
+    store: gauge("store_reachable", "0 while what is shown is what was last known"),
     leads: gauge("leads", "1 while this Admin Node Manager holds the lease"),
     days: gauge("credential_days_left", "Days until the certificate ends", "credential", "host"),
     failed: gauge("renewals_failed", "Failed tries since the last success", "credential", "host"),

@@ -4,6 +4,7 @@ import Fastify, {
   LogController,
   type FastifyBaseLogger,
   type FastifyInstance,
+  type FastifyReply,
   type FastifyRequest,
 } from "fastify";
 import type { Server } from "node:https";
@@ -13,6 +14,7 @@ import { Compile } from "typebox/compile";
 import { Convert, Default } from "typebox/value";
 import { DomainError, isDomainError } from "../kit/index.ts";
 import {
+  asOfHeader,
   invalidValue,
   problem,
   routes,
@@ -29,7 +31,8 @@ import {
 } from "../transport/index.ts";
 import { admitCaller, type Caller } from "./access.ts";
 import type { AdminState } from "./admin-state.ts";
-import { handlers, type Handler } from "./handlers.ts";
+import { readOrRecall, type Reading } from "./cut-off.ts";
+import { handlers, isShown } from "./handlers.ts";
 import { rememberAnswers } from "./idempotency.ts";
 import { problemOf } from "./problem.ts";
 
@@ -101,7 +104,8 @@ function registerRoutes(app: ApiServer, state: AdminState): void {
     RouteName,
     RouteDefinition,
   ][]) {
-    const handler = handlers[operationId] as Handler<RouteName>;
+    const handler = handlers[operationId] as (state: Reading, call: never) => Promise<unknown>;
+    const serve = serviceOf(state, operationId);
     const { params, query, body, response, status } = definition;
     app.route({
       method: definition.method,
@@ -117,16 +121,30 @@ function registerRoutes(app: ApiServer, state: AdminState): void {
       },
       config: limitOf(definition),
       // Before the body is read: who may not call does not make the server work.
-      onRequest: async (request) => {
-        request.caller = await admitCaller(state, definition.access, request);
+      onRequest: async (request, reply) => {
+        request.caller = await serve(reply, (reading) =>
+          admitCaller(reading, definition.access, request),
+        );
       },
       handler: async (request, reply) => {
-        const answer = await handler(state, callOf(request) as never);
+        const answer = await serve(reply, (reading) => handler(reading, callOf(request) as never));
         return reply.status(status).send(status === 204 ? undefined : (answer ?? undefined));
       },
     });
   }
   app.get("/openapi.json", { schema: { hide: true } }, () => app.swagger());
+}
+
+/** Runs a part of answering a request; where that shows what was last known, the answer says so. */
+type Service = <T>(reply: FastifyReply, work: (reading: Reading) => Promise<T>) => Promise<T>;
+
+function serviceOf(state: AdminState, name: RouteName): Service {
+  if (!isShown(name)) return (_reply, work) => work(state);
+  return async (reply, work) => {
+    const { answer, cutOff } = await readOrRecall(state, work);
+    if (cutOff !== null) reply.header(asOfHeader, new Date(cutOff.asOfMs).toISOString());
+    return answer;
+  };
 }
 
 function limitOf({ callsPerMinuteMax }: RouteDefinition) {

@@ -15,9 +15,12 @@ async function site(count: number) {
   const admins: FakeAdmin[] = [];
   for (let n = 1; n <= count; n++) admins.push(await startFakeAdmin(domain, n, serves));
   domain.publish({ admins: admins.map(({ known }) => known) });
-  const connect = (ports: readonly number[]): (() => Promise<unknown>) => {
+  const connect = (
+    ports: readonly number[],
+    onLastKnown?: (...last: unknown[]) => void,
+  ): (() => Promise<unknown>) => {
     const servers = ports.map((port) => ({ address: "127.0.0.1", port }));
-    const connection = new AdminConnection({ trust: domain.trust, servers });
+    const connection = new AdminConnection({ trust: domain.trust, servers }, onLastKnown);
     onTestFinished(() => connection.close());
     return () => connection.call("listFindings", {}, "session");
   };
@@ -56,4 +59,26 @@ test("a command ends with the reason when no Admin Node Manager serves it, havin
   expect(calls()).toEqual([1, 1, 1]);
   await expect(connect(ports.slice(0, 1))()).rejects.toMatchObject({ code: "store-unavailable" });
   expect(calls()).toEqual([2, 1, 1]);
+});
+
+test("a command takes what one shows that is cut off only where no other one has better, and says so", async () => {
+  const { admins, connect, calls, ports } = await site(3);
+  const [first, second] = admins as [FakeAdmin, FakeAdmin];
+  const asOf = new Date(1_800_000_000_000);
+  const old = [200, { findings: [] }, { "gatehouse-as-of": asOf.toISOString() }] as const;
+  const told: unknown[] = [];
+  first.answers = { ...serves, [findings]: old };
+  second.answers = { ...serves, [findings]: isWithoutStore };
+  const call = connect(ports, (...last) => told.push(last));
+  await call();
+  expect(calls()).toEqual([1, 1, 1]);
+  expect(told).toEqual([]);
+  const alone = connect(ports.slice(0, 2), (...last) => told.push(last));
+  await alone();
+  await alone();
+  expect(calls()).toEqual([3, 2, 1]);
+  expect(told).toEqual([
+    [{ address: "127.0.0.1", port: ports[0] }, asOf],
+    [{ address: "127.0.0.1", port: ports[0] }, asOf],
+  ]);
 });

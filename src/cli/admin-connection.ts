@@ -13,6 +13,13 @@ import {
 } from "../transport/index.ts";
 import type { VerifiedDomain } from "./first-contact.ts";
 
+interface Given<Name extends RouteName> {
+  readonly answer: RouteResponse<Name>;
+  readonly server: ServerAddress;
+  /** When what it shows was so; null: now. */
+  readonly asOf: Date | null;
+}
+
 /** Where there is another, a server that says nothing for this long is passed over. */
 const firstAnswerMsMax = 5_000;
 
@@ -23,18 +30,26 @@ const firstAnswerMsMax = 5_000;
  */
 export class AdminConnection {
   readonly #domain: VerifiedDomain;
+  readonly #onLastKnown: (server: ServerAddress, asOf: Date) => void;
   /** The one that is called or was called last first, those that failed last. */
   #servers: readonly ServerAddress[];
+  #takesOld = false;
   #open: { readonly caller: ApiCaller; readonly server: ServerAddress } | null = null;
 
-  constructor(domain: VerifiedDomain) {
+  /** `onLastKnown` is told of every answer that is not of now, because no server has one that is. */
+  constructor(
+    domain: VerifiedDomain,
+    onLastKnown: (server: ServerAddress, asOf: Date) => void = () => {},
+  ) {
     this.#domain = domain;
+    this.#onLastKnown = onLastKnown;
     this.#servers = domain.servers;
   }
 
   /**
    * Calls a route; after a lost connection, or when the server shows a certificate of a newer CA,
-   * once more; where there are several, at each of them until one serves. Writes carry an
+   * once more; where there are several, at each of them until one serves; what one shows that is cut off from
+   * the store counts if no other one has better. Writes carry an
    * idempotency key, so that a repetition changes nothing twice.
    */
   async call<Name extends RouteName>(
@@ -45,21 +60,47 @@ export class AdminConnection {
     const headers: Record<string, string> =
       token === null ? {} : { authorization: `Bearer ${token}` };
     if (token !== null && routes[name].method !== "GET") headers["idempotency-key"] = randomUUID();
-    const call = async (): Promise<RouteResponse<Name>> =>
-      callApi((await this.#connected()).caller, name, { ...input, headers });
+    let old: Given<Name> | null = null;
     for (let triesLeft = Math.max(2, this.#servers.length); ; triesLeft--) {
       try {
-        return await call();
+        const given = await this.#callOne(name, { ...input, headers });
+        if (given.asOf === null) return given.answer;
+        old ??= given;
+        if (this.#takesOld || triesLeft === 1 || this.#servers.length === 1)
+          return this.#takeOld(old);
+        this.#passOver(given.server);
       } catch (error) {
         // What a server that is only slow may still write is not asked of another one.
         const mayBeWritten = isDomainError(error, "timeout") && routes[name].method !== "GET";
-        if (this.#open === null || triesLeft === 1 || mayBeWritten || !this.#mayTryAgain(error))
-          throw error;
-        const failed = this.#open.server;
-        this.close();
-        this.#servers = [...this.#servers.filter((server) => server !== failed), failed];
+        const ends =
+          this.#open === null || triesLeft === 1 || mayBeWritten || !this.#mayTryAgain(error);
+        if (ends && old !== null) return this.#takeOld(old);
+        if (ends || this.#open === null) throw error;
+        this.#passOver(this.#open.server);
       }
     }
+  }
+
+  async #callOne<Name extends RouteName>(name: Name, input: ApiInput<Name>): Promise<Given<Name>> {
+    const { caller, server } = await this.#connected();
+    let asOf: Date | null = null;
+    const onLastKnown = (moment: Date): void => void (asOf = moment);
+    const answer = await callApi(caller, name, { ...input, onLastKnown });
+    return { answer, server, asOf };
+  }
+
+  #passOver(server: ServerAddress): void {
+    this.close();
+    this.#servers = [...this.#servers.filter((other) => other !== server), server];
+  }
+
+  /** Goes on with the server of an answer that is not of now, since no other one has a better. */
+  #takeOld<Name extends RouteName>({ answer, server, asOf }: Given<Name>): RouteResponse<Name> {
+    this.#takesOld = true;
+    if (this.#open?.server !== server) this.close();
+    this.#servers = [server, ...this.#servers.filter((other) => other !== server)];
+    if (asOf !== null) this.#onLastKnown(server, asOf);
+    return answer;
   }
 
   /** The same server is asked again only if it did not answer as itself. */

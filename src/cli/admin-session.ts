@@ -34,7 +34,14 @@ export function propsPath(home: string): string {
 export const openAdmin: OpenAdmin = async (options, terminal) => {
   const props = await readProps(propsPath(options.home));
   const { trust, servers } = await findDomain(options, props, terminal);
-  const connection = new AdminConnection({ trust, servers });
+  let isWarned = false;
+  const connection = new AdminConnection({ trust, servers }, (server, asOf) => {
+    if (!isWarned)
+      terminal.err(
+        `warning: the Admin Node Manager at ${server.address}:${server.port} cannot reach its store: it shows what it knew at ${asOf.toISOString()}`,
+      );
+    isWarned = true;
+  });
   const { domain } = trust.document;
   const wanted = options.username ?? props.username;
   const saved = await readSession(options.home, domain);

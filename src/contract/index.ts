@@ -25,7 +25,7 @@ export type RouteResponse<Name extends RouteName> = ResponseOf<(typeof routes)[N
 export { trustLinksPerAnswerMax };
 export type { DesiredState, IssuedCertificate, ObservedReport } from "./agent.ts";
 export type { RolloutView } from "./change.ts";
-export type { Access, RouteDefinition } from "./route.ts";
+export { asOfHeader, type Access, type RouteDefinition } from "./route.ts";
 export { problem } from "./schemas.ts";
 export type { InstanceView, TopologyView } from "./topology.ts";
 export {

@@ -8,6 +8,12 @@ import type { Static, TSchema } from "typebox";
  */
 export type Access = "public" | "operator" | "administrator" | "agent" | "anm" | "relying-party";
 
+/**
+ * In an answer of an Admin Node Manager that cannot reach its store: what it shows is of this moment
+ * (ISO 8601).
+ */
+export const asOfHeader = "gatehouse-as-of";
+
 /** One route of the API: validated by, documented from, and called through this one object. */
 export interface RouteDefinition {
   readonly method: "GET" | "POST" | "PUT" | "DELETE";

@@ -2,7 +2,7 @@ import { DomainError, toHex, type RelyingPartyId } from "../kit/index.ts";
 import { checkName } from "../domain/index.ts";
 import { utf8Encode } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import type { Session, UserRole } from "./ports.ts";
+import type { LastKnown, Session, User, UserRole } from "./ports.ts";
 
 /** 256 random bits as hexadecimal text. */
 export function newSecret(env: Pick<ControlEnvironment, "rng">): string {
@@ -14,32 +14,67 @@ export function hashSecret(env: Pick<ControlEnvironment, "crypto">, secret: stri
   return toHex(env.crypto.sha256(utf8Encode(secret)));
 }
 
+interface Login {
+  readonly token: string;
+  readonly role: UserRole;
+  readonly expiresAtMs: number;
+}
+
 /** Exchanges a password for a session token. Throws `unauthenticated`, the same for every reason. */
 export async function logIn(
   env: ControlEnvironment,
   request: { readonly username: string; readonly password: string },
-): Promise<{ readonly token: string; readonly role: UserRole; readonly expiresAtMs: number }> {
+): Promise<Login> {
   const user = await env.store.read((view) => view.accounts.user(request.username));
-  const matches = await env.passwords.matches(request.password, user?.passwordHash ?? "");
+  const { login, session } = await newSession(env, request.password, user);
+  await env.store.write(
+    {
+      actor: `user:${request.username}`,
+      action: "session.start",
+      subject: request.username,
+      detail: {},
+    },
+    (tx) => tx.accounts.putSession(session),
+  );
+  return login;
+}
+
+/** The same while the store cannot be reached: the session lasts until it can. */
+export async function logInCutOff(
+  env: ControlEnvironment,
+  known: LastKnown,
+  request: { readonly username: string; readonly password: string },
+): Promise<Login> {
+  const user = await known.view.accounts.user(request.username);
+  const { login, session } = await newSession(env, request.password, user);
+  known.keepSession(session);
+  return login;
+}
+
+async function newSession(
+  env: ControlEnvironment,
+  password: string,
+  user: User | undefined,
+): Promise<{ readonly login: Login; readonly session: Session }> {
+  const matches = await env.passwords.matches(password, user?.passwordHash ?? "");
   if (user === undefined || !matches)
     throw new DomainError("unauthenticated", "the user name or the password is wrong");
   const token = newSecret(env);
+  const { name, role } = user;
   const expiresAtMs = env.clock.nowMs() + env.policy.sessionLifetimeSeconds * 1000;
-  await env.store.write(
-    { actor: `user:${user.name}`, action: "session.start", subject: user.name, detail: {} },
-    (tx) =>
-      tx.accounts.putSession({
-        tokenHash: hashSecret(env, token),
-        holder: { kind: "user", name: user.name, role: user.role },
-        expiresAtMs,
-      }),
-  );
-  return { token, role: user.role, expiresAtMs };
+  return {
+    login: { token, role, expiresAtMs },
+    session: {
+      tokenHash: hashSecret(env, token),
+      holder: { kind: "user", name, role },
+      expiresAtMs,
+    },
+  };
 }
 
 /** The session of a bearer token, or undefined if there is none that is valid now. */
 export async function findSession(
-  env: ControlEnvironment,
+  env: Pick<ControlEnvironment, "store" | "crypto" | "clock">,
   token: string,
 ): Promise<Session | undefined> {
   return env.store.read((view) => view.accounts.session(hashSecret(env, token), env.clock.nowMs()));

@@ -4,6 +4,7 @@ export {
   findSession,
   hashSecret,
   logIn,
+  logInCutOff,
   logOut,
   newSecret,
 } from "./accounts.ts";
@@ -63,6 +64,7 @@ export type {
   IssuanceReader,
   IssuanceWriter,
   JoinToken,
+  LastKnown,
   Lease,
   LeaseWriter,
   LogCursor,

@@ -41,7 +41,18 @@ export interface Store {
   revision(): Promise<number>;
   /** Resolves as soon as the revision is above `after`, or with the present one at the deadline. */
   waitForRevision(after: number, timeoutMs: number): Promise<number>;
+  /** What it held when it was last reached, while it cannot be reached; else null. */
+  lastKnown(): LastKnown | null;
   close(): Promise<void>;
+}
+
+/** A copy of everything but the logs, as it was at one moment. */
+export interface LastKnown {
+  readonly asOfMs: number;
+  readonly revision: number;
+  readonly view: StoreView;
+  /** Lets a session count in this copy; it goes away with it. */
+  keepSession(session: Session): void;
 }
 
 export interface StoreView {

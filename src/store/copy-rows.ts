@@ -58,11 +58,19 @@ export type Table = keyof typeof columns;
 type Row = Readonly<Record<string, unknown>>;
 
 /** Rows are only ever added to these, each covered by a link. */
-const logs: readonly Table[] = ["issuances", "audit_records", "chain_links"];
+const logs = ["issuances", "audit_records", "chain_links"] as const satisfies readonly Table[];
+
+/** A table that is not a log. */
+export type StateTable = Exclude<Table, (typeof logs)[number]>;
+
+/** The columns of a table, in the order in which they are copied. */
+export function columnsOf(table: Table): readonly string[] {
+  return columns[table];
+}
 
 /** A query for all rows of each table that is not a log. */
 export const stateQueries = (Object.keys(columns) as Table[])
-  .filter((table) => !logs.includes(table))
+  .filter((table): table is StateTable => !(logs as readonly Table[]).includes(table))
   .map((table) => {
     const name = table as "counters";
     const all = statement((db) => db.selectFrom(name).selectAll());
@@ -71,7 +79,7 @@ export const stateQueries = (Object.keys(columns) as Table[])
 
 /** Text and values of an insert of several rows, in PostgreSQL's notation. */
 export function insertOf(table: Table, rows: readonly Row[]): { sql: string; values: unknown[] } {
-  const names: readonly string[] = columns[table];
+  const names = columnsOf(table);
   const tuples = rows.map(
     (_, r) => `(${names.map((_name, c) => `$${r * names.length + c + 1}`).join()})`,
   );

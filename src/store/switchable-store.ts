@@ -1,5 +1,11 @@
 import { DomainError } from "../kit/index.ts";
-import type { AuditEntry, Store, StoreTransaction, StoreView } from "../control/index.ts";
+import type {
+  AuditEntry,
+  LastKnown,
+  Store,
+  StoreTransaction,
+  StoreView,
+} from "../control/index.ts";
 
 /** A store that can be replaced by another while it is in use: calls wait, none fails. */
 export class SwitchableStore implements Store {
@@ -32,6 +38,10 @@ export class SwitchableStore implements Store {
   async waitForRevision(after: number, timeoutMs: number): Promise<number> {
     await this.#switching;
     return this.#current.waitForRevision(after, timeoutMs);
+  }
+
+  lastKnown(): LastKnown | null {
+    return this.#current.lastKnown();
   }
 
   async close(): Promise<void> {

@@ -1,6 +1,7 @@
 import { Agent, request as httpsRequest, type AgentOptions } from "node:https";
 import { DomainError, errorCodes, type ErrorCode } from "../kit/index.ts";
 import {
+  asOfHeader,
   routes,
   type RouteBody,
   type RouteDefinition,
@@ -20,6 +21,14 @@ export interface CallInput {
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly timeoutMs?: number;
+  /** Called where the answer is not of now: its server shows what it knew at this moment. */
+  readonly onLastKnown?: (asOf: Date) => void;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly text: string;
+  readonly asOf: string | undefined;
 }
 
 const defaultTimeoutMs = 30_000;
@@ -49,12 +58,13 @@ export class ApiCaller {
    * problem answer stands for, `unreachable`, `timeout`, or what the peer check refused with.
    */
   async call(route: RouteDefinition, input: CallInput = {}): Promise<unknown> {
-    const { status, text } = await this.#send(route, input);
+    const { status, text, asOf } = await this.#send(route, input);
+    if (asOf !== undefined) input.onLastKnown?.(new Date(asOf));
     if (status === route.status) return text === "" ? null : JSON.parse(text);
     throw problemError(text) ?? otherServer(this.#server);
   }
 
-  #send(route: RouteDefinition, input: CallInput): Promise<{ status: number; text: string }> {
+  #send(route: RouteDefinition, input: CallInput): Promise<Answer> {
     const body = input.body === undefined ? undefined : JSON.stringify(input.body);
     const headers: Record<string, string> = { accept: "application/json", ...input.headers };
     if (body !== undefined)
@@ -71,6 +81,10 @@ export class ApiCaller {
         path: this.#pathOf(route, input),
         headers,
       });
+      const fail = (cause: unknown): void => {
+        clearTimeout(timer);
+        reject(this.#connectionError(cause));
+      };
       const timer = setTimeout(
         () =>
           request.destroy(
@@ -81,10 +95,7 @@ export class ApiCaller {
           ),
         input.timeoutMs ?? defaultTimeoutMs,
       );
-      request.once("error", (cause) => {
-        clearTimeout(timer);
-        reject(this.#connectionError(cause));
-      });
+      request.once("error", fail);
       request.once("response", (response) => {
         const chunks: Buffer[] = [];
         let size = 0;
@@ -104,12 +115,10 @@ export class ApiCaller {
           resolve({
             status: response.statusCode ?? 0,
             text: Buffer.concat(chunks).toString("utf8"),
+            asOf: response.headers[asOfHeader]?.toString(),
           });
         });
-        response.once("error", (cause) => {
-          clearTimeout(timer);
-          reject(this.#connectionError(cause));
-        });
+        response.once("error", fail);
       });
       request.end(body);
     });

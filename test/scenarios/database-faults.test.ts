@@ -4,6 +4,8 @@ import { LiveLoad } from "../support/live-load.ts";
 import { moveStoreTo, testServer } from "../support/shared-store.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
+const token = { body: { hostName: null, lifetimeSeconds: 60 } };
+
 test("a rotation goes on when the primary dies and the standby takes its place, and no request fails", async () => {
   const primary = await testServer();
   const standby = await primary.createSynchronousStandby();
@@ -30,7 +32,7 @@ test("a rotation goes on when the primary dies and the standby takes its place, 
   // The primary of before, alone: what was written since is not there.
   await standby.stop("SIGQUIT");
   await primary.start();
-  await expect(domain.call("getTopology")).rejects.toMatchObject({
+  await expect(domain.call("createJoinToken", token)).rejects.toMatchObject({
     code: "store-unavailable",
     message: expect.stringMatching(/is a primary of the past/),
   });
@@ -44,7 +46,15 @@ test("without its database an Admin Node Manager says so, gateways serve on, and
   const load = await LiveLoad.start(domain, [instance.port]);
   const admin = await domain.processOf("host-1", "run/admin.json");
   await server.stop("SIGQUIT");
-  await expect(domain.call("getTopology")).rejects.toMatchObject({
+  await waitUntil(
+    async () => (await domain.call("listFindings")).findings.some(({ code }) => code === "cut-off"),
+    { deadlineMs: 20_000, what: "it shows what it knew last, and says so" },
+  );
+  // Also to who comes now.
+  expect(await domain.logIn()).toBe(true);
+  expect((await domain.call("getTopology")).hosts).toMatchObject([{ connected: true }]);
+  expect(await domain.metric("gatehouse_store_reachable")).toBe(0);
+  await expect(domain.call("createJoinToken", token)).rejects.toMatchObject({
     code: "store-unavailable",
     message: expect.stringMatching(/refuses connections/),
   });
@@ -54,13 +64,7 @@ test("without its database an Admin Node Manager says so, gateways serve on, and
     what: "a hundred requests more",
   });
   await server.start();
-  await waitUntil(
-    () => domain.call("createJoinToken", { body: { hostName: null, lifetimeSeconds: 60 } }),
-    {
-      deadlineMs: 20_000,
-      what: "writes go on",
-    },
-  );
+  await waitUntil(() => domain.logIn(), { deadlineMs: 20_000, what: "writes go on" });
   const replaced = await domain.follow(
     await domain.roll({ kind: "replace-leaves", credentials: null }),
   );

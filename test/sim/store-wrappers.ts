@@ -9,6 +9,7 @@ function wrapped(store: Store, wrap: Wrap): Store {
     note: (work) => store.note((tx) => work(wrap(tx))),
     revision: () => store.revision(),
     waitForRevision: (after, timeoutMs) => store.waitForRevision(after, timeoutMs),
+    lastKnown: () => store.lastKnown(),
     close: () => store.close(),
   };
 }

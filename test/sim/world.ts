@@ -187,6 +187,7 @@ export class World {
         await this.#committed(this.truth);
         return value;
       },
+      lastKnown: () => null,
       revision: () => store.revision(),
       waitForRevision: (after, timeoutMs) => store.waitForRevision(after, timeoutMs),
       close: () => store.close(),

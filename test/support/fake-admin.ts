@@ -10,8 +10,8 @@ export interface FakeAdmin {
   readonly known: KnownProcess;
   /** Method and path of each request. */
   readonly requests: string[];
-  /** Status and body by method and path; what is not there is answered with 404. */
-  answers: Readonly<Record<string, readonly [number, unknown]>>;
+  /** Status, body and headers by method and path; what is not there is answered with 404. */
+  answers: Readonly<Record<string, readonly [number, unknown, Record<string, string>?]>>;
 }
 
 /** Starts one; it ends with the test. */
@@ -30,10 +30,10 @@ export async function startFakeAdmin(
   const server = createServer({ key: keyPem, cert: certificatePem }, (request, response) => {
     const what = `${request.method} ${request.url?.split("?")[0]?.replace("/api/v1", "")}`;
     requests.push(what);
-    const [status, body] = fake.answers[what] ?? [404, {}];
+    const [status, body, headers = {}] = fake.answers[what] ?? [404, {}];
     request.resume();
     request.once("end", () =>
-      response.writeHead(status).end(status === 204 ? undefined : JSON.stringify(body)),
+      response.writeHead(status, headers).end(status === 204 ? undefined : JSON.stringify(body)),
     );
   });
   server.listen(0, "127.0.0.1");

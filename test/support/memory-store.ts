@@ -53,6 +53,11 @@ export class MemoryStore implements Store {
     return this.revision();
   }
 
+  /** It is never away. */
+  lastKnown(): null {
+    return null;
+  }
+
   async close(): Promise<void> {
     await this.#turn;
     this.#database.close();

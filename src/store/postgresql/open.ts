@@ -1,5 +1,11 @@
 import { DomainError, type Clock } from "../../kit/index.ts";
-import type { AuditEntry, Store, StoreTransaction, StoreView } from "../../control/index.ts";
+import type {
+  AuditEntry,
+  LastKnown,
+  Store,
+  StoreTransaction,
+  StoreView,
+} from "../../control/index.ts";
 import { RevisionFeed } from "../revision-feed.ts";
 import { readRevision } from "../tables/revision.ts";
 import { noting, viewThrough, writing } from "../transaction.ts";
@@ -7,6 +13,7 @@ import type { Connection } from "./connection.ts";
 import { GroupCommit } from "./group-commit.ts";
 import { migrateAmongOthers } from "./migrate.ts";
 import { openPrimary, type DatabaseAccess } from "./primary.ts";
+import { Reachability } from "./reachability.ts";
 import { Readers } from "./readers.ts";
 
 /** Other Admin Node Managers raise the revision too: it is asked for this often while somebody waits. */
@@ -26,13 +33,15 @@ export interface PostgresqlStoreOptions {
  * `store-unavailable`, `forbidden`, `state-corrupt`.
  */
 export async function openPostgresqlStore(options: PostgresqlStoreOptions): Promise<Store> {
-  const connection = await openPrimary(options.access);
+  const { access, clock } = options;
+  const open = (): Promise<Connection> => openPrimary(access);
+  const connection = await open();
   try {
-    await migrateAmongOthers(connection, options.clock.nowMs());
+    await migrateAmongOthers(connection, clock.nowMs());
   } finally {
     connection.close();
   }
-  return new PostgresqlStore(options);
+  return new PostgresqlStore(open, await Reachability.start(open, clock), options);
 }
 
 class PostgresqlStore implements Store {
@@ -40,16 +49,21 @@ class PostgresqlStore implements Store {
   readonly #readers: Readers;
   readonly #view: StoreView;
   readonly #commits: GroupCommit;
+  readonly #reachability: Reachability;
   readonly #feed = new RevisionFeed();
   #asking: Promise<number> | null = null;
   #polling: NodeJS.Timeout | null = null;
   #closed: Promise<void> | undefined;
 
-  constructor({ access, writer, clock, transactionMsMax = 10_000 }: PostgresqlStoreOptions) {
-    const open = (): Promise<Connection> => openPrimary(access);
+  constructor(
+    open: () => Promise<Connection>,
+    reachability: Reachability,
+    { writer, clock, transactionMsMax = 10_000 }: PostgresqlStoreOptions,
+  ) {
     this.#clock = clock;
     this.#readers = new Readers(open);
     this.#view = viewThrough(this.#readers);
+    this.#reachability = reachability;
     this.#commits = new GroupCommit({
       open,
       writer,
@@ -60,14 +74,17 @@ class PostgresqlStore implements Store {
 
   async read<T>(work: (view: StoreView) => Promise<T>): Promise<T> {
     if (this.#closed !== undefined) throw new DomainError("not-running", "the store is closed");
+    this.#reachability.require();
     return work(this.#view);
   }
 
-  write<T>(audit: AuditEntry, work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+  async write<T>(audit: AuditEntry, work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    this.#reachability.require();
     return this.#commits.submit(audit.action, writing(audit, this.#clock, work));
   }
 
-  note<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+  async note<T>(work: (tx: StoreTransaction) => Promise<T>): Promise<T> {
+    this.#reachability.require();
     return this.#commits.submit("note", noting(work));
   }
 
@@ -80,7 +97,12 @@ class PostgresqlStore implements Store {
     return this.#feed.wait(() => this.#askOnce(), after, timeoutMs);
   }
 
+  lastKnown(): LastKnown | null {
+    return this.#reachability.lastKnown();
+  }
+
   close(): Promise<void> {
+    this.#reachability.close();
     this.#feed.close();
     this.#closed ??= this.#close();
     return this.#closed;

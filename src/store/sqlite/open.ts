@@ -141,6 +141,11 @@ class SqliteStore implements Store {
     return this.#feed.wait(() => this.revision(), after, timeoutMs);
   }
 
+  /** It is never away. */
+  lastKnown(): null {
+    return null;
+  }
+
   close(): Promise<void> {
     this.#feed.close();
     this.#closed ??= this.#close();

@@ -22,6 +22,12 @@ const removeSession = statement((db, p: { id: string }) =>
   db.deleteFrom("sessions").where("id", "=", p.id),
 );
 
+/** Inserts a session. */
+export function putSession(session: Session): Query {
+  const { tokenHash, expiresAtMs } = session;
+  return sessions.put({ id: tokenHash, expiresAtMs, document: JSON.stringify(session) });
+}
+
 interface ExpiringStatements {
   readonly valid: (values: { id: string; nowMs: number }) => Query<{ document: string }>;
   readonly put: (values: { id: string; expiresAtMs: number | null; document: string }) => Query;
@@ -89,10 +95,7 @@ export class AccountTables extends AccountView implements AccountWriter {
   }
 
   putSession(session: Session): Promise<void> {
-    const { tokenHash, expiresAtMs } = session;
-    return this.#executor.run(
-      sessions.put({ id: tokenHash, expiresAtMs, document: JSON.stringify(session) }),
-    );
+    return this.#executor.run(putSession(session));
   }
 
   removeSession(tokenHash: string): Promise<void> {
