@@ -1,4 +1,12 @@
-import { DomainError, isDomainError, type ErrorCode, type RolloutId } from "../kit/index.ts";
+import {
+  describeError,
+  DomainError,
+  isDomainError,
+  type ErrorCode,
+  type HostId,
+  type RolloutId,
+} from "../kit/index.ts";
+import type { RouteResponse } from "../contract/index.ts";
 import { holdersOf, type KnownProcess } from "../domain/index.ts";
 import {
   bytesEqual,
@@ -29,6 +37,12 @@ const passedOver: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "forbidden",
   "unauthenticated",
 ]);
+
+interface PeerSaying {
+  readonly hostId: HostId;
+  readonly said: RouteResponse<"getAdminState"> | null;
+  readonly problem: string | null;
+}
 
 interface OpenPeer {
   readonly caller: ApiCaller;
@@ -75,6 +89,23 @@ export class AdminPeers {
         params: { id },
         body: { lease, fencingToken },
         timeoutMs: stepMsMax,
+      }),
+    );
+  }
+
+  /** What each of the others says of itself, or why it says nothing. */
+  states(): Promise<readonly PeerSaying[]> {
+    return Promise.all(
+      this.#others().map(async (peer) => {
+        const { hostId } = peer;
+        try {
+          const said = await callApi(this.#caller(peer), "getAdminState", {
+            timeoutMs: answerMsMax,
+          });
+          return { hostId, said, problem: null };
+        } catch (error) {
+          return { hostId, said: null, problem: describeError(error) };
+        }
       }),
     );
   }

@@ -9,7 +9,16 @@ import type { AdminState } from "./admin-state.ts";
  */
 export type Reading = Pick<
   AdminState,
-  "env" | "presence" | "strays" | "selfFindings" | "trust" | "hostId" | "log" | "refreshTrust"
+  | "env"
+  | "presence"
+  | "strays"
+  | "selfFindings"
+  | "trust"
+  | "hostId"
+  | "log"
+  | "refreshTrust"
+  | "peers"
+  | "candidate"
 > & {
   /** Null: the store is there. */
   readonly cutOff: LastKnown | null;
@@ -46,10 +55,22 @@ export function shownSnapshot(reading: Reading, view: StoreView): Promise<Domain
 
 function recall(state: AdminState): Reading {
   const cutOff = state.env.store.lastKnown();
-  const { presence, strays, selfFindings, trust, hostId, log } = state;
+  const { presence, strays, selfFindings, trust, hostId, log, peers, candidate } = state;
   const refreshTrust = async (): Promise<void> => {};
   const env = cutOff === null ? state.env : { ...state.env, store: recalled(cutOff) };
-  return { env, presence, strays, selfFindings, trust, hostId, log, refreshTrust, cutOff };
+  return {
+    env,
+    presence,
+    strays,
+    selfFindings,
+    trust,
+    hostId,
+    log,
+    peers,
+    candidate,
+    refreshTrust,
+    cutOff,
+  };
 }
 
 function recalled(known: LastKnown): Store {

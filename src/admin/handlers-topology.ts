@@ -12,11 +12,10 @@ import {
   setInstanceEnabled,
 } from "../control/index.ts";
 import { arrangeEvidence, horizonOf } from "../planning/index.ts";
-import { shownSnapshot, type Reading } from "./cut-off.ts";
+import { shownSnapshot } from "./cut-off.ts";
 import { currentFindings } from "./findings.ts";
 import type { Handlers } from "./handlers.ts";
-import { isHeardOf, shownMoment } from "./heard-of.ts";
-import { productVersion } from "./product.ts";
+import { topologyView } from "./topology-view.ts";
 
 type Names =
   | "getTopology"
@@ -177,59 +176,3 @@ export const topologyHandlers: Handlers<Names> = {
     return { revision: await env.store.waitForRevision(query.revision, query.waitMs) };
   },
 };
-
-async function topologyView(state: Reading) {
-  return state.env.store.read(async (view) => {
-    const { domain, hosts, groups, instances, relyingParties } = await view.topology.whole();
-    const observations = await view.observations.hosts();
-    const states = new Map(
-      observations.flatMap((host) => host.processes.map((process) => [process.id, process.state])),
-    );
-    const lastOf = new Map(observations.map((last) => [last.hostId, last]));
-    const now = shownMoment(state);
-    const connected = new Set(
-      hosts.filter((host) => isHeardOf(state, now, host, lastOf.get(host.id))).map(({ id }) => id),
-    );
-    const epochs = new Map(
-      (await view.observations.relyingParties()).map((party) => [party.id, party.loadedEpoch]),
-    );
-    return {
-      id: domain.id,
-      name: domain.name,
-      version: await state.env.store.revision(),
-      trustEpoch: state.trust.epoch,
-      productVersion,
-      hosts: hosts.map(({ id, name, address, status, nodeManager }) => ({
-        id,
-        name,
-        address,
-        status,
-        nodeManager: {
-          id: nodeManager.id,
-          name: nodeManager.name,
-          port: nodeManager.port,
-          isAdmin: nodeManager.isAdmin,
-        },
-        connected: connected.has(id),
-      })),
-      groups: groups.map((group) => ({
-        id: group.id,
-        name: group.name,
-        configuration: group.configuration as never,
-        instances: instances
-          .filter((instance) => instance.groupId === group.id)
-          .map(({ groupId: _group, ...instance }) => ({
-            ...instance,
-            state: connected.has(instance.hostId)
-              ? (states.get(instance.id) ?? ("stopped" as const))
-              : ("unknown" as const),
-          })),
-      })),
-      relyingParties: relyingParties.map(({ id, name }) => ({
-        id,
-        name,
-        loadedEpoch: epochs.get(id) ?? null,
-      })),
-    };
-  });
-}

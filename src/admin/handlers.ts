@@ -14,6 +14,7 @@ import { authorityKeyHandlers } from "./handlers-authority-keys.ts";
 import { changeHandlers } from "./handlers-change.ts";
 import { storeHandlers } from "./handlers-store.ts";
 import { topologyHandlers } from "./handlers-topology.ts";
+import { topologyCheckHandlers } from "./handlers-topology-check.ts";
 
 /** One validated call of a route by an admitted caller. */
 interface Call<Name extends RouteName> {
@@ -30,6 +31,7 @@ const shownRoutes = [
   "getTrust",
   "logIn",
   "getTopology",
+  "checkTopology",
   "listCredentials",
   "getHorizon",
   "listAuthorities",
@@ -54,6 +56,7 @@ export const handlers: Handlers<RouteName> = {
   ...accessHandlers,
   ...agentHandlers,
   ...topologyHandlers,
+  ...topologyCheckHandlers,
   ...changeHandlers,
   ...storeHandlers,
   ...authorityKeyHandlers,

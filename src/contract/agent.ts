@@ -62,10 +62,13 @@ const desiredState = strict({
 });
 export type DesiredState = Static<typeof desiredState>;
 
-const observedReport = strict({
+/** What a later version's Node Manager says more is passed over: versions meet while they are upgraded. */
+const observedReport = Type.Object({
   bootId: Type.String({ minLength: 8, maxLength: 64 }),
   /** Rises with every report of one start, so that one that arrives late replaces no newer one. */
   sequence: Type.Optional(Type.Integer({ minimum: 1 })),
+  /** Of the desired state that the host follows; absent: it has none yet. */
+  revision: Type.Optional(Type.Integer({ minimum: 0 })),
   processes: list(
     strict({
       id: processId,

@@ -5,12 +5,14 @@ import { changeRoutes } from "./change.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
 import { storeRoutes } from "./store.ts";
 import { topologyRoutes } from "./topology.ts";
+import { topologyCheckRoutes } from "./topology-check.ts";
 
 /** Every route of the API below `/api/v1`, by operation id. */
 export const routes = {
   ...accessRoutes,
   ...agentRoutes,
   ...topologyRoutes,
+  ...topologyCheckRoutes,
   ...changeRoutes,
   ...storeRoutes,
   ...authorityKeyRoutes,
@@ -27,6 +29,7 @@ export type { DesiredState, IssuedCertificate, ObservedReport } from "./agent.ts
 export type { RolloutView } from "./change.ts";
 export { asOfHeader, type Access, type RouteDefinition } from "./route.ts";
 export { problem } from "./schemas.ts";
+export type { TopologyCheck, TopologyDifference } from "./topology-check.ts";
 export type { InstanceView, TopologyView } from "./topology.ts";
 export {
   instanceRoutes,

@@ -32,7 +32,7 @@ const processState = Type.Union([
   Type.Literal("unknown"),
 ]);
 
-const topology = strict({
+export const topology = strict({
   id: Type.String(),
   name,
   version: Type.Integer(),

@@ -111,6 +111,7 @@ export {
 export { recordSealingKey } from "./sealing-key.ts";
 export { recordHolder, shareKeys, unshareKeys } from "./share-keys.ts";
 export { relayedJob } from "./issue.ts";
+export { hostDifferences, topologyDifferences } from "./topology-differences.ts";
 export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";
 export { LeaseCandidate, type Leadership } from "./leadership.ts";

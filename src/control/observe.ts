@@ -93,6 +93,7 @@ async function completeReport(
     hostId,
     bootId: report.bootId,
     ...(report.sequence === undefined ? {} : { sequence: report.sequence }),
+    ...(report.revision === undefined ? {} : { revision: report.revision }),
     receivedAtMs: nowMs,
     receivedBy: own.seenBy,
     credentials,

@@ -8,6 +8,8 @@ export interface HostObservation {
   readonly bootId: string;
   /** Rises with every report of one start; a report of an earlier version's Node Manager has none. */
   readonly sequence?: number;
+  /** Of the desired state that the host follows; absent: it had none. */
+  readonly revision?: number;
   /** Wall clock of the Admin Node Manager when the report arrived. */
   readonly receivedAtMs: number;
   /** Which Admin Node Manager took the report; an earlier version did not say. */

@@ -56,6 +56,10 @@ export const errorCodes = {
     meaning: "no Admin Node Manager can sign with this authority",
   },
   "audit-broken": { exit: 50, meaning: "the audit chain or issuance log does not verify" },
+  "topology-differs": {
+    exit: 51,
+    meaning: "not everybody holds the topology that the store holds",
+  },
   "not-supported": { exit: 60, meaning: "this version does not do that" },
   internal: { exit: 70, meaning: "a defect of ours; run again with --debug and report it" },
 } as const satisfies Record<string, { exit: number; meaning: string }>;

@@ -39,6 +39,7 @@ export async function observeHost(
   );
   return {
     bootId,
+    ...(desired === null ? {} : { revision: desired.revision }),
     processes,
     credentials,
     proofs: [...state.proofs.values()].map((proof) => ({

@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { readdirSync } from "node:fs";
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished } from "vitest";
 import { errorCodes, type ErrorCode } from "../../src/kit/index.ts";
@@ -105,8 +105,16 @@ export class ProgramRuns {
     await this.write(file, await this.done(`gatehouse token create --home one ${options}`));
   }
 
-  async #endProcesses(): Promise<void> {
-    const files = readdirSync(this.folder, { recursive: true, encoding: "utf8" });
+  /** Kills whatever runs on a home and removes it, as a machine that is lost. */
+  async destroy(home: string): Promise<void> {
+    await this.#endProcesses(home);
+    await rm(this.path(home), { recursive: true });
+  }
+
+  async #endProcesses(home = "."): Promise<void> {
+    const files = readdirSync(this.path(home), { recursive: true, encoding: "utf8" }).map((file) =>
+      join(home, file),
+    );
     // In this order: the first ones would start the others again.
     for (const kind of ["supervisor", "node", "admin", "instance"]) {
       for (const path of files.filter((each) => each.endsWith(`run/${kind}.json`))) {

@@ -240,6 +240,52 @@ export const sampleAnswers: Answers = {
       },
     ],
   },
+  checkTopology: {
+    version: 12,
+    trustEpoch: 3,
+    admins: [
+      {
+        id: "nodemanager-1",
+        hostId: "host-1",
+        name: "anm1.example.com",
+        said: { version: 12, trustEpoch: 3, leads: true, asOfMs: null },
+        problem: null,
+      },
+      {
+        id: "nodemanager-3",
+        hostId: "host-3",
+        name: "anm3.example.com",
+        said: { version: 9, trustEpoch: 3, leads: false, asOfMs: startMs },
+        problem: null,
+      },
+      {
+        id: "nodemanager-4",
+        hostId: "host-4",
+        name: "anm4.example.com",
+        said: null,
+        problem: "10.0.0.4:8090 did not answer in time",
+      },
+    ],
+    hosts: [
+      {
+        id: "nodemanager-1",
+        hostId: "host-1",
+        name: "anm1.example.com",
+        connected: true,
+        version: 12,
+        trustEpoch: 3,
+      },
+      {
+        id: "nodemanager-2",
+        hostId: "host-2",
+        name: "gw2.example.com",
+        connected: false,
+        version: 11,
+        trustEpoch: null,
+      },
+    ],
+    differences: [{ at: "host-3", text: "instance instance-2 is missing" }],
+  },
   createJoinToken: {
     token: "gatehouse-join.0123456789abcdef.secret.key",
     expiresAtMs: startMs + 3_600_000,

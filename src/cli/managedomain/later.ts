@@ -6,8 +6,6 @@ const edits =
   "changing a host or its admin capability comes with a later version; delete the host and add it again";
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
-const compare =
-  "there is one topology, in the store that all Admin Node Managers share: there is nothing to compare or merge";
 const passphrases =
   "encrypting the CA key with a passphrase comes with a later version; the key is in a file that only its owner can read";
 const services =
@@ -29,10 +27,6 @@ export const laterWords: Readonly<Record<string, string>> = {
   add_service_only: services,
   remove_service: services,
   service_user: services,
-  topology_check: compare,
-  topology_compare: compare,
-  topology_synch: compare,
-  topology_merge: compare,
   reset: "resetting the local groups comes with a later version; delete the instances instead",
   deploy: deployments,
   list_deployments: deployments,

@@ -7,6 +7,10 @@ export const commandNames = [
   "delete_host",
   "delete_group",
   "print_topology",
+  "topology_check",
+  "topology_compare",
+  "topology_synch",
+  "topology_merge",
   "regen_certs",
   "version",
 ] as const;
@@ -31,6 +35,13 @@ export const commandRows: readonly OptionRow[] = [
   { flags: "--delete_host", help: "delete a host that has no instances" },
   { flags: "--delete_group", help: "delete a group with its instances, all stopped" },
   { flags: "-p, --print_topology", help: "print hosts, Node Managers, groups and instances" },
+  { flags: "--topology_check", help: "who holds which version of the topology, and who is behind" },
+  { flags: "--topology_compare", help: "what is another on a host, or on all, than in the store" },
+  { flags: "--topology_synch", help: "give the topology out again, until everybody holds it" },
+  {
+    flags: "--topology_merge",
+    help: "what this host's topology.json says else; nothing is taken over, the store has the topology",
+  },
   {
     flags: "--regen_certs",
     help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's",
@@ -47,6 +58,10 @@ const callsAdmin = [
   "delete_host",
   "delete_group",
   "print_topology",
+  "topology_check",
+  "topology_compare",
+  "topology_synch",
+  "topology_merge",
   "regen_certs",
 ] as const;
 const logsIn = ["initialize", ...callsAdmin] as const;
@@ -65,7 +80,7 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "--host <name>",
     help: "name of the host; this host's own name where it is not given",
-    for: ["initialize", "add", "create_instance", "delete_host"],
+    for: ["initialize", "add", "create_instance", "delete_host", "topology_compare"],
   },
   {
     flags: "--address <address>",

@@ -35,6 +35,14 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./regenerate.ts")).regenerateCertificates(context, given);
     case "print_topology":
       return (await import("./topology.ts")).printTopology(context);
+    case "topology_check":
+      return (await import("./topology-check.ts")).checkTopology(context);
+    case "topology_compare":
+      return (await import("./topology-check.ts")).compareTopology(context, given);
+    case "topology_synch":
+      return (await import("./topology-check.ts")).synchronizeTopology(context);
+    case "topology_merge":
+      return (await import("./topology-merge.ts")).mergeTopology(context);
     case "create_instance":
       return (await import("./topology.ts")).createInstance(context, given);
     case "delete_instance":
