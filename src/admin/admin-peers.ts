@@ -6,7 +6,6 @@ import {
   type HostId,
   type RolloutId,
 } from "../kit/index.ts";
-import type { RouteResponse } from "../contract/index.ts";
 import { holdersOf, type KnownProcess } from "../domain/index.ts";
 import {
   bytesEqual,
@@ -15,7 +14,8 @@ import {
   parseRequestPem,
   spkiFingerprint,
 } from "../pki/index.ts";
-import type { IssuedLeaf, Leadership, LeafJob } from "../control/index.ts";
+import type { ClockReading, IssuedLeaf, Leadership, LeafJob } from "../control/index.ts";
+import type { RouteResponse } from "../contract/index.ts";
 import { nodeCryptoPort } from "../keys/index.ts";
 import { ApiCaller, apiPrefix, callApi, mutualTls } from "../transport/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -38,10 +38,17 @@ const passedOver: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "unauthenticated",
 ]);
 
-interface PeerSaying {
+interface PeerTopology {
   readonly hostId: HostId;
-  readonly said: RouteResponse<"getAdminState"> | null;
+  readonly held: RouteResponse<"getHeldTopology"> | null;
+  /** Why it does not answer. */
   readonly problem: string | null;
+}
+
+/** What another Admin Node Manager said of itself, and of its clock; null: it did not answer. */
+interface PeerAnswer {
+  readonly hostId: HostId;
+  readonly said: (RouteResponse<"getAdminState"> & { readonly clock: ClockReading }) | null;
 }
 
 interface OpenPeer {
@@ -93,21 +100,39 @@ export class AdminPeers {
     );
   }
 
-  /** What each of the others says of itself, or why it says nothing. */
-  states(): Promise<readonly PeerSaying[]> {
+  /** The topology that each of the others holds. */
+  topologies(): Promise<readonly PeerTopology[]> {
     return Promise.all(
       this.#others().map(async (peer) => {
         const { hostId } = peer;
+        const input = { timeoutMs: answerMsMax };
         try {
-          const said = await callApi(this.#caller(peer), "getAdminState", {
-            timeoutMs: answerMsMax,
-          });
-          return { hostId, said, problem: null };
+          const held = await callApi(this.#caller(peer), "getHeldTopology", input);
+          return { hostId, held, problem: null };
         } catch (error) {
-          return { hostId, said: null, problem: describeError(error) };
+          return { hostId, held: null, problem: describeError(error) };
         }
       }),
     );
+  }
+
+  /** Asks every other Admin Node Manager how it is, all at once. */
+  states(): Promise<PeerAnswer[]> {
+    return Promise.all(
+      this.#others().map(async (peer) => ({
+        hostId: peer.hostId,
+        said: await this.#reportOf(peer),
+      })),
+    );
+  }
+
+  async #reportOf(peer: KnownProcess): Promise<PeerAnswer["said"]> {
+    const { clock } = this.#state.env;
+    const askedAtMs = clock.monotonicMs();
+    const input = { timeoutMs: answerMsMax };
+    const said = await callApi(this.#caller(peer), "getAdminState", input).catch(() => null);
+    const answeredAtMs = clock.monotonicMs();
+    return said && { ...said, clock: { saidMs: said.nowMs, askedAtMs, answeredAtMs } };
   }
 
   /** The answer of the first that gives one; `why` if none does. */

@@ -5,6 +5,7 @@ import {
   credentialId,
   edgeKey,
   type EdgeProof,
+  type Finding,
   type HomeLayout,
   type NodeSettings,
   type PeerVerdict,
@@ -21,9 +22,9 @@ import {
   type ListenerState,
 } from "../transport/index.ts";
 import { AdminPeers } from "./admin-peers.ts";
+import { AdminReports } from "./admin-reports.ts";
 import type { HomeEnvironment } from "./environment.ts";
 import { Presence } from "./presence.ts";
-import type { SelfFindings } from "./self-checks.ts";
 import { StrayTrust } from "./stray-trust.ts";
 
 /** Everything that a running Admin Node Manager holds in memory. */
@@ -40,6 +41,7 @@ export class AdminState implements ListenerState {
   /** What is read through this is read in the store. */
   readonly cutOff = null;
   readonly peers = new AdminPeers(this);
+  readonly reports = new AdminReports();
   readonly epochs: ConnectionEpochs;
   readonly #proofs = new Map<string, EdgeProof>();
   #identity: Identity | null = null;
@@ -88,8 +90,8 @@ export class AdminState implements ListenerState {
     return this.#identity;
   }
 
-  /** Set by the jobs that look at them. */
-  readonly selfFindings: SelfFindings = { keys: [], audit: [] };
+  /** What its verification last found. */
+  auditFindings: readonly Finding[] = [];
 
   /** Called after the trust or the identity that this process presents has changed. */
   onChange: () => void = () => {};

@@ -14,7 +14,7 @@ import {
   type Certificate,
   type GeneralName,
 } from "../pki/index.ts";
-import type { AuthorityKeys, IssuedLeaf, LeafJob } from "../control/index.ts";
+import type { AgreedClock, AuthorityKeys, IssuedLeaf, LeafJob } from "../control/index.ts";
 import {
   ensureFolder,
   generateKeyPair,
@@ -36,6 +36,7 @@ import { createSigningPool, type SigningPool } from "../keys/signing.ts";
  */
 export class FileAuthorityKeys implements AuthorityKeys {
   readonly #layout: HomeLayout;
+  readonly #clock: Pick<AgreedClock, "requireRight">;
   readonly #keys = new Map<AuthorityId, KeyObject>();
   #pool: SigningPool | null = null;
   readonly #poolHas = new Set<AuthorityId>();
@@ -43,8 +44,9 @@ export class FileAuthorityKeys implements AuthorityKeys {
   /** Asks other holders of the key; given why it cannot be used here. Null: there is nobody to ask. */
   relay: ((job: LeafJob, why: DomainError) => Promise<IssuedLeaf>) | null = null;
 
-  constructor(layout: HomeLayout) {
+  constructor(layout: HomeLayout, clock: Pick<AgreedClock, "requireRight">) {
     this.#layout = layout;
+    this.#clock = clock;
   }
 
   async create(id: AuthorityId): Promise<Uint8Array> {
@@ -58,11 +60,31 @@ export class FileAuthorityKeys implements AuthorityKeys {
   }
 
   async sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array> {
-    return keySigner(await this.#key(id)).sign(tbs);
+    const key = await this.#key(id);
+    this.#clock.requireRight();
+    return keySigner(key).sign(tbs);
   }
 
-  async holds(id: AuthorityId): Promise<boolean> {
-    return this.#keys.has(id) || (await exists(this.#layout.authorityKey(id)));
+  async requireUsable(id: AuthorityId): Promise<void> {
+    await this.#key(id);
+    this.#clock.requireRight();
+  }
+
+  /** Why the key file of an authority could not sign for its certificate; null: it could. */
+  async problem({
+    id,
+    certificatePem,
+  }: Pick<Authority, "id" | "certificatePem">): Promise<string | null> {
+    const path = this.#layout.authorityKey(id);
+    if (!(await exists(path))) return `its key ${path} is missing`;
+    try {
+      const [certificate] = parseCertificatesPem(certificatePem);
+      return isKeyOf(await readPrivateKeyFile(path), certificate)
+        ? null
+        : `its key ${path} is not that of its certificate`;
+    } catch {
+      return `its key ${path} cannot be read as a private key`;
+    }
   }
 
   async seal(id: AuthorityId, sealingKey: string): Promise<string> {
@@ -111,9 +133,10 @@ export class FileAuthorityKeys implements AuthorityKeys {
     }
   }
 
-  /** Signs with the key in this home. Throws `authority-unavailable` where it is not here. */
+  /** Signs with the key in this home. Throws `authority-unavailable` where this process cannot. */
   async issueHeld(job: LeafJob): Promise<IssuedLeaf> {
     const pool = await this.#poolFor(job);
+    this.#clock.requireRight();
     const request = parseRequestPem(job.requestPem);
     const names: GeneralName[] = [
       ...job.uris.map((value) => ({ type: "uri", value }) as const),
@@ -178,23 +201,6 @@ export class FileAuthorityKeys implements AuthorityKeys {
 
   async close(): Promise<void> {
     await this.#pool?.close();
-  }
-}
-
-/** Why the key file of an authority could not sign for its certificate; null: it could. */
-export async function authorityKeyProblem(
-  layout: Pick<HomeLayout, "authorityKey">,
-  { id, certificatePem }: Pick<Authority, "id" | "certificatePem">,
-): Promise<string | null> {
-  const path = layout.authorityKey(id);
-  if (!(await exists(path))) return `its key ${path} is missing`;
-  try {
-    const [certificate] = parseCertificatesPem(certificatePem);
-    return isKeyOf(await readPrivateKeyFile(path), certificate)
-      ? null
-      : `its key ${path} is not that of its certificate`;
-  } catch {
-    return `its key ${path} cannot be read as a private key`;
   }
 }
 

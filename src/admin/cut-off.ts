@@ -12,7 +12,8 @@ export type Reading = Pick<
   | "env"
   | "presence"
   | "strays"
-  | "selfFindings"
+  | "reports"
+  | "auditFindings"
   | "trust"
   | "hostId"
   | "log"
@@ -49,28 +50,20 @@ export function shownAtMs({ env, cutOff }: Pick<Reading, "env" | "cutOff">): num
 /** Everything that plans and gates look at, at the moment that is shown. */
 export function shownSnapshot(reading: Reading, view: StoreView): Promise<DomainSnapshot> {
   const { clock, policy } = reading.env;
-  const shownClock = { ...clock, nowMs: () => shownAtMs(reading) };
+  const shownClock = {
+    nowMs: () => shownAtMs(reading),
+    monotonicMs: () => clock.monotonicMs(),
+  };
   return readSnapshot(view, { clock: shownClock, policy }, 0);
 }
 
 function recall(state: AdminState): Reading {
   const cutOff = state.env.store.lastKnown();
-  const { presence, strays, selfFindings, trust, hostId, log, peers, candidate } = state;
+  const { presence, strays, reports, auditFindings, trust, hostId, log, peers, candidate } = state;
   const refreshTrust = async (): Promise<void> => {};
   const env = cutOff === null ? state.env : { ...state.env, store: recalled(cutOff) };
-  return {
-    env,
-    presence,
-    strays,
-    selfFindings,
-    trust,
-    hostId,
-    log,
-    peers,
-    candidate,
-    refreshTrust,
-    cutOff,
-  };
+  const own = { presence, strays, reports, auditFindings, trust, hostId, log, peers, candidate };
+  return { ...own, env, refreshTrust, cutOff };
 }
 
 function recalled(known: LastKnown): Store {

@@ -1,9 +1,10 @@
 import { randomBytes } from "node:crypto";
 import { rename } from "node:fs/promises";
 import { performance } from "node:perf_hooks";
-import { DomainError, type Clock, type Rng } from "../kit/index.ts";
+import { DomainError, type Rng } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
 import {
+  AgreedClock,
   defaultPolicy,
   type ControlEnvironment,
   type Policy,
@@ -11,6 +12,7 @@ import {
 } from "../control/index.ts";
 import { nodeCryptoPort } from "../keys/index.ts";
 import {
+  databaseTimeMs,
   moveToPostgresql,
   openPostgresqlStore,
   openSqliteStore,
@@ -21,14 +23,17 @@ import { FileAuthorityKeys } from "./authority-keys.ts";
 import { openDatabaseAccess, usesDatabase } from "./database.ts";
 import { passwordHasher } from "./passwords.ts";
 
-const clock: Clock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
+const machineClock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 const rng: Rng = { bytes: (length) => new Uint8Array(randomBytes(length)) };
 
 /** What the use cases work with on a home folder, and how to let go of it. */
 export interface HomeEnvironment extends ControlEnvironment {
+  readonly clock: AgreedClock;
   readonly authorityKeys: FileAuthorityKeys;
   /** True while the lock on the home folder keeps every other Admin Node Manager from this store. */
   isStoreOurs(): boolean;
+  /** What the database's clock says; null: the store is embedded. */
+  databaseNowMs(): Promise<number | null>;
   /** Moves the store into the database of the home's settings while it is in use. */
   moveStore(): Promise<MovedStore>;
   close(): Promise<void>;
@@ -40,6 +45,9 @@ export async function openEnvironment(
   nodeManagerId: string,
   trustKey: TrustKey,
 ): Promise<HomeEnvironment> {
+  const policy = policyFromEnvironment();
+  // A certificate that is dated by more than that is not valid yet for others, or lasts too long.
+  const clock = new AgreedClock(machineClock, (policy.backdateSeconds * 1000) / 2);
   let isInDatabase = await usesDatabase(layout);
   const store = new SwitchableStore(
     isInDatabase
@@ -50,7 +58,7 @@ export async function openEnvironment(
         })
       : await openSqliteStore({ folder: layout.store, writer: nodeManagerId, clock }),
   );
-  const authorityKeys = new FileAuthorityKeys(layout);
+  const authorityKeys = new FileAuthorityKeys(layout, clock);
   return {
     store,
     clock,
@@ -59,12 +67,14 @@ export async function openEnvironment(
     trustKey,
     crypto: nodeCryptoPort,
     passwords: passwordHasher,
-    policy: policyFromEnvironment(),
+    policy,
     isStoreOurs: () => !isInDatabase,
+    databaseNowMs: async () =>
+      isInDatabase ? databaseTimeMs(await openDatabaseAccess(layout)) : null,
     moveStore: async () => {
       if (isInDatabase)
         throw new DomainError("conflict", "the domain's store is in a database already");
-      const moved = await moveStore(layout, nodeManagerId, store);
+      const moved = await moveStore(layout, { writer: nodeManagerId, store, clock });
       isInDatabase = true;
       return moved;
     },
@@ -77,9 +87,9 @@ export async function openEnvironment(
 
 async function moveStore(
   layout: HomeLayout,
-  writer: string,
-  store: SwitchableStore,
+  of: { readonly writer: string; readonly store: SwitchableStore; readonly clock: AgreedClock },
 ): Promise<MovedStore> {
+  const { writer, store, clock } = of;
   const access = await openDatabaseAccess(layout);
   const moved = await moveToPostgresql({
     folder: layout.store,

@@ -3,7 +3,7 @@ import { Socket } from "node:net";
 import { describe, expect, onTestFinished, test } from "vitest";
 import type { AuthorityId, HostId, ProcessId } from "../kit/index.ts";
 import { homeLayout } from "../domain/index.ts";
-import { createInstance, revoke, setInstanceEnabled } from "../control/index.ts";
+import { AgreedClock, createInstance, revoke, setInstanceEnabled } from "../control/index.ts";
 import {
   issueFor,
   joinTestHost,
@@ -17,8 +17,9 @@ import { tempFolder } from "../../test/support/temp-folder.ts";
 import type { AdminState } from "./admin-state.ts";
 import { FileAuthorityKeys } from "./authority-keys.ts";
 import { currentFindings } from "./findings.ts";
+import { AdminReports } from "./admin-reports.ts";
+import { ownReport } from "./own-report.ts";
 import { Presence } from "./presence.ts";
-import { authorityKeyFindings } from "./self-checks.ts";
 import { StrayTrust } from "./stray-trust.ts";
 
 async function domain(): Promise<{ env: TestEnvironment; state: AdminState }> {
@@ -30,7 +31,8 @@ async function domain(): Promise<{ env: TestEnvironment; state: AdminState }> {
     env,
     presence: new Presence(),
     strays: new StrayTrust(),
-    selfFindings: { keys: [], audit: [] },
+    reports: new AdminReports(),
+    auditFindings: [],
     cutOff: null,
   };
   return { env, state: state as unknown as AdminState };
@@ -129,21 +131,24 @@ describe("currentFindings", () => {
   });
 });
 
-describe("authorityKeyFindings", () => {
+describe("ownReport", () => {
   test("names an authority whose key is missing, no key, or another's", async () => {
     const env = await testEnvironment();
-    const folder = await tempFolder();
-    const layout = homeLayout(folder);
-    const authorityKeys = new FileAuthorityKeys(layout);
+    const layout = homeLayout(await tempFolder());
+    const hostId = "host-1" as HostId;
+    const management = "management-1" as AuthorityId;
+    const traffic = "traffic-1" as AuthorityId;
+    const clock = new AgreedClock(env.clock, 0);
+    const authorityKeys = new FileAuthorityKeys(layout, clock);
     onTestFinished(() => authorityKeys.close());
     await testControlDomain({ ...env, authorityKeys });
     const look = async (): Promise<string[]> =>
-      (await authorityKeyFindings({ env, layout, hostId: "host-1" as HostId })).map(
+      (await ownReport({ env: { ...env, clock, authorityKeys } as never, hostId })).findings.map(
         ({ subject, text }) => `${subject}: ${text}`,
       );
     expect(await look()).toEqual([]);
-    const other = layout.authorityKey("management-1" as AuthorityId);
-    const path = layout.authorityKey("traffic-1" as AuthorityId);
+    const other = layout.authorityKey(management);
+    const path = layout.authorityKey(traffic);
     await copyFile(other, path);
     expect(await look()).toEqual([
       expect.stringMatching(/^traffic-1: .* is not that of its certificate; /),
@@ -154,10 +159,9 @@ describe("authorityKeyFindings", () => {
     ]);
     await rm(path);
     expect(await look()).toEqual([expect.stringMatching(/^traffic-1: .* is missing; /)]);
-    const signing = { ...env, authorityKeys: new FileAuthorityKeys(layout) };
+    const signing = { ...env, authorityKeys: new FileAuthorityKeys(layout, clock) };
     onTestFinished(() => signing.authorityKeys.close());
     await copyFile(other, path);
-    const hostId = "host-1" as HostId;
     await createInstance(env, { name: "one", group: "edge", hostId, actor: testActor });
     await expect(issueFor(signing, hostId, "instance-1/traffic")).rejects.toMatchObject({
       code: "authority-unavailable",

@@ -16,9 +16,9 @@ import {
   type Rollout,
 } from "../planning/index.ts";
 import { shownSnapshot, type Reading } from "./cut-off.ts";
+import type { AdminReports } from "./admin-reports.ts";
 import { isHeardOf } from "./heard-of.ts";
 import type { Presence } from "./presence.ts";
-import type { SelfFindings } from "./self-checks.ts";
 import type { StrayTrust } from "./stray-trust.ts";
 
 const expiryWarningMs = 5 * 86_400_000;
@@ -30,7 +30,8 @@ interface Situation {
   readonly presence: Presence;
   readonly strays: StrayTrust;
   readonly open: readonly Rollout[];
-  readonly own: SelfFindings;
+  readonly reports: AdminReports;
+  readonly audit: readonly Finding[];
   readonly horizonMinMs: number;
   readonly hostId: HostId;
   readonly cutOff: LastKnown | null;
@@ -41,10 +42,10 @@ export async function currentFindings(state: Reading): Promise<Finding[]> {
   return state.env.store.read(async (view) => {
     const evidence = arrangeEvidence(await shownSnapshot(state, view));
     const open = await view.rollouts.open();
-    const { presence, strays, selfFindings: own, hostId, cutOff } = state;
+    const { presence, strays, reports, auditFindings: audit, hostId, cutOff } = state;
     const horizonMinMs = state.env.policy.horizonMinSeconds * 1000;
     return collectFindings(
-      { evidence, presence, strays, open, own, horizonMinMs, hostId, cutOff },
+      { evidence, presence, strays, open, reports, audit, horizonMinMs, hostId, cutOff },
       checks,
     );
   });
@@ -63,6 +64,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   },
   cutOffFinding,
   keyHolderFindings,
+  signerFindings,
   () => ({
     code: "authority-unprotected",
     severity: "warning",
@@ -91,7 +93,8 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   horizonFinding,
   rolloutFindings,
   ({ strays }) => strays.findings(),
-  ({ own }) => [...own.keys, ...own.audit],
+  ({ reports }) => reports.findings(),
+  ({ audit }) => audit,
 ];
 
 /** The others may be as they always are: what this one shows is old. */
@@ -120,6 +123,19 @@ function keyHolderFindings({ evidence }: Situation): Finding[] {
     const text = `only host ${holder.name} (${holder.id}) holds the key of ${id}: while its Admin Node Manager is down nobody can issue from it; \`gatehouse authority share HOST\` gives it to another`;
     return [{ code: "one-key-holder", severity: "warning", subject: id, text }];
   });
+}
+
+/** What nobody can sign with at this moment, as far as the Admin Node Managers say. */
+function signerFindings({ evidence, reports }: Situation): Finding[] {
+  if (!reports.areKnown) return [];
+  return evidence.snapshot.authorities
+    .filter(({ id, status }) => maySign(status, "probe") && reports.signersOf(id).length === 0)
+    .map(({ id, status }) => ({
+      code: "authority-cannot-sign",
+      severity: "error",
+      subject: id,
+      text: `no Admin Node Manager that answers can sign with ${id}, which is ${status}: nothing is issued or renewed from it; \`gatehouse authorities\` names who holds its key`,
+    }));
 }
 
 function hostFindings({ evidence, presence }: Situation): Finding[] {

@@ -5,16 +5,16 @@ import type { Handlers } from "./handlers.ts";
 import { readOrRecall } from "./cut-off.ts";
 import { topologyView } from "./topology-view.ts";
 
-type Said = RouteResponse<"getAdminState">;
+type Said = RouteResponse<"getHeldTopology">;
 
 export const topologyCheckHandlers: Handlers<
-  "checkTopology" | "synchronizeTopology" | "getAdminState"
+  "checkTopology" | "synchronizeTopology" | "getHeldTopology"
 > = {
   async checkTopology(reading) {
     const { env, hostId: ownId } = reading;
-    const own = await sayState(reading);
+    const own = await heldTopology(reading);
     const { topology } = own;
-    const peers = await reading.peers.states();
+    const peers = await reading.peers.topologies();
     const lastOf = new Map(
       (await env.store.read((view) => view.observations.hosts())).map((last) => [
         last.hostId,
@@ -23,7 +23,7 @@ export const topologyCheckHandlers: Handlers<
     );
     const sayingOf = new Map([
       [ownId, { said: own, problem: null }],
-      ...peers.map(({ hostId, ...saying }) => [hostId, saying] as const),
+      ...peers.map(({ hostId, held, problem }) => [hostId, { said: held, problem }] as const),
     ]);
     const check: TopologyCheck = {
       version: own.version,
@@ -57,12 +57,12 @@ export const topologyCheckHandlers: Handlers<
     });
     return null;
   },
-  async getAdminState(state) {
-    return (await readOrRecall(state, sayState)).answer;
+  async getHeldTopology(state) {
+    return (await readOrRecall(state, heldTopology)).answer;
   },
 };
 
-async function sayState(reading: Reading): Promise<Said> {
+async function heldTopology(reading: Reading): Promise<Said> {
   const { trust, candidate, cutOff } = reading;
   const topology = await topologyView(reading);
   return {

@@ -11,6 +11,7 @@ import {
   retireAuthority,
   setInstanceEnabled,
 } from "../control/index.ts";
+import { maySign } from "../domain/index.ts";
 import { arrangeEvidence, horizonOf } from "../planning/index.ts";
 import { shownSnapshot } from "./cut-off.ts";
 import { currentFindings } from "./findings.ts";
@@ -71,15 +72,19 @@ export const topologyHandlers: Handlers<Names> = {
     return null;
   },
   async getHorizon(reading) {
-    const { env } = reading;
-    const { processes, authorities } = await env.store.read(async (view) =>
-      horizonOf(arrangeEvidence(await shownSnapshot(reading, view))),
+    const { env, reports } = reading;
+    const evidence = await env.store.read(async (view) =>
+      arrangeEvidence(await shownSnapshot(reading, view)),
     );
+    const { processes, authorities } = horizonOf(evidence);
     return {
       atMs: processes[0]?.atMs ?? null,
       minimumMs: env.policy.horizonMinSeconds * 1000,
       processes: [...processes],
       authorities: [...authorities],
+      signers: evidence.snapshot.authorities
+        .filter(({ status }) => maySign(status, "probe"))
+        .map(({ id }) => ({ authorityId: id, hosts: reports.signersOf(id) })),
     };
   },
   async listCredentials({ env }) {
@@ -111,7 +116,7 @@ export const topologyHandlers: Handlers<Names> = {
       return { credentials };
     });
   },
-  async listAuthorities({ env }) {
+  async listAuthorities({ env, reports }) {
     const all = await env.store.read((view) => view.authorities.all());
     return {
       authorities: all.map(
@@ -124,6 +129,7 @@ export const topologyHandlers: Handlers<Names> = {
           notAfterMs,
           status,
           holders: [...holders],
+          signers: reports.signersOf(id),
         }),
       ),
     };

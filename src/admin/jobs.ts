@@ -14,7 +14,8 @@ import { keepSharedKeys } from "./shared-keys.ts";
 import { advanceAsLeader } from "./lead.ts";
 import { writeProjections } from "./projections.ts";
 import { prepareOwnProbes } from "./own-probes.ts";
-import { watchAuditChain, watchAuthorityKeys } from "./self-checks.ts";
+import { watchAdmins } from "./admin-reports.ts";
+import { watchAuditChain } from "./audit-watch.ts";
 
 /** Gates look at observations, which raise no revision: so the leader looks this often too. */
 const leaderTickMs = 50;
@@ -35,7 +36,7 @@ export async function runJobs(state: AdminState, signal: AbortSignal): Promise<v
     sweep,
     followStore,
     watchFindings,
-    watchAuthorityKeys,
+    watchAdmins,
     watchAuditChain,
   ];
   await Promise.all(jobs.map((job) => job(state, signal)));

@@ -43,6 +43,8 @@ async function run(home: string): Promise<void> {
   await recordSealingKey(env, state.hostId, Buffer.from(spki).toString("base64"));
   await state.refreshTrust();
   await state.refreshIdentity();
+  // Before anything is signed: the clock may be wrong.
+  await state.reports.look(state);
   const app = await createServer(state);
   registerOperations(app, state);
   await listen(app, settings.port);

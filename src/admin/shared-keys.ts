@@ -2,7 +2,6 @@ import { describeError, type AuthorityId } from "../kit/index.ts";
 import type { Authority } from "../domain/index.ts";
 import { recordHolder } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
-import { authorityKeyProblem } from "./authority-keys.ts";
 import { ensureSealingKey } from "./sealing-key.ts";
 
 type Home = Pick<AdminState, "env" | "layout" | "hostId" | "log">;
@@ -12,7 +11,7 @@ type Home = Pick<AdminState, "env" | "layout" | "hostId" | "log">;
  * unsealed into it, those that it is not to hold any more are deleted.
  */
 export async function keepSharedKeys(home: Home): Promise<void> {
-  const { env, hostId, layout } = home;
+  const { env, hostId } = home;
   const { authorities, sealed } = await env.store.read(async (view) => ({
     authorities: await view.authorities.all(),
     sealed: await view.sealedKeys.ofHost(hostId),
@@ -21,7 +20,7 @@ export async function keepSharedKeys(home: Home): Promise<void> {
   const unrecorded: AuthorityId[] = [];
   for (const authority of authorities) {
     const { id, holders } = authority;
-    const isHere = (await authorityKeyProblem(layout, authority)) === null;
+    const isHere = (await env.authorityKeys.problem(authority)) === null;
     if (holders.length === 0) {
       if (isHere) unrecorded.push(id);
     } else if (!holders.includes(hostId)) {

@@ -3,12 +3,14 @@ import type { RouteDefinition } from "./route.ts";
 import {
   authorityId,
   credentialId,
+  finding,
   hostId,
   list,
   nothing,
   pem,
   rolloutId,
   strict,
+  timeMs,
 } from "./schemas.ts";
 
 const ofHost = strict({ id: hostId });
@@ -33,6 +35,19 @@ export const authorityKeyRoutes = {
     summary: "Takes the keys of the authorities from the host, unless it is the last that has one",
     params: ofHost,
     response: authorities,
+  },
+  getAdminState: {
+    method: "GET",
+    path: "/relay/state",
+    access: "anm",
+    status: 200,
+    summary:
+      "What an Admin Node Manager says of itself to another: its clock, what it can sign with",
+    response: strict({
+      nowMs: timeMs,
+      signs: list(authorityId),
+      findings: list(finding),
+    }),
   },
   signLeaf: {
     method: "POST",

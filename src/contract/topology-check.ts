@@ -64,12 +64,12 @@ export const topologyCheckRoutes = {
     summary: "Gives the topology out again to every Admin Node Manager and host",
     response: nothing,
   },
-  getAdminState: {
+  getHeldTopology: {
     method: "GET",
-    path: "/relay/state",
+    path: "/relay/topology",
     access: "anm",
     status: 200,
-    summary: "What an Admin Node Manager holds and shows, for another one to compare",
+    summary: "The topology that an Admin Node Manager holds and shows, for another one to compare",
     response: strict({ ...held, topology }),
   },
 } as const satisfies Record<string, RouteDefinition>;

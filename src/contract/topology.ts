@@ -98,6 +98,10 @@ const end = strict({
   atMs: nullable(timeMs),
 });
 
+const signers = Type.Array(hostId, {
+  description: "whose Admin Node Managers can sign with it at this moment",
+});
+
 const authorityView = strict({
   id: authorityId,
   usage,
@@ -114,6 +118,7 @@ const authorityView = strict({
     Type.Literal("abandoned"),
   ]),
   holders: Type.Array(hostId, { description: "whose Admin Node Managers hold its key" }),
+  signers,
 });
 
 const issuanceView = strict({
@@ -242,6 +247,7 @@ export const topologyRoutes = {
       minimumMs: Type.Integer({ description: "what the policy asks for, from now on" }),
       processes: list(end),
       authorities: list(end),
+      signers: list(strict({ authorityId, hosts: signers })),
     }),
   },
   listAuthorities: {

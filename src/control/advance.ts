@@ -104,12 +104,7 @@ async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthorit
     hosts: await view.topology.hosts(),
   }));
   // Before a key is made here that nobody would ever use.
-  for (const { from } of step.edit.successions)
-    if (!(await env.authorityKeys.holds(from)))
-      throw new DomainError(
-        "authority-unavailable",
-        `the key of ${from}, which is to certify its successor, is not on the host of the leader: have it shared with that, \`gatehouse authority share HOST\``,
-      );
+  for (const { from } of step.edit.successions) await env.authorityKeys.requireUsable(from);
   const earlier = known.map((authority) => onlyCertificate(authority.certificatePem));
   const made: NewAuthority[] = [];
   for (const { usage, from, to, subject } of step.edit.successions) {

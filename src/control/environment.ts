@@ -22,8 +22,8 @@ export interface AuthorityKeys {
   create(id: AuthorityId): Promise<Uint8Array>;
   /** Signs a linted root or cross-certificate. Throws `authority-unavailable` without the key. */
   sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array>;
-  /** True if this process has the key itself. */
-  holds(id: AuthorityId): Promise<boolean>;
+  /** Throws `authority-unavailable`, with the reason, unless this process can sign with it now. */
+  requireUsable(id: AuthorityId): Promise<void>;
   /** The key of an authority, sealed for the holder of a sealing key (SPKI, base64). */
   seal(id: AuthorityId, sealingKey: string): Promise<string>;
   /** Checks a request's proof of possession, then builds, lints and signs a leaf for its key. */

@@ -9,6 +9,7 @@ export {
   newSecret,
 } from "./accounts.ts";
 export { advanceRollout } from "./advance.ts";
+export { AgreedClock, offText, type ClockReading } from "./agreed-clock.ts";
 export { desiredStateOf } from "./desired-state.ts";
 export type {
   AuthorityKeys,

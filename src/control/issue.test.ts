@@ -193,7 +193,7 @@ describe("issueCredential", () => {
       authorityKeys: {
         create: authorityKeys.create.bind(authorityKeys),
         sign: authorityKeys.sign.bind(authorityKeys),
-        holds: authorityKeys.holds.bind(authorityKeys),
+        requireUsable: authorityKeys.requireUsable.bind(authorityKeys),
         seal: authorityKeys.seal.bind(authorityKeys),
         async issueLeaf(job: Parameters<typeof authorityKeys.issueLeaf>[0]) {
           await replaceCurrent(env);

@@ -375,7 +375,8 @@ function renewalSlot(
   env: ControlEnvironment,
   leaf: IssuedLeaf,
 ): { renewFromMs: number; renewUntilMs: number } {
-  const startMs = env.clock.nowMs();
+  // By the clock of who signed, which may be another's.
+  const startMs = leaf.notBeforeMs + env.policy.backdateSeconds * 1000;
   const lifeMs = leaf.notAfterMs - startMs;
   const renewFromMs = startMs + lifeMs * env.policy.renewAfterShare;
   return {

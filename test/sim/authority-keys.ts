@@ -80,7 +80,7 @@ export class SymbolicSigning implements Signing {
   readonly authorityKeys: AuthorityKeys = {
     create: async (id) => (await this.#keyOf(id)).spki,
     sign: async (id, tbs) => keySigner((await this.#keyOf(id)).privateKey).sign(tbs),
-    holds: async () => true,
+    requireUsable: async () => {},
     seal: async (id) => `sealed key of ${id}`,
     issueLeaf: async (job) => this.#issue(job),
   };

@@ -86,8 +86,8 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
     return keySigner(this.#key(id).privateKey).sign(tbs);
   }
 
-  async holds(id: AuthorityId): Promise<boolean> {
-    return this.#keys.has(id);
+  async requireUsable(id: AuthorityId): Promise<void> {
+    this.#key(id);
   }
 
   async seal(id: AuthorityId, sealingKey: string): Promise<string> {

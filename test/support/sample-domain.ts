@@ -237,6 +237,7 @@ export const sampleAnswers: Answers = {
         notAfterMs: startMs + 3650 * dayMs,
         status: "current",
         holders: ["host-1"],
+        signers: ["host-1"],
       },
     ],
   },
@@ -285,6 +286,16 @@ export const sampleAnswers: Answers = {
       },
     ],
     differences: [{ at: "host-3", text: "instance instance-2 is missing" }],
+  },
+  getHorizon: {
+    atMs: startMs + 20 * dayMs,
+    minimumMs: 10 * dayMs,
+    processes: [],
+    authorities: [],
+    signers: [
+      { authorityId: "management-1", hosts: ["host-1", "host-2"] },
+      { authorityId: "traffic-1", hosts: [] },
+    ],
   },
   createJoinToken: {
     token: "gatehouse-join.0123456789abcdef.secret.key",

@@ -6,7 +6,12 @@ import {
   type Host,
   type NodeSettings,
 } from "../../src/domain/index.ts";
-import { initializeDomain, LeaseCandidate, recordSealingKey } from "../../src/control/index.ts";
+import {
+  AgreedClock,
+  initializeDomain,
+  LeaseCandidate,
+  recordSealingKey,
+} from "../../src/control/index.ts";
 import { encodePem } from "../../src/pki/index.ts";
 import { installGeneration, presentGeneration, privateKeyToPem } from "../../src/keys/index.ts";
 import { AdminState } from "../../src/admin/admin-state.ts";
@@ -30,6 +35,8 @@ export interface TestAdmin {
   readonly state: AdminState;
   readonly layout: HomeLayout;
   readonly env: HomeEnvironment;
+  /** Sets the wall clock of its machine; what has passed since it started does not change. */
+  setClock(byMs: number): void;
   /** Ends its server; the rest of it goes on. */
   stop(): Promise<void>;
 }
@@ -56,25 +63,31 @@ export async function twoAdmins(): Promise<readonly [TestAdmin, TestAdmin]> {
   return [one, two];
 }
 
-interface Home {
-  readonly layout: HomeLayout;
-  readonly env: HomeEnvironment;
-}
+type Home = Pick<TestAdmin, "layout" | "env" | "setClock">;
+
+const toleranceMs = 1_800_000;
 
 async function homeOn(shared: TestEnvironment): Promise<Home> {
   const layout = homeLayout(await tempFolder());
-  const authorityKeys = new FileAuthorityKeys(layout);
+  let setByMs = 0;
+  // Handshakes are judged by the time of the machine.
+  const machine = {
+    nowMs: () => Date.now() + setByMs,
+    monotonicMs: () => performance.now(),
+  };
+  const clock = new AgreedClock(machine, toleranceMs);
+  const authorityKeys = new FileAuthorityKeys(layout, clock);
   onTestFinished(() => authorityKeys.close());
   const env: HomeEnvironment = {
     ...shared,
-    // Handshakes are judged by the time of the machine.
-    clock: { nowMs: () => Date.now(), monotonicMs: () => performance.now() },
+    clock,
     authorityKeys,
     isStoreOurs: () => true,
+    databaseNowMs: async () => null,
     moveStore: () => Promise.reject(new Error("not in this test")),
     close: async () => {},
   };
-  return { layout, env };
+  return { layout, env, setClock: (byMs) => void (setByMs += byMs) };
 }
 
 /** Makes the Node Manager of a host an Admin Node Manager; its certificate has to be issued anew. */
@@ -91,7 +104,7 @@ async function makeAdmin({ store }: HomeEnvironment, id: HostId): Promise<Host> 
 
 /** What `host` presents is signed through `signer`, as before its own server runs it has no peers. */
 async function serve(
-  { layout, env }: Home,
+  { layout, env, setClock }: Home,
   host: Host,
   signer: HomeEnvironment,
 ): Promise<TestAdmin> {
@@ -143,5 +156,5 @@ async function serve(
     state.peers.close();
     await stop();
   });
-  return { state, layout, env, stop };
+  return { state, layout, env, setClock, stop };
 }

@@ -35,12 +35,13 @@ export function listAuthorities(context: CommandContext): Promise<void> {
     const { authorities } = await admin.call("listAuthorities");
     printResult(context, authorities, (all) =>
       table(
-        ["AUTHORITY", "STATUS", "UNTIL", "KEY ON", "SUBJECT", "SHA-256 FINGERPRINT"],
+        ["AUTHORITY", "STATUS", "UNTIL", "KEY ON", "SIGNS NOW", "SUBJECT", "SHA-256 FINGERPRINT"],
         all.map((a) => [
           a.id,
           a.status,
           timeText(a.notAfterMs),
           a.holders.join(" "),
+          a.signers.join(" ") || "-",
           a.subject,
           a.fingerprint,
         ]),
@@ -115,7 +116,7 @@ export function verifyAudit(context: CommandContext): Promise<void> {
 export function showHorizon(context: CommandContext): Promise<void> {
   return asAdmin(context, async (admin) => {
     const horizon = await admin.call("getHorizon");
-    printResult(context, horizon, ({ atMs, minimumMs, processes, authorities }) => {
+    printResult(context, horizon, ({ atMs, minimumMs, processes, authorities, signers }) => {
       const rows = (ends: typeof processes, nameOf: (end: (typeof ends)[number]) => string) =>
         ends.map((end) => [nameOf(end), daysText(end.atMs), timeText(end.atMs), end.credential]);
       return [
@@ -130,9 +131,17 @@ export function showHorizon(context: CommandContext): Promise<void> {
           ["AUTHORITY", "LASTS", "UNTIL", "FIRST"],
           rows(authorities, (end) => end.authorityId),
         ),
+        "",
+        ...signers.map(({ authorityId, hosts }) => signerText(authorityId, hosts)),
       ].join("\n");
     });
   });
+}
+
+function signerText(authorityId: string, hosts: readonly string[]): string {
+  return hosts.length === 0
+    ? `Nobody can sign with ${authorityId} at this moment: \`gatehouse findings\` says why.`
+    : `At this moment ${hosts.join(" and ")} can sign with ${authorityId}.`;
 }
 
 const dayMs = 86_400_000;
@@ -198,11 +207,12 @@ export function showStatus(context: CommandContext): Promise<void> {
     const topology = await admin.call("getTopology");
     const { findings } = await admin.call("listFindings");
     const { rollouts } = await admin.call("listRollouts");
+    const { signers } = await admin.call("getHorizon");
     const open = rollouts.filter(
       ({ rollout: { status } }) => status !== "completed" && status !== "rolled-back",
     );
-    printResult(context, { topology, findings, rollouts: open }, () =>
-      statusText(topology, findings, open),
+    printResult(context, { topology, findings, rollouts: open, signers }, () =>
+      statusText(topology, findings, open, signers),
     );
   });
 }
@@ -211,6 +221,7 @@ function statusText(
   topology: TopologyView,
   findings: Findings,
   open: RouteResponse<"listRollouts">["rollouts"],
+  signers: RouteResponse<"getHorizon">["signers"],
 ): string {
   const instances = topology.groups.flatMap((group) =>
     group.instances.map((instance) => ({ ...instance, group: group.name })),
@@ -229,6 +240,8 @@ function statusText(
       ({ rollout, phase }) =>
         `\nRollout ${rollout.id} is ${rollout.status} in phase ${phase ?? "-"}: ${rollout.title}`,
     ),
+    "",
+    ...signers.map(({ authorityId, hosts }) => signerText(authorityId, hosts)),
     "",
     findingTable(findings),
   ].join("\n");

@@ -1,0 +1,82 @@
+import { setTimeout as sleep } from "node:timers/promises";
+import { describeError, type AuthorityId, type HostId } from "../kit/index.ts";
+import type { Finding } from "../domain/index.ts";
+import type { AdminState } from "./admin-state.ts";
+import { ownReport } from "./own-report.ts";
+
+/** What an Admin Node Manager reports of itself. */
+export interface AdminReport {
+  /** The authorities that it can sign with at this moment. */
+  readonly signs: readonly AuthorityId[];
+  readonly findings: readonly Finding[];
+}
+
+const everyMs = 2_000;
+/** A login at the database takes both sides some work. */
+const looksPerDatabaseLook = 5;
+const database = "database";
+
+/** What every Admin Node Manager last reported of itself: who can sign, and what is wrong with it. */
+export class AdminReports {
+  readonly #reports = new Map<HostId, AdminReport>();
+  #looks = 0;
+
+  /** False before the first look. */
+  get areKnown(): boolean {
+    return this.#reports.size > 0;
+  }
+
+  /** The hosts whose Admin Node Managers can sign with an authority now, as far as they answer. */
+  signersOf(id: AuthorityId): HostId[] {
+    return [...this.#reports].filter(([, { signs }]) => signs.includes(id)).map(([host]) => host);
+  }
+
+  findings(): Finding[] {
+    return [...this.#reports.values()].flatMap(({ findings }) => findings);
+  }
+
+  /** Asks this process itself, all others, and now and then the database for its clock. */
+  async look(state: AdminState): Promise<void> {
+    const { clock } = state.env;
+    const answers = await state.peers.states();
+    if (this.#looks++ % looksPerDatabaseLook === 0) await askDatabase(state);
+    const others = new Set(answers.map(({ hostId }) => hostId));
+    for (const hostId of this.#reports.keys())
+      if (!others.has(hostId)) {
+        this.#reports.delete(hostId);
+        clock.note(hostId, null);
+      }
+    for (const { hostId, said } of answers) {
+      clock.note(hostId, said && said.clock);
+      if (said === null) this.#reports.delete(hostId);
+      else this.#reports.set(hostId, said);
+    }
+    await this.lookAtSelf(state);
+  }
+
+  /** After something has changed here that others need not be asked about. */
+  async lookAtSelf(state: AdminState): Promise<void> {
+    this.#reports.set(state.hostId, await ownReport(state));
+  }
+}
+
+async function askDatabase({ env }: AdminState): Promise<void> {
+  const { clock } = env;
+  const askedAtMs = clock.monotonicMs();
+  const saidMs = await env.databaseNowMs().catch(() => null);
+  const answeredAtMs = clock.monotonicMs();
+  clock.note(database, saidMs === null ? null : { saidMs, askedAtMs, answeredAtMs });
+}
+
+/** Keeps up with what the Admin Node Managers say of themselves. */
+export async function watchAdmins(state: AdminState, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await state.reports.look(state).catch((error: unknown) => {
+      state.log.warn(
+        { error: describeError(error) },
+        "the state of the keys could not be looked at",
+      );
+    });
+    await sleep(everyMs, undefined, { signal }).catch(() => undefined);
+  }
+}
