@@ -28,7 +28,8 @@ export class AdminReports {
 
   /** The hosts whose Admin Node Managers can sign with an authority now, as far as they answer. */
   signersOf(id: AuthorityId): HostId[] {
-    return [...this.#reports].filter(([, { signs }]) => signs.includes(id)).map(([host]) => host);
+    const able = [...this.#reports].filter(([, { signs }]) => signs.includes(id));
+    return able.map(([host]) => host).toSorted();
   }
 
   findings(): Finding[] {

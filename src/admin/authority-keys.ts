@@ -16,18 +16,16 @@ import {
 } from "../pki/index.ts";
 import type { AgreedClock, AuthorityKeys, IssuedLeaf, LeafJob } from "../control/index.ts";
 import {
-  ensureFolder,
   generateKeyPair,
   keyPairOf,
   keySigner,
   nodeCryptoPort,
   privateKeyFromPem,
   privateKeyToPem,
-  readPrivateKeyFile,
   seal,
   unseal,
-  writeFileAtomic,
 } from "../keys/index.ts";
+import { KeyFiles } from "./key-files.ts";
 import { createSigningPool, type SigningPool } from "../keys/signing.ts";
 
 /**
@@ -37,6 +35,7 @@ import { createSigningPool, type SigningPool } from "../keys/signing.ts";
 export class FileAuthorityKeys implements AuthorityKeys {
   readonly #layout: HomeLayout;
   readonly #clock: Pick<AgreedClock, "requireRight">;
+  readonly files: KeyFiles;
   readonly #keys = new Map<AuthorityId, KeyObject>();
   #pool: SigningPool | null = null;
   readonly #poolHas = new Set<AuthorityId>();
@@ -47,15 +46,13 @@ export class FileAuthorityKeys implements AuthorityKeys {
   constructor(layout: HomeLayout, clock: Pick<AgreedClock, "requireRight">) {
     this.#layout = layout;
     this.#clock = clock;
+    this.files = new KeyFiles(layout);
   }
 
   async create(id: AuthorityId): Promise<Uint8Array> {
-    await ensureFolder(this.#layout.authorityKeys, 0o700);
     const path = this.#layout.authorityKey(id);
-    if (!(await exists(path))) {
-      const { privateKey } = await generateKeyPair("ecdsa-p256");
-      await writeFileAtomic(path, privateKeyToPem(privateKey), { mode: 0o600 });
-    }
+    if (!(await exists(path)))
+      await this.files.write(path, (await generateKeyPair("ecdsa-p256")).privateKey);
     return keyPairOf(await this.#key(id)).spki;
   }
 
@@ -79,7 +76,7 @@ export class FileAuthorityKeys implements AuthorityKeys {
     if (!(await exists(path))) return `its key ${path} is missing`;
     try {
       const [certificate] = parseCertificatesPem(certificatePem);
-      return isKeyOf(await readPrivateKeyFile(path), certificate)
+      return isKeyOf(await this.files.read(path), certificate)
         ? null
         : `its key ${path} is not that of its certificate`;
     } catch {
@@ -106,7 +103,7 @@ export class FileAuthorityKeys implements AuthorityKeys {
         `the sealed key of ${id} is not that of its certificate: have it shared again`,
       );
     this.#forget(id);
-    await writeFileAtomic(path, pem, { mode: 0o600 });
+    await this.files.write(path, key);
   }
 
   /** Removes the key from the home, and from this process and its workers. True if it was there. */
@@ -194,7 +191,7 @@ export class FileAuthorityKeys implements AuthorityKeys {
         `the key of the authority ${id} is not on this host: no Admin Node Manager that is reached can sign with it`,
       );
     }
-    const key = await readPrivateKeyFile(path);
+    const key = await this.files.read(path);
     this.#keys.set(id, key);
     return key;
   }

@@ -65,12 +65,6 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   cutOffFinding,
   keyHolderFindings,
   signerFindings,
-  () => ({
-    code: "authority-unprotected",
-    severity: "warning",
-    subject: "domain",
-    text: "the keys of the authorities are on disk without a passphrase: whoever reads the Admin Node Manager's home can issue",
-  }),
   ({ evidence }) =>
     evidence.snapshot.authorities
       .filter(({ status }) => status === "restored")

@@ -2,15 +2,33 @@ import { encodePem } from "../pki/index.ts";
 import { advanceRollout, relayedJob, shareKeys, unshareKeys } from "../control/index.ts";
 import type { Handlers } from "./handlers.ts";
 import { ownReport } from "./own-report.ts";
+import { announceSealingKey } from "./sealing-key.ts";
+import { keepSharedKeys } from "./shared-keys.ts";
 
 export const authorityKeyHandlers: Handlers<
-  "shareKeys" | "unshareKeys" | "getAdminState" | "signLeaf" | "advanceForLeader"
+  "shareKeys" | "unshareKeys" | "unlockKeys" | "getAdminState" | "signLeaf" | "advanceForLeader"
 > = {
   async shareKeys({ env }, { params, actor }) {
     return { authorities: await shareKeys(env, { hostId: params.id, actor }) };
   },
   async unshareKeys({ env }, { params, actor }) {
     return { authorities: await unshareKeys(env, { hostId: params.id, actor }) };
+  },
+  async unlockKeys(state, { body, actor }) {
+    const { env, hostId } = state;
+    await env.authorityKeys.files.unlock(body.passphrase);
+    const entry = { actor, action: "authority.unlock", subject: hostId, detail: {} };
+    await env.store.write(entry, async () => {});
+    await announceSealingKey(state);
+    // What was shared with this host while it was locked.
+    await keepSharedKeys(state);
+    await state.reports.lookAtSelf(state);
+    const authorities = await env.store.read((view) => view.authorities.all());
+    const ids = authorities.map(({ id }) => id);
+    return {
+      hostId,
+      authorities: ids.filter((id) => state.reports.signersOf(id).includes(hostId)),
+    };
   },
   async getAdminState(state) {
     const { signs, findings } = await ownReport(state);

@@ -4,8 +4,11 @@ import { DomainError } from "../kit/index.ts";
 import type { AdminState } from "./admin-state.ts";
 
 const answerLifetimeMs = 24 * 3600 * 1000;
-/** Answers with secrets in them are not kept: a repetition makes another secret, which harms nobody. */
-const secretOperations = new Set(["createJoinToken", "createRelyingParty"]);
+/**
+ * Answers with secrets in them are not kept: a repetition makes another secret, which harms nobody.
+ * Nor is the hash of a request with a passphrase in it, by which that could be guessed.
+ */
+const secretOperations = new Set(["createJoinToken", "createRelyingParty", "unlockKeys"]);
 
 /**
  * Gives a user's write with an `Idempotency-Key` that was answered before the same answer again,

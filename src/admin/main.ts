@@ -1,7 +1,7 @@
 import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
-import { LeaseCandidate, recordSealingKey } from "../control/index.ts";
-import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
+import { LeaseCandidate } from "../control/index.ts";
+import { ensureFolder, finishReplacement, writeFileAtomic } from "../keys/index.ts";
 import { lockHome, requireStore } from "../store/index.ts";
 import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
 import { isDenied } from "./access.ts";
@@ -11,7 +11,7 @@ import { openEnvironment } from "./environment.ts";
 import { runJobs } from "./jobs.ts";
 import { createLogger } from "./log.ts";
 import { registerOperations } from "./operations.ts";
-import { ensureSealingKey } from "./sealing-key.ts";
+import { announceSealingKey } from "./sealing-key.ts";
 import { createServer } from "./server.ts";
 import { readTrustKey } from "./trust-key.ts";
 
@@ -31,6 +31,7 @@ async function run(home: string): Promise<void> {
   await ensureFolder(layout.run, 0o700);
   if (!(await usesDatabase(layout))) requireStore(layout.store);
   const lock = await lockHome(layout.store);
+  await finishReplacement(layout.authorityKeys);
   const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
   const candidate = new LeaseCandidate({
     ...env,
@@ -39,8 +40,9 @@ async function run(home: string): Promise<void> {
     isAlone: () => env.isStoreOurs(),
   });
   const state = new AdminState({ env, layout, settings, candidate, log });
-  const { spki } = await ensureSealingKey(layout);
-  await recordSealingKey(env, state.hostId, Buffer.from(spki).toString("base64"));
+  if (await env.authorityKeys.files.isLocked())
+    log.warn("the keys are locked: `gatehouse authority unlock` on this host lets it sign");
+  else await announceSealingKey(state);
   await state.refreshTrust();
   await state.refreshIdentity();
   // Before anything is signed: the clock may be wrong.

@@ -31,9 +31,11 @@ import { lockHome } from "../store/index.ts";
 import { fingerprintOfPem, LoadedTrust } from "../transport/index.ts";
 import { openEnvironment } from "./environment.ts";
 import { writeProjections } from "./projections.ts";
+import { announceSealingKey } from "./sealing-key.ts";
 import { createTrustKey } from "./trust-key.ts";
 
 export { saveDatabaseSettings } from "./database.ts";
+export { changePassphrase } from "./change-passphrase.ts";
 
 export interface InitializeHomeRequest {
   readonly domainName: string;
@@ -42,6 +44,8 @@ export interface InitializeHomeRequest {
   readonly nodeManagerName: string;
   readonly port: number;
   readonly administrator: { readonly name: string; readonly password: string };
+  /** Encrypts the keys of the CAs; null: they are in files that only their owner can read. */
+  readonly passphrase?: string | null;
 }
 
 export interface InitializedHome {
@@ -126,7 +130,11 @@ async function makeDomain(
   const env = await openEnvironment(layout, "nodemanager-1", trustKey);
   try {
     const domainId = randomUUID();
+    const { passphrase = null } = request;
+    if (passphrase !== null) env.authorityKeys.files.protectWith(passphrase);
     const host = await initializeDomain(env, { ...request, domainId });
+    // Not at its first start, where its home may be locked.
+    await announceSealingKey({ env, layout, hostId: host.id });
     const hostDocument = await issueFirstCredential(env, layout, host, domainId);
     const { links, authority } = await env.store.read(async (view) => ({
       links: await view.trust.after(0, 100),

@@ -12,10 +12,14 @@ export async function ownReport({
   const authorities = await env.store.read((view) => view.authorities.all());
   const signs: AuthorityId[] = [];
   const findings: Finding[] = clockFindings({ env, hostId });
+  const held = authorities.filter(
+    ({ status, holders }) => maySign(status, "probe") && holders.includes(hostId),
+  );
+  if (held.length > 0) findings.push(...(await protectionFindings({ env, hostId })));
+  if (await env.authorityKeys.files.isLocked()) return { signs, findings };
   const { isRight } = env.clock.verdict();
-  for (const authority of authorities) {
-    const { id, status, usage, holders } = authority;
-    if (!maySign(status, "probe") || !holders.includes(hostId)) continue;
+  for (const authority of held) {
+    const { id, status, usage } = authority;
     const problem = await env.authorityKeys.problem(authority);
     if (problem === null) {
       if (isRight) signs.push(id);
@@ -29,6 +33,30 @@ export async function ownReport({
     });
   }
   return { signs, findings };
+}
+
+async function protectionFindings({
+  env,
+  hostId,
+}: Pick<AdminState, "env" | "hostId">): Promise<Finding[]> {
+  const { files } = env.authorityKeys;
+  const found: Finding[] = [];
+  if (await files.isLocked())
+    found.push({
+      code: "authority-locked",
+      severity: "error",
+      subject: hostId,
+      text: `the keys of the authorities on ${hostId} are locked, so that its Admin Node Manager signs nothing and has others sign: \`gatehouse authority unlock\` on that host`,
+    });
+  const open = await files.unprotected();
+  if (open.length > 0)
+    found.push({
+      code: "authority-unprotected",
+      severity: "warning",
+      subject: hostId,
+      text: `keys of the authorities are on the disk of ${hostId} without a passphrase (${open.length} files): whoever reads its home can issue; \`managedomain --change_domain_passphrase\` on that host, while its Node Manager is stopped, encrypts them`,
+    });
+  return found;
 }
 
 function clockFindings({ env, hostId }: Pick<AdminState, "env" | "hostId">): Finding[] {

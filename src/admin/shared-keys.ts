@@ -12,6 +12,7 @@ type Home = Pick<AdminState, "env" | "layout" | "hostId" | "log">;
  */
 export async function keepSharedKeys(home: Home): Promise<void> {
   const { env, hostId } = home;
+  const isLocked = await env.authorityKeys.files.isLocked();
   const { authorities, sealed } = await env.store.read(async (view) => ({
     authorities: await view.authorities.all(),
     sealed: await view.sealedKeys.ofHost(hostId),
@@ -26,7 +27,7 @@ export async function keepSharedKeys(home: Home): Promise<void> {
     } else if (!holders.includes(hostId)) {
       if (await env.authorityKeys.remove(id))
         home.log.info({ authority: id }, "its key is deleted");
-    } else if (!isHere) {
+    } else if (!isHere && !isLocked) {
       await openSealed(home, authority, sealedOf.get(id));
     }
   }
@@ -40,7 +41,7 @@ async function openSealed(
 ): Promise<void> {
   if (sealed === undefined) return;
   try {
-    const { privateKey } = await ensureSealingKey(layout);
+    const { privateKey } = await ensureSealingKey(layout, env.authorityKeys.files);
     await env.authorityKeys.open(authority, sealed, privateKey);
     log.info({ authority: authority.id }, "its key was shared with this host");
   } catch (error) {

@@ -1,12 +1,9 @@
-import { execFile } from "node:child_process";
-import { promisify } from "node:util";
 import { DomainError } from "../kit/index.ts";
 import type { ConnectionOptions } from "./connection-options.ts";
 import type { Props } from "./props.ts";
+import { readSecret, shellCommand } from "./secret-source.ts";
 import type { Terminal } from "./terminal.ts";
-import { readTextFile } from "./text-file.ts";
 
-const execMs = 30_000;
 const passwordLengthMin = 8;
 
 export interface Login {
@@ -62,29 +59,9 @@ function asked(terminal: Terminal): NonNullable<Terminal["prompts"]> {
 async function passwordWithoutAsking(given: Given, props: Props): Promise<string | null> {
   if (given.password !== undefined) return given.password;
   const file = given.passwordFile ?? props.password_file;
-  if (file !== undefined) return firstLine(await readTextFile(file, "the password file"), file);
-  if (props.password_exec === undefined) return null;
-  return firstLine(await outputOf(props.password_exec), "password_exec");
-}
-
-function firstLine(text: string, source: string): string {
-  const [line = ""] = text.split(/\r?\n/);
-  if (line !== "") return line;
-  throw new DomainError("invalid-input", `${source} gives no password: its first line is empty`);
-}
-
-async function outputOf(command: string): Promise<string> {
-  try {
-    const { stdout } = await promisify(execFile)("/bin/sh", ["-c", command], { timeout: execMs });
-    return stdout;
-  } catch (cause) {
-    // The cause would repeat what the command wrote, which may be the password.
-    const status = (cause as { code?: unknown }).code;
-    throw new DomainError(
-      "unauthenticated",
-      `the command of password_exec failed with status ${String(status ?? "unknown")}: run it by hand`,
-    );
-  }
+  if (file !== undefined) return readSecret({ file }, "password");
+  const command = props.password_exec;
+  return command === undefined ? null : readSecret({ exec: shellCommand(command) }, "password");
 }
 
 async function askNew(terminal: Terminal): Promise<string> {

@@ -9,6 +9,7 @@ import {
   nothing,
   pem,
   rolloutId,
+  secret,
   strict,
   timeMs,
 } from "./schemas.ts";
@@ -35,6 +36,16 @@ export const authorityKeyRoutes = {
     summary: "Takes the keys of the authorities from the host, unless it is the last that has one",
     params: ofHost,
     response: authorities,
+  },
+  unlockKeys: {
+    method: "POST",
+    path: "/authority-keys/unlocking",
+    access: "administrator",
+    status: 200,
+    summary: "Gives the Admin Node Manager that is called the passphrase of the keys in its home",
+    callsPerMinuteMax: 10,
+    body: strict({ passphrase: secret }),
+    response: strict({ hostId, authorities: list(authorityId) }),
   },
   getAdminState: {
     method: "GET",

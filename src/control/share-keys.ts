@@ -1,4 +1,4 @@
-import { DomainError, type AuthorityId, type HostId } from "../kit/index.ts";
+import { DomainError, isDomainError, type AuthorityId, type HostId } from "../kit/index.ts";
 import { holdersOf, maySign, type Authority, type Host } from "../domain/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { SealedKey, StoreTransaction, StoreView } from "./ports.ts";
@@ -20,13 +20,17 @@ export async function shareKeys(
   env: ControlEnvironment,
   { hostId, actor }: KeyShareRequest,
 ): Promise<AuthorityId[]> {
-  const { signing, sealingKey } = await env.store.read((view) => wantedShare(view, hostId));
+  const { signing, sealingKey, hosts } = await env.store.read((view) => wantedShare(view, hostId));
   const sealed: SealedKey[] = [];
-  for (const { id: authorityId } of signing)
+  for (const authority of signing)
     sealed.push({
-      authorityId,
+      authorityId: authority.id,
       hostId,
-      sealed: await env.authorityKeys.seal(authorityId, sealingKey),
+      sealed: await env.authorityKeys.seal(authority.id, sealingKey).catch((cause: unknown) => {
+        throw isDomainError(cause, "authority-unavailable")
+          ? askHolder(authority, hosts, cause)
+          : cause;
+      }),
     });
   const ids = sealed.map((key) => key.authorityId);
   const entry = {
@@ -54,7 +58,7 @@ export async function shareKeys(
 async function wantedShare(
   view: StoreView,
   hostId: HostId,
-): Promise<{ signing: Authority[]; sealingKey: string }> {
+): Promise<{ signing: Authority[]; sealingKey: string; hosts: Host[] }> {
   const host = await requireHost(view, hostId);
   if (!host.nodeManager.isAdmin || host.status !== "active")
     throw new DomainError(
@@ -68,7 +72,18 @@ async function wantedShare(
       `the Admin Node Manager of ${host.name} has not run yet, so there is no key to seal for: start it there`,
     );
   const all = await view.authorities.all();
-  return { sealingKey, signing: all.filter(({ status }) => maySign(status, "probe")) };
+  const signing = all.filter(({ status }) => maySign(status, "probe"));
+  return { sealingKey, signing, hosts: await view.topology.hosts() };
+}
+
+/** Only who has a key can seal it. */
+function askHolder(authority: Authority, hosts: readonly Host[], cause: DomainError): DomainError {
+  const holders = holdersOf(authority, hosts).map(({ id, address }) => `${id} (${address})`);
+  return new DomainError(
+    "authority-unavailable",
+    `this Admin Node Manager cannot share the key of ${authority.id}, which it does not hold or cannot use now: ask one that can with --anm-host, of ${holders.join(", ") || "none"}`,
+    { cause },
+  );
 }
 
 /**

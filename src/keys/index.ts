@@ -14,7 +14,9 @@ export {
 } from "./generation.ts";
 export { issueCertificate, issueRequest, requestForKey } from "./issue.ts";
 export {
+  encryptedPrivateKeyPem,
   generateKeyPair,
+  isEncryptedPem,
   keyPairOf,
   privateKeyFromPem,
   privateKeyToPem,
@@ -25,5 +27,12 @@ export {
 export { nodeCryptoPort } from "./node-crypto-port.ts";
 export { seal, unseal } from "./sealed.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
-export { fileSigner, keySigner, readPrivateKeyFile, type Signer } from "./signer.ts";
+export { finishReplacement, replaceFiles } from "./replace-files.ts";
+export {
+  fileSigner,
+  keySigner,
+  readPrivateKeyFile,
+  readSecretFile,
+  type Signer,
+} from "./signer.ts";
 export { makeHomeFolder } from "./make-home.ts";

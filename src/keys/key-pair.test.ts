@@ -7,6 +7,7 @@ import { describePublicKey, publicKeyText } from "../pki/index.ts";
 import type { SignatureAlgorithm } from "../pki/index.ts";
 import { issueCertificate } from "./issue.ts";
 import {
+  encryptedPrivateKeyPem,
   generateKeyPair,
   keyPairOf,
   privateKeyFromPem,
@@ -51,13 +52,15 @@ describe("private keys in PEM", () => {
     const pair = await generateKeyPair("ecdsa-p256");
     const path = join(await tempFolder(), "key.pem");
     const plain = privateKeyToPem(pair.privateKey);
-    const encrypted = privateKeyToPem(pair.privateKey, { passphrase: "päss" });
+    const encrypted = await encryptedPrivateKeyPem(pair.privateKey, "päss");
     expect(plain).toMatch(/^-----BEGIN PRIVATE KEY-----/);
     expect(encrypted).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
     await writeFile(path, encrypted);
     const opened = openssl(["pkey", "-in", path, "-passin", "pass:päss"]);
     expect(opened).toBe(plain);
-    expect(openssl(["asn1parse", "-in", path])).toContain("aes-256-cbc");
+    const parsed = openssl(["asn1parse", "-in", path]);
+    expect(parsed).toContain("aes-256-cbc");
+    expect(parsed).toContain("scrypt");
     const back = privateKeyFromPem(encrypted, { what, passphrase: "päss" });
     expect(keyPairOf(back).spki).toEqual(pair.spki);
   });
@@ -72,7 +75,7 @@ describe("private keys in PEM", () => {
 
   test("are refused with one line when the passphrase is missing or wrong, or it is no key", async () => {
     const { privateKey } = await generateKeyPair("ed25519");
-    const pem = privateKeyToPem(privateKey, { passphrase: "right" });
+    const pem = await encryptedPrivateKeyPem(privateKey, "right");
     const legacy = openssl(["genrsa", "-traditional", "-aes128", "-passout", "pass:right", "2048"]);
     for (const text of [pem, legacy]) {
       expect(() => privateKeyFromPem(text, { what })).toThrow(
@@ -103,7 +106,7 @@ describe("fileSigner", () => {
     const path = join(await tempFolder(), "key.pem");
     await expect(fileSigner(path)).rejects.toThrow(rejection("not-found", /key\.pem$/));
     const { privateKey } = await generateKeyPair("ed25519");
-    await writeFile(path, privateKeyToPem(privateKey, { passphrase: "right" }));
+    await writeFile(path, await encryptedPrivateKeyPem(privateKey, "right"));
     for (const mode of [0o640, 0o604, 0o601]) {
       await chmod(path, mode);
       await expect(fileSigner(path)).rejects.toThrow(rejection("forbidden", /0600/));

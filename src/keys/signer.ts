@@ -55,7 +55,8 @@ export async function readPrivateKeyFile(
   }
 }
 
-async function readSecretFile(path: string): Promise<string> {
+/** The text of a file that only its owner may read. Throws `not-found`, `forbidden`. */
+export async function readSecretFile(path: string): Promise<string> {
   try {
     const handle = await open(path, "r");
     try {

@@ -22,6 +22,7 @@ export {
 } from "./certificate-build.ts";
 export { crossCertificateTemplate } from "./cross-certificate.ts";
 export type { CryptoPort } from "./crypto-port.ts";
+export { encryptedPrivateKeyDer } from "./encrypted-private-key.ts";
 export type {
   AuthorityKeyId,
   BasicConstraints,

@@ -6,19 +6,14 @@ import {
   type Host,
   type NodeSettings,
 } from "../../src/domain/index.ts";
-import {
-  AgreedClock,
-  initializeDomain,
-  LeaseCandidate,
-  recordSealingKey,
-} from "../../src/control/index.ts";
+import { AgreedClock, initializeDomain, LeaseCandidate } from "../../src/control/index.ts";
 import { encodePem } from "../../src/pki/index.ts";
 import { installGeneration, presentGeneration, privateKeyToPem } from "../../src/keys/index.ts";
 import { AdminState } from "../../src/admin/admin-state.ts";
 import { FileAuthorityKeys } from "../../src/admin/authority-keys.ts";
 import type { HomeEnvironment } from "../../src/admin/environment.ts";
 import { createLogger } from "../../src/admin/log.ts";
-import { ensureSealingKey } from "../../src/admin/sealing-key.ts";
+import { announceSealingKey } from "../../src/admin/sealing-key.ts";
 import { createServer } from "../../src/admin/server.ts";
 import {
   issueFor,
@@ -143,8 +138,7 @@ async function serve(
   const log = createLogger("admin-node-manager", host.id);
   log.level = "silent";
   const state = new AdminState({ env, layout, settings, candidate, log });
-  const { spki } = await ensureSealingKey(layout);
-  await recordSealingKey(env, host.id, Buffer.from(spki).toString("base64"));
+  await announceSealingKey(state);
   await state.refreshTrust();
   await state.refreshIdentity();
   const app = await createServer(state);

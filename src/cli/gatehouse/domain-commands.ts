@@ -3,6 +3,7 @@ import type { AuthorityId } from "../../kit/index.ts";
 import { parseDuration, parseWhole } from "../duration.ts";
 import type { Page } from "./lists.ts";
 import type { ContextOf } from "./program.ts";
+import type { UnlockWish } from "./unlock.ts";
 
 /** What the domain consists of: sessions, hosts, groups, instances, and lists of all kinds. */
 export function addDomainCommands(program: Command, contextOf: ContextOf): void {
@@ -149,6 +150,7 @@ function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
       .action(async (id: AuthorityId, _options, command: Command) =>
         (await import("./changes.ts")).changeAuthority(contextOf(command), verb, id),
       );
+  addUnlock(authority, contextOf);
   for (const [verb, help] of [
     ["share", "give the keys of the CAs to another Admin Node Manager, sealed for it"],
     ["unshare", "take them from one again; never from the last that has them"],
@@ -160,6 +162,17 @@ function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
       .action(async (name: string, _options, command: Command) =>
         (await import("./changes.ts")).shareKeys(contextOf(command), verb, name),
       );
+}
+
+function addUnlock(authority: Command, contextOf: ContextOf): void {
+  authority
+    .command("unlock")
+    .description("let the Admin Node Manager of this host sign with its encrypted keys")
+    .option("--passphrase-file <file>", "file whose first line is the passphrase")
+    .option("--passphrase-exec <program...>", "program and arguments that print the passphrase")
+    .action(async (options: UnlockWish, command: Command) =>
+      (await import("./unlock.ts")).unlockKeys(contextOf(command), options),
+    );
 }
 
 function addLists(program: Command, contextOf: ContextOf): void {

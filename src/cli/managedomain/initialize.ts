@@ -6,6 +6,7 @@ import { findLogin } from "../credentials.ts";
 import { readProps } from "../props.ts";
 import type { Given } from "./command-line.ts";
 import { newHostOf } from "./new-host.ts";
+import { givenPassphrase } from "./passphrase.ts";
 
 const domainNameLengthMax = 64;
 
@@ -28,6 +29,8 @@ export async function initialize(
     terminal,
     { isNew: true },
   );
+  const passphrase = await givenPassphrase(given, "domain_passphrase");
+  if (passphrase === "") throw new DomainError("invalid-input", "--domain_passphrase is empty");
   const { initializeHome } = await import("../../admin/offline.ts");
   terminal.out(`Making the domain in ${options.home}:`);
   terminal.out("  making its CAs, its trust-signing key, and this host's key and certificate ...");
@@ -35,6 +38,7 @@ export async function initialize(
     ...host,
     domainName,
     administrator: { name: username, password },
+    passphrase,
   });
   const { settings } = made;
   terminal.out(
@@ -47,6 +51,11 @@ export async function initialize(
       `  ${made.authorityFingerprint}`,
       `The key of the domain CA is in ${made.authorityKeyFile}.`,
       `Back up ${dirname(made.authorityKeyFile)} to a safe place: without it no certificate can be issued, and whoever has it can issue any.`,
+      ...(passphrase === null
+        ? []
+        : [
+            "It is encrypted: whenever the Admin Node Manager has started, let it sign with `gatehouse authority unlock`.",
+          ]),
       "You may now start the Node Manager:",
       `  gatehouse node start --home ${options.home}`,
     ].join("\n"),

@@ -6,8 +6,6 @@ const edits =
   "changing a host or its admin capability comes with a later version; delete the host and add it again";
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
-const passphrases =
-  "encrypting the CA key with a passphrase comes with a later version; the key is in a file that only its owner can read";
 const services =
   "making a system service comes with a later version; run `gatehouse node run` from a unit of your own";
 const metrics =
@@ -36,12 +34,6 @@ export const laterWords: Readonly<Record<string, string>> = {
   yaml: deployments,
   change_passphrase: "passphrases of groups come with a later version",
   passphrase: "passphrases of groups come with a later version",
-  change_domain_passphrase: passphrases,
-  domain_passphrase: passphrases,
-  domain_passphrase_file: passphrases,
-  domain_passphrase_exec: passphrases,
-  old_passphrase: passphrases,
-  new_passphrase: passphrases,
   key_passphrase:
     "keys are never written in plain to a temporary file, so there is nothing to encrypt; for external CAs it comes with a later version",
   nm_entitystore_passphrase: "passphrases of Node Managers come with a later version",

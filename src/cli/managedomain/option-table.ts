@@ -12,6 +12,7 @@ export const commandNames = [
   "topology_synch",
   "topology_merge",
   "regen_certs",
+  "change_domain_passphrase",
   "version",
 ] as const;
 export type CommandName = (typeof commandNames)[number];
@@ -45,6 +46,10 @@ export const commandRows: readonly OptionRow[] = [
   {
     flags: "--regen_certs",
     help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's",
+  },
+  {
+    flags: "--change_domain_passphrase",
+    help: "encrypt the keys of the CAs on this host anew, while its Node Manager is stopped",
   },
   { flags: "-v, --version", help: "print the version of this installation" },
 ];
@@ -97,6 +102,51 @@ export const optionRows: readonly OptionRow[] = [
     flags: "--domain_name <name>",
     help: "subject of the CA (default: CN=Domain)",
     for: ["initialize"],
+  },
+  {
+    flags: "--domain_passphrase <text>",
+    help: "encrypts the keys of the CAs; seen by every user of this machine: prefer --domain_passphrase_file",
+    for: ["initialize"],
+  },
+  {
+    flags: "--domain_passphrase_file <file>",
+    help: "file whose first line it is",
+    for: ["initialize"],
+  },
+  {
+    flags: "--domain_passphrase_exec <command>",
+    help: "command that prints it",
+    for: ["initialize"],
+  },
+  {
+    flags: "--old_passphrase <text>",
+    help: "passphrase of the keys until now; leave it out where there is none; seen by every user of this machine: prefer --old_passphrase_file",
+    for: ["change_domain_passphrase"],
+  },
+  {
+    flags: "--old_passphrase_file <file>",
+    help: "file whose first line it is",
+    for: ["change_domain_passphrase"],
+  },
+  {
+    flags: "--old_passphrase_exec <command>",
+    help: "command that prints it",
+    for: ["change_domain_passphrase"],
+  },
+  {
+    flags: "--new_passphrase <text>",
+    help: "passphrase of the keys from now on; seen by every user of this machine: prefer --new_passphrase_file",
+    for: ["change_domain_passphrase"],
+  },
+  {
+    flags: "--new_passphrase_file <file>",
+    help: "file whose first line it is",
+    for: ["change_domain_passphrase"],
+  },
+  {
+    flags: "--new_passphrase_exec <command>",
+    help: "command that prints it",
+    for: ["change_domain_passphrase"],
   },
   {
     flags: "-m, --instance_management_port <port>",

@@ -1,7 +1,7 @@
 import { openAdmin, type OpenAdmin } from "../admin-session.ts";
 import type { CommandContext } from "../command-context.ts";
 import type { Program } from "../run-program.ts";
-import { withoutPrompts } from "../terminal.ts";
+import { withoutPrompts, type Terminal } from "../terminal.ts";
 import { productVersion } from "../version.ts";
 import { parseCommandLine, type CommandLine } from "./command-line.ts";
 
@@ -10,17 +10,28 @@ export function managedomain(open: OpenAdmin = openAdmin): Program {
   return async (args, given) => {
     const line = await parseCommandLine(args, given);
     const terminal = line.given.has("no_prompt") ? withoutPrompts(given) : given;
-    if (line.given.has("password"))
-      terminal.err(
-        "warning: a password on the command line can be seen by others: use --password_file, or conf/managedomain.props",
-      );
-    if (line.given.has("token"))
-      terminal.err(
-        "warning: a join token on the command line can be seen by others: use --token_file",
-      );
+    warnOfSecrets(line, terminal);
     await run(line, { terminal, options: line.given.connection, json: false, openAdmin: open });
     return 0;
   };
+}
+
+/** Options that hold a secret as text, and what to give in place of them. */
+const secrets = {
+  password: ["a password", "--password_file, or conf/managedomain.props"],
+  token: ["a join token", "--token_file"],
+  domain_passphrase: ["a passphrase", "--domain_passphrase_file"],
+  old_passphrase: ["a passphrase", "--old_passphrase_file"],
+  new_passphrase: ["a passphrase", "--new_passphrase_file"],
+} as const;
+
+function warnOfSecrets({ given }: CommandLine, terminal: Terminal): void {
+  for (const [name, [what, better]] of Object.entries(secrets)) {
+    if (!given.has(name)) continue;
+    // What `ps` shows from now on.
+    process.title = "managedomain";
+    terminal.err(`warning: ${what} on the command line can be seen by others: use ${better}`);
+  }
 }
 
 async function run({ command, given }: CommandLine, context: CommandContext): Promise<void> {
@@ -33,6 +44,8 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./add.ts")).add(context, given);
     case "regen_certs":
       return (await import("./regenerate.ts")).regenerateCertificates(context, given);
+    case "change_domain_passphrase":
+      return (await import("./passphrase.ts")).changePassphrase(context, given);
     case "print_topology":
       return (await import("./topology.ts")).printTopology(context);
     case "topology_check":

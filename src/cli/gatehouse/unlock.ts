@@ -1,0 +1,42 @@
+import { DomainError } from "../../kit/index.ts";
+import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
+import { readSecret } from "../secret-source.ts";
+import { requireJoined } from "./node.ts";
+
+export interface UnlockWish {
+  readonly passphraseFile?: string;
+  readonly passphraseExec?: readonly string[];
+}
+
+/** `gatehouse authority unlock`: at the Admin Node Manager of this very host, unless another is named. */
+export async function unlockKeys(context: CommandContext, wish: UnlockWish): Promise<void> {
+  const options = { ...context.options };
+  if (options.anmHost === undefined) {
+    const { settings } = await requireJoined(options.home);
+    if (!settings.isAdmin)
+      throw new DomainError(
+        "not-found",
+        `${options.home} has no Admin Node Manager: run this on a host that has one, with its --home`,
+      );
+    options.anmHost = "127.0.0.1";
+    options.anmPort = settings.port;
+  }
+  const source = { file: wish.passphraseFile, exec: wish.passphraseExec };
+  const passphrase = (await readSecret(source, "passphrase")) ?? (await ask(context));
+  return asAdmin({ ...context, options }, async (admin) => {
+    const done = await admin.call("unlockKeys", { body: { passphrase } });
+    printResult(context, done, ({ hostId, authorities }) =>
+      authorities.length === 0
+        ? `The keys on ${hostId} are unlocked; it signs with none yet: \`gatehouse findings\` says why.`
+        : `The Admin Node Manager of ${hostId} signs with ${authorities.join(", ")}.`,
+    );
+  });
+}
+
+async function ask({ terminal: { prompts } }: CommandContext): Promise<string> {
+  if (prompts !== null) return prompts.secret("Passphrase of the keys on this host");
+  throw new DomainError(
+    "usage",
+    "nobody can be asked here for the passphrase: give --passphrase-file or --passphrase-exec",
+  );
+}
