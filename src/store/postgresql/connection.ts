@@ -18,7 +18,8 @@ const keepAliveMs = 2_000;
  * - A process that stops inside a transaction keeps the others waiting for two seconds at most:
  *   less than half of a leader's lease.
  * - Serializable reads of a whole small table would collide with every write to it: by an index
- *   they collide on the rows that they read.
+ *   they collide on the rows that they read. What has no index then costs so much by the planner's
+ *   count that the server would compile each such query to machine code, for half a second.
  * - A commit has to outlive the server, and its synchronous standby where there is one.
  */
 const session = `
@@ -26,6 +27,7 @@ const session = `
   set statement_timeout = ${statementMsMax};
   set lock_timeout = ${statementMsMax - 1000};
   set enable_seqscan = off;
+  set jit = off;
   select set_config('synchronous_commit', 'on', false)
     where current_setting('synchronous_commit') in ('off', 'local', 'remote_write')`;
 
