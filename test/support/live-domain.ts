@@ -1,11 +1,10 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { get } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import { initializeHome } from "../../src/admin/offline.ts";
 import type {
   RolloutView,
@@ -25,23 +24,38 @@ import {
   fetchTrustLinks,
   isAlive,
   LoadedTrust,
+  mayDoBetterElsewhere,
   readMark,
   type ProcessMark,
   type SavedTrust,
+  type ServerAddress,
 } from "../../src/transport/index.ts";
+import { onEnd } from "./cleanup.ts";
 import { freePort } from "./free-port.ts";
+import { spawnAt } from "./network.ts";
 import { tempFolder } from "./temp-folder.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const gatehouse = join(import.meta.dirname, "..", "..", "bin", "gatehouse");
 export const password = "only for this test";
 const startMsMax = 60_000;
+/** Where there is another Admin Node Manager to call. */
+const answerMsMax = 3_000;
+
+/** Where a host is: its address, and what a command line begins with to run there. */
+export interface HostPlace {
+  readonly address: string;
+  readonly exec: readonly string[];
+}
+
+const onLoopback = (): HostPlace => ({ address: "127.0.0.1", exec: [] });
 
 /** A domain of built programs: `hosts` home folders, the first with the Admin Node Manager. */
 export class LiveDomain {
   readonly folder: string;
-  /** Of the Admin Node Manager that is called. */
-  adminPort: number;
+  /** The Admin Node Managers that may be called; the first one is. */
+  #admins: readonly ServerAddress[];
+  readonly #placeOf: (host: string) => HostPlace;
   readonly #nodes = new Map<string, ChildProcess>();
   readonly #programs: Readonly<Record<string, string>>;
   readonly #trust: LoadedTrust;
@@ -49,43 +63,44 @@ export class LiveDomain {
   #token = "";
   upstream = "";
 
-  private constructor(
-    folder: string,
-    adminPort: number,
-    { trust, programs }: { trust: LoadedTrust; programs: Readonly<Record<string, string>> },
-  ) {
-    this.folder = folder;
-    this.adminPort = adminPort;
-    this.#trust = trust;
-    this.#programs = programs;
+  private constructor(of: {
+    folder: string;
+    admin: ServerAddress;
+    trust: LoadedTrust;
+    programs: Readonly<Record<string, string>>;
+    placeOf: (host: string) => HostPlace;
+  }) {
+    this.folder = of.folder;
+    this.#admins = [of.admin];
+    this.#trust = of.trust;
+    this.#programs = of.programs;
+    this.#placeOf = of.placeOf;
     this.#caller = this.#open();
   }
 
   /**
    * Initializes, joins and starts; everything ends with the test. `programs` names the `gatehouse`
-   * of hosts that run another build than this one.
+   * of hosts that run another build than this one, `placeOf` says where each host is.
    */
   static async start(
     hosts: number,
     programs: Readonly<Record<string, string>> = {},
+    placeOf = onLoopback as (host: string) => HostPlace,
   ): Promise<LiveDomain> {
     const folder = await tempFolder();
-    const adminPort = await freePort();
+    const admin = { address: placeOf("host-1").address, port: await freePort() };
     const home = join(folder, "host-1");
     await initializeHome(home, {
       domainName: "CN=Domain",
       hostName: "host-1.test",
-      address: "127.0.0.1",
       nodeManagerName: "Node Manager on host-1.test",
-      port: adminPort,
+      ...admin,
       administrator: { name: "admin", password },
     });
     const saved = JSON.parse(await readFile(homeLayout(home).trust, "utf8")) as SavedTrust;
-    const domain = new LiveDomain(folder, adminPort, {
-      trust: LoadedTrust.restore(saved),
-      programs,
-    });
-    onTestFinished(() => domain.stop());
+    const trust = LoadedTrust.restore(saved);
+    const domain = new LiveDomain({ folder, admin, trust, programs, placeOf });
+    onEnd(() => domain.stop());
     domain.upstream = await startUpstream();
     await domain.startNode("host-1");
     await waitUntil(() => domain.logIn(), {
@@ -100,11 +115,31 @@ export class LiveDomain {
     return join(this.folder, host);
   }
 
+  /** The Admin Node Manager that is called. */
+  get admin(): ServerAddress {
+    const [admin] = this.#admins;
+    if (admin === undefined) throw new Error("there is an Admin Node Manager to call");
+    return admin;
+  }
+
+  get adminPort(): number {
+    return this.admin.port;
+  }
+
   /** Calls the Admin Node Manager at another port of this machine from now on. */
   useAdmin(port: number): void {
-    this.adminPort = port;
+    this.useAdmins([{ address: "127.0.0.1", port }]);
+  }
+
+  /** Calls these from now on: the first, and when that fails the next one. */
+  useAdmins(admins: readonly ServerAddress[]): void {
+    this.#admins = admins;
     this.#caller.close();
     this.#caller = this.#open();
+  }
+
+  placeOf(host: string): HostPlace {
+    return this.#placeOf(host);
   }
 
   /** Joins a new home folder and starts its Node Manager; returns its port. */
@@ -115,11 +150,11 @@ export class LiveDomain {
     });
     const port = await freePort();
     await joinDomain(this.home(host), {
-      anmHost: "127.0.0.1",
+      anmHost: this.admin.address,
       anmPort: this.adminPort,
       token,
       hostName,
-      address: "127.0.0.1",
+      address: this.#placeOf(host).address,
       nodeManagerName: `Node Manager on ${hostName}`,
       port,
       admin,
@@ -133,12 +168,10 @@ export class LiveDomain {
     const { logs } = homeLayout(this.home(host));
     await mkdir(logs, { recursive: true, mode: 0o700 });
     const log = openSync(join(logs, "node.log"), "a", 0o600);
-    this.#nodes.set(
-      host,
-      spawn(this.#programs[host] ?? gatehouse, ["--home", this.home(host), "node", "run"], {
-        stdio: ["ignore", log, log],
-      }),
-    );
+    const program = this.#programs[host] ?? gatehouse;
+    const command = [program, "--home", this.home(host), "node", "run"];
+    const { exec } = this.#placeOf(host);
+    this.#nodes.set(host, spawnAt(exec, command, { stdio: ["ignore", log, log] }));
     closeSync(log);
   }
 
@@ -192,12 +225,12 @@ export class LiveDomain {
 
   #open(): ApiCaller {
     return new ApiCaller(
-      { address: "127.0.0.1", port: this.adminPort, prefix: apiPrefix },
+      { ...this.admin, prefix: apiPrefix },
       adminServerTls({ trust: this.#trust, caller: "user", nowMs: () => Date.now() }),
     );
   }
 
-  /** Calls the API as the administrator; loads new trust when the server is refused, and tries again while it is away. */
+  /** Calls the API as the administrator; loads new trust when the server is refused, and tries again, or another, while it is away. */
   async call<Name extends RouteName>(
     name: Name,
     input: { params?: RouteParams<Name>; body?: RouteBody<Name>; query?: never } = {},
@@ -206,25 +239,26 @@ export class LiveDomain {
     for (;;) {
       try {
         return await callApi(this.#caller, name, {
+          ...(this.#admins.length > 1 ? { timeoutMs: answerMsMax } : {}),
           ...input,
           headers: { authorization: `Bearer ${this.#token}` },
         });
       } catch (error) {
-        const { code } = error as { code?: string };
-        if (
-          performance.now() > endMs ||
-          (code !== "unreachable" && code !== "untrusted-server" && code !== "timeout")
-        )
-          throw error;
-        const server = { address: "127.0.0.1", port: this.adminPort };
-        await fetchTrustLinks(server, this.#trust.epoch)
+        if (performance.now() > endMs || !this.#isWorthAnother(error)) throw error;
+        await fetchTrustLinks(this.admin, this.#trust.epoch, answerMsMax)
           .then((links) => this.#trust.accept(links))
           .catch(() => {});
-        this.#caller.close();
-        this.#caller = this.#open();
+        const [first, ...others] = this.#admins;
+        this.useAdmins(first === undefined ? [] : [...others, first]);
         await new Promise((resolve) => setTimeout(resolve, 50));
       }
     }
+  }
+
+  #isWorthAnother(error: unknown): boolean {
+    const { code } = error as { code?: string };
+    if (this.#admins.length > 1) return mayDoBetterElsewhere(error);
+    return code === "unreachable" || code === "untrusted-server" || code === "timeout";
   }
 
   get trust(): SavedTrust {
@@ -234,7 +268,7 @@ export class LiveDomain {
   /** A metric without labels of the Admin Node Manager that is called; undefined: it has none of that name. */
   metric(name: string): Promise<number | undefined> {
     return new Promise((resolve, reject) => {
-      const options = { host: "127.0.0.1", port: this.adminPort, path: "/metrics" };
+      const options = { host: this.admin.address, port: this.adminPort, path: "/metrics" };
       // Metrics are for everybody who can reach the port: nothing of this process's is at stake.
       get({ ...options, rejectUnauthorized: false }, (response) => {
         let text = "";
@@ -381,7 +415,7 @@ async function startUpstream(): Promise<string> {
   const server = createServer((_request, response) => response.end("ok"));
   server.keepAliveTimeout = 60_000;
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  onTestFinished(() => {
+  onEnd(() => {
     server.closeAllConnections();
     server.close();
   });

@@ -1,26 +1,15 @@
-import { Agent, request as httpsRequest } from "node:https";
-import { onTestFinished } from "vitest";
-import { LoadedTrust, ManagedRelyingParty } from "../../src/transport/index.ts";
+import { onEnd } from "./cleanup.ts";
+import { GatewayLoad, type LoadResult } from "./gateway-load.ts";
 import type { LiveDomain } from "./live-domain.ts";
 
-/** What callers of the gateways saw. */
-export interface LoadResult {
-  requests: number;
-  readonly failures: string[];
-}
+const address = "127.0.0.1";
 
-/**
- * Calls gateways without a pause, over kept and over new connections, under the trust of a managed
- * relying party. Nothing is retried: every failure counts.
- */
+/** Load on gateways of a live domain on this machine, until it is stopped or the test ends. */
 export class LiveLoad {
-  readonly #results = new Map<number, LoadResult>();
-  readonly #party: ManagedRelyingParty;
-  #isStopping = false;
-  #done: Promise<unknown> = Promise.resolve();
+  readonly #load: GatewayLoad;
 
-  private constructor(party: ManagedRelyingParty) {
-    this.#party = party;
+  private constructor(load: GatewayLoad) {
+    this.#load = load;
   }
 
   static async start(
@@ -30,96 +19,19 @@ export class LiveLoad {
     name = "load",
   ): Promise<LiveLoad> {
     const { token } = await domain.call("createRelyingParty", { body: { name } });
-    const party = new ManagedRelyingParty({
-      server: { address: "127.0.0.1", port: domain.adminPort },
-      trust: LoadedTrust.restore(domain.trust),
-      token,
-    });
-    const load = new LiveLoad(party);
-    for (const port of ports) load.#results.set(port, { requests: 0, failures: [] });
-    load.#done = Promise.all([
-      load.#stayInformed(),
-      ...ports.flatMap((port) => [
-        load.#call(port, dnsName, true),
-        load.#call(port, dnsName, false),
-      ]),
-    ]);
-    onTestFinished(() => load.stop());
+    const targets = ports.map((port) => ({ address, port }));
+    const { admin: server, trust } = domain;
+    const load = new LiveLoad(new GatewayLoad({ server, trust, token, dnsName, targets }));
+    onEnd(() => load.stop());
     return load;
-  }
-
-  async #stayInformed(): Promise<void> {
-    while (!this.#isStopping) {
-      await this.#party
-        .step(
-          () => {},
-          () => null,
-        )
-        .catch(() => {});
-      await pause(200);
-    }
-  }
-
-  async #call(port: number, servername: string, keepAlive: boolean): Promise<void> {
-    let epoch = -1;
-    let agent: Agent | null = null;
-    while (!this.#isStopping) {
-      if (agent === null || !keepAlive || epoch !== this.#party.trust.epoch) {
-        agent?.destroy();
-        epoch = this.#party.trust.epoch;
-        agent = new Agent({
-          ca: this.#party.trust.anchorsPem("traffic"),
-          servername,
-          keepAlive,
-          maxSockets: 1,
-          maxCachedSessions: 0,
-        });
-      }
-      await this.#once(agent, port, servername);
-      await pause(keepAlive ? 10 : 50);
-    }
-    agent?.destroy();
-  }
-
-  #once(agent: Agent, port: number, host: string): Promise<void> {
-    const result = this.#results.get(port);
-    if (result === undefined) return Promise.resolve();
-    result.requests += 1;
-    return new Promise((resolve) => {
-      const fail = (error: Error): void => {
-        if (!this.#isStopping) result.failures.push(`${new Date().toISOString()} ${error.message}`);
-        resolve();
-      };
-      const request = httpsRequest(
-        { agent, host: "127.0.0.1", port, headers: { host }, timeout: 10_000 },
-        (response) => {
-          response.resume();
-          response.once("error", fail);
-          response.once("end", () =>
-            response.statusCode === 200
-              ? resolve()
-              : fail(new Error(`status ${response.statusCode}`)),
-          );
-        },
-      );
-      request.once("timeout", () => request.destroy(new Error("no answer in time")));
-      request.once("error", fail);
-      request.end();
-    });
   }
 
   /** What was seen at a port so far. */
   at(port: number): LoadResult {
-    return this.#results.get(port) ?? { requests: 0, failures: [] };
+    return this.#load.at({ address, port });
   }
 
-  async stop(): Promise<void> {
-    this.#isStopping = true;
-    await this.#done;
-    this.#party.close();
+  stop(): Promise<void> {
+    return this.#load.stop();
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms));
 }

@@ -1,3 +1,4 @@
+import { spawnSync } from "node:child_process";
 import { randomBytes } from "node:crypto";
 import { existsSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -19,7 +20,7 @@ export function runPrefix(): string {
 /**
  * Vitest's global setup: marks everything that this run starts, by an environment variable that
  * children inherit and by the names of temporary folders. Its result, the teardown, fails the run
- * when a process or a folder with the mark is left, and clears it away.
+ * when a process, a network namespace or a folder with the mark is left, and clears it away.
  */
 export default function setup(): (() => Promise<void>) | undefined {
   if (process.env[runVariable] !== undefined) return undefined;
@@ -32,11 +33,14 @@ export default function setup(): (() => Promise<void>) | undefined {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     const processes = leftProcesses(mark, prefix);
+    const namespaces = leftNamespaces(prefix);
     const folders = leftFolders(prefix);
     for (const { pid } of processes) process.kill(pid, "SIGKILL");
+    for (const name of namespaces) spawnSync("ip", ["netns", "del", name]);
     for (const folder of folders) rmSync(folder, { recursive: true, force: true });
     const left = [
       ...processes.map(({ pid, command }) => `process ${pid} (${command})`),
+      ...namespaces.map((name) => `network namespace ${name}`),
       ...folders,
     ];
     if (left.length > 0) throw new Error(`the tests left behind: ${left.join(", ")}`);
@@ -48,6 +52,14 @@ export function leftFolders(prefix: string): string[] {
   return readdirSync(tmpdir())
     .filter((name) => name.startsWith(prefix))
     .map((name) => join(tmpdir(), name));
+}
+
+/** Where iproute2 keeps the names of network namespaces (ip-netns(8)). */
+const namespaceNames = "/run/netns";
+
+function leftNamespaces(prefix: string): string[] {
+  if (!existsSync(namespaceNames)) return [];
+  return readdirSync(namespaceNames).filter((name) => name.startsWith(prefix));
 }
 
 /**

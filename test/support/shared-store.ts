@@ -1,7 +1,7 @@
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
 import { saveDatabaseSettings } from "../../src/admin/offline.ts";
+import { onEnd } from "./cleanup.ts";
 import type { LiveDomain } from "./live-domain.ts";
 import { PostgresServer, superuser } from "./postgresql.ts";
 import { tempFolder } from "./temp-folder.ts";
@@ -16,7 +16,7 @@ export async function moveStoreTo(
   const database = await primary.createDatabase();
   const login = { passwordFile: join(await tempFolder(), "database-password") };
   await writeFile(login.passwordFile, `${primary.password}\n`, { mode: 0o600 });
-  const hosts = servers.map(({ port }) => `127.0.0.1:${port}`).join();
+  const hosts = servers.map(({ place, port }) => `${place.address}:${port}`).join();
   const url = `postgresql://${superuser}@${hosts}/${database}?sslmode=disable`;
   await saveDatabaseSettings(domain.home("host-1"), { url, ...login });
   await domain.call("moveStore");
@@ -26,6 +26,6 @@ export async function moveStoreTo(
 /** A server for the running test. */
 export async function testServer(): Promise<PostgresServer> {
   const server = await PostgresServer.create();
-  onTestFinished(() => server.remove());
+  onEnd(() => server.remove());
   return server;
 }
