@@ -52,7 +52,7 @@ export async function advanceRollout(
     actor: "system:leader",
     action: move.do === "apply" ? "rollout.step" : "rollout.finish",
     subject,
-    detail: {},
+    detail: { fencingToken: leadership.fencingToken },
   };
   return env.store.write(entry, async (tx) => {
     await tx.leases.require(leadership.lease, leadership.fencingToken);

@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { makeLasting, type Lasting } from "../support/cleanup.ts";
+import { FaultDomain } from "../support/fault-domain.ts";
+import { phases, runFault, wrongWrites } from "../support/fault-run.ts";
+import { faults } from "../support/faults.ts";
+import { SeededRng } from "../support/seeded-rng.ts";
+
+const seed = Number(process.env["GATEHOUSE_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
+process.stdout.write(`GATEHOUSE_SEED=${seed} repeats these faults at the same phases\n`);
+const rng = new SeededRng(seed);
+const planned = faults.map((fault) => ({
+  ...fault,
+  phase: phases[rng.below(phases.length)] ?? phases[0],
+}));
+
+let lasting: Lasting<FaultDomain>;
+beforeAll(async () => {
+  lasting = await makeLasting(() => FaultDomain.start());
+});
+afterAll(() => lasting?.remove());
+
+test.each(planned)(
+  "nothing is lost and a rotation completes after $name in phase $phase",
+  async (fault) => {
+    const { made: domain } = lasting;
+    const result = await runFault(domain, fault, fault.phase);
+    expect(result).toMatchObject({ status: "completed", failures: [] });
+    expect(await domain.live.call("verifyAudit")).toMatchObject({ ok: true });
+    expect(await wrongWrites(domain)).toEqual([]);
+  },
+);
+
+test("every certificate that was answered is in the log, once, and every writer's log has no gap", async () => {
+  const { made: domain } = lasting;
+  const rows = await domain.primary.query("select serial from issuances", domain.database);
+  const logged = new Set(rows.map((row) => row["serial"]));
+  expect(logged.size).toBe(rows.length);
+  expect(domain.issuance.signed.filter(({ serial }) => !logged.has(serial))).toEqual([]);
+});
