@@ -11,7 +11,7 @@ import {
 import type { AdminState } from "./admin-state.ts";
 import { FindingWatch } from "./finding-hooks.ts";
 import { keepSharedKeys } from "./shared-keys.ts";
-import { advanceAsLeader } from "./lead.ts";
+import { advanceAsLeader, anchorAudit } from "./lead.ts";
 import { writeProjections } from "./projections.ts";
 import { prepareOwnProbes } from "./own-probes.ts";
 import { watchAdmins } from "./admin-reports.ts";
@@ -38,6 +38,7 @@ export async function runJobs(state: AdminState, signal: AbortSignal): Promise<v
     watchFindings,
     watchAdmins,
     watchAuditChain,
+    anchorAudit,
   ];
   await Promise.all(jobs.map((job) => job(state, signal)));
 }

@@ -1,7 +1,10 @@
-import { isDomainError, type RolloutId } from "../kit/index.ts";
-import { advanceRollout, type Leadership } from "../control/index.ts";
+import { setTimeout as sleep } from "node:timers/promises";
+import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
+import { advanceRollout, anchorHeads, type ChainHead, type Leadership } from "../control/index.ts";
 import type { Move } from "../planning/index.ts";
 import type { AdminState } from "./admin-state.ts";
+
+const anchorEveryMs = 10_000;
 
 /** The leader's next move; a step that needs a key which is not here is made by who has it. */
 export async function advanceAsLeader(
@@ -16,5 +19,22 @@ export async function advanceAsLeader(
     if (!isDomainError(error, "authority-unavailable")) throw error;
     await state.peers.advance(id, leadership, error);
     return { do: "nothing" };
+  }
+}
+
+/** As long as this process leads, it keeps the newest link of every log in its own. */
+export async function anchorAudit(
+  { env, candidate, nodeManagerId: writer, log }: AdminState,
+  signal: AbortSignal,
+): Promise<void> {
+  let last: readonly ChainHead[] = [];
+  while (!signal.aborted) {
+    const { leadership } = candidate;
+    if (leadership !== null)
+      last = await anchorHeads(env, leadership, { writer, last }).catch((error: unknown) => {
+        log.warn({ error: describeError(error) }, "the logs could not be anchored");
+        return last;
+      });
+    await sleep(anchorEveryMs, undefined, { signal }).catch(() => undefined);
   }
 }

@@ -57,6 +57,7 @@ export type {
   AuditVerdict,
   AuthorityReader,
   AuthorityWriter,
+  ChainHead,
   ChainLink,
   CredentialReader,
   CredentialWriter,
@@ -115,4 +116,5 @@ export { relayedJob } from "./issue.ts";
 export { hostDifferences, topologyDifferences } from "./topology-differences.ts";
 export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";
+export { anchorAction, anchorHeads, anchorsOf } from "./anchor-heads.ts";
 export { LeaseCandidate, type Leadership } from "./leadership.ts";

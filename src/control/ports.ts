@@ -353,6 +353,9 @@ export interface ChainLink {
   readonly issuanceTo: number;
 }
 
+/** The newest link of a writer's chain. */
+export type ChainHead = Pick<ChainLink, "writer" | "number" | "hash">;
+
 export interface AuditRecord extends AuditEntry, LogPosition {
   readonly atMs: number;
 }
@@ -361,8 +364,8 @@ export interface AuditReader {
   /** The next ones after what was read, oldest first; those of one writer in their order. */
   page(after: LogCursor, limit: number): Promise<AuditRecord[]>;
   links(writer: string, after: number, limit: number): Promise<ChainLink[]>;
-  writers(): Promise<string[]>;
-  /** Recomputes every link; the first that does not verify is named. */
+  heads(): Promise<ChainHead[]>;
+  /** Recomputes every link, and looks for every anchored one; the first that does not verify is named. */
   verify(): Promise<AuditVerdict>;
 }
 

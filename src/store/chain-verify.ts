@@ -1,8 +1,15 @@
 import { setImmediate } from "node:timers/promises";
-import type { AuditVerdict, ChainLink } from "../control/index.ts";
+import {
+  anchorAction,
+  anchorsOf,
+  type AuditVerdict,
+  type ChainHead,
+  type ChainLink,
+} from "../control/index.ts";
 import {
   auditBetween,
   firstPrevious,
+  heads,
   issuancesBetween,
   linkHash,
   linksAfter,
@@ -11,7 +18,6 @@ import {
 import type { Executor } from "./executor.ts";
 import { statement } from "./statement.ts";
 
-const heads = statement((db) => db.selectFrom("chain_heads").selectAll().orderBy("writer"));
 const tails = statement((db) =>
   db
     .selectFrom("chain_links")
@@ -34,15 +40,9 @@ const issuanceCounts = statement((db) =>
 /** Links read at once; between pages the event loop gets its turn. */
 const linksPerPage = 16;
 
-interface Head {
-  readonly writer: string;
-  readonly number: number;
-  readonly hash: string;
-}
-
 /** What one writer's chain should cover, taken from one snapshot before its links are walked. */
 interface Expected {
-  readonly head: Head;
+  readonly head: ChainHead;
   readonly audit: number;
   readonly issuances: number;
 }
@@ -51,8 +51,9 @@ type Broken = Extract<AuditVerdict, { ok: false }>;
 
 /**
  * Recomputes every link from the rows that it covers. Finds rows that were changed, removed or
- * added, links that were changed or removed, and chains shorter than their recorded head. What it
- * cannot find: someone who rewrites rows, links and heads together; a head kept elsewhere does.
+ * added, links that were changed or removed, chains shorter than their recorded head, and chains
+ * that lack a link which another writer's log anchors. What it cannot find: someone who rewrites
+ * all of them together; a head kept elsewhere does.
  */
 export async function verifyChain(executor: Executor): Promise<AuditVerdict> {
   const [headRows, tailRows, auditRows, issuanceRows] = await executor.snapshot([
@@ -62,6 +63,7 @@ export async function verifyChain(executor: Executor): Promise<AuditVerdict> {
     issuanceCounts({}),
   ] as const);
   const total = { links: 0, records: 0, issuances: 0 };
+  const anchors: ChainHead[] = [];
   const writers = new Set(
     [headRows, tailRows, auditRows, issuanceRows].flatMap((rows) => rows.map((row) => row.writer)),
   );
@@ -80,18 +82,32 @@ export async function verifyChain(executor: Executor): Promise<AuditVerdict> {
         head.number + 1,
         `the recorded head is link ${head.number}, but there are links after it`,
       );
-    const failure = await walk(executor, expected);
+    const failure = await walk(executor, expected, anchors);
     if (failure !== undefined) return failure;
     total.links += head.number;
     total.records += expected.audit;
     total.issuances += expected.issuances;
   }
-  return { ok: true, ...total };
+  return (await findLostAnchor(executor, anchors)) ?? { ok: true, ...total };
+}
+
+async function findLostAnchor(
+  executor: Executor,
+  anchors: readonly ChainHead[],
+): Promise<Broken | undefined> {
+  for (const { writer, number, hash } of anchors) {
+    const after = number - 1;
+    const [link] = await executor.rows(linksAfter({ writer, after, to: number, limit: 1 }));
+    if (link?.hash !== hash)
+      return broken(writer, number, "it is not the link that a leader's log has anchored");
+  }
+  return undefined;
 }
 
 async function walk(
   executor: Executor,
   { head, audit, issuances }: Expected,
+  anchors: ChainHead[],
 ): Promise<Broken | undefined> {
   let previous: ChainLink | undefined;
   const covered = { audit: 0, issuances: 0 };
@@ -118,6 +134,8 @@ async function walk(
           "its hash is not that of the rows it covers: one was changed, removed or added",
         );
       }
+      for (const { action, detail } of auditRows)
+        if (action === anchorAction) anchors.push(...anchorsOf(JSON.parse(detail)));
       covered.audit += auditRows.length;
       covered.issuances += issuanceRows.length;
       previous = link;

@@ -73,6 +73,8 @@ const putHead = statement((db, p: { writer: string; number: number; hash: string
     .onConflict((oc) => oc.column("writer").doUpdateSet({ number: p.number, hash: p.hash })),
 );
 
+/** The newest link of every writer. */
+export const heads = statement((db) => db.selectFrom("chain_heads").selectAll().orderBy("writer"));
 /** The hash of a writer's newest link. */
 export const headHash = statement((db, p: { writer: string }) =>
   db.selectFrom("chain_heads").select("hash").where("writer", "=", p.writer),

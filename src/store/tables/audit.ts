@@ -3,6 +3,7 @@ import type {
   AuditReader,
   AuditRecord,
   AuditVerdict,
+  ChainHead,
   ChainLink,
   LogCursor,
 } from "../../control/index.ts";
@@ -10,9 +11,9 @@ import { verifyChain } from "../chain-verify.ts";
 import type { Executor } from "../executor.ts";
 import type { AuditRow } from "../schema.ts";
 import { statement, type Query } from "../statement.ts";
-import { readLink } from "../chain.ts";
+import { heads, readLink } from "../chain.ts";
 import { parseDocument } from "./document.ts";
-import { nextOfLogs, writersOf } from "./logs.ts";
+import { nextOfLogs } from "./logs.ts";
 
 type Appended = Omit<AuditRow, "position">;
 
@@ -84,8 +85,8 @@ export class AuditView implements AuditReader {
     return (await this.#executor.rows(links({ writer, after, limit }))).map(readLink);
   }
 
-  writers(): Promise<string[]> {
-    return writersOf(this.#executor);
+  heads(): Promise<ChainHead[]> {
+    return this.#executor.rows(heads({}));
   }
 
   verify(): Promise<AuditVerdict> {

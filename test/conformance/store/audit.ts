@@ -1,4 +1,5 @@
 import { expect, test } from "vitest";
+import { anchorHeads } from "../../../src/control/index.ts";
 import { DomainError } from "../../../src/kit/index.ts";
 import { entry, issuance } from "./examples.ts";
 import { openStore, testClock, type StoreHarness } from "./harness.ts";
@@ -47,7 +48,10 @@ export function auditTests(harness: StoreHarness): void {
     const second = await openStore(harness, place, { writer: "nodemanager-2" });
     await second.write(entry, (tx) => tx.issuances.append(issuance("ffff")));
     await second.read(async ({ audit, issuances }) => {
-      expect(await audit.writers()).toEqual(["nodemanager-1", "nodemanager-2"]);
+      expect((await audit.heads()).map(({ writer }) => writer)).toEqual([
+        "nodemanager-1",
+        "nodemanager-2",
+      ]);
       const links = await audit.links("nodemanager-1", 0, 1000);
       expect(links.map(({ number }) => number)).toEqual(links.map((_, i) => i + 1));
       for (const [i, link] of links.entries()) {
@@ -142,5 +146,35 @@ export function auditTests(harness: StoreHarness): void {
     const verdict = await (await openStore(harness, place)).read((view) => view.audit.verify());
     expect(verdict).toMatchObject({ ok: false, link });
     expect(verdict).toHaveProperty("text", expect.stringMatching(/^link \d+ of nodemanager-\d: /));
+  });
+
+  test("a log that was rewritten as a whole is named once a leader's log had anchored it, and not if it only grew", async () => {
+    const place = await harness.place();
+    const first = await openStore(harness, place);
+    await first.write(entry, async () => {});
+    await first.close();
+    const leader = await openStore(harness, place, { writer: "nodemanager-2" });
+    const lease = await leader.note((tx) => tx.leases.claim("leader", "nodemanager-2", undefined));
+    const leadership = { lease: lease.name, fencingToken: lease.fencingToken };
+    const of = { writer: "nodemanager-2", last: [] };
+    const anchored = await anchorHeads({ store: leader }, leadership, of);
+    expect(anchored.map(({ writer, number }) => [writer, number])).toEqual([["nodemanager-1", 1]]);
+    await leader.close();
+    const again = await openStore(harness, place);
+    await again.write(entry, async () => {});
+    expect(await again.read((view) => view.audit.verify())).toMatchObject({ ok: true, links: 3 });
+    await again.close();
+    const tables = ["audit_records", "chain_links", "chain_heads"];
+    for (const table of tables)
+      await harness.tamper(place, `delete from ${table} where writer = 'nodemanager-1'`);
+    const forger = await openStore(harness, place);
+    await forger.write({ ...entry, actor: "user:mallory" }, async () => {});
+    await forger.write(entry, async () => {});
+    expect(await forger.read((view) => view.audit.verify())).toMatchObject({
+      ok: false,
+      writer: "nodemanager-1",
+      link: 1,
+      text: "link 1 of nodemanager-1: it is not the link that a leader's log has anchored",
+    });
   });
 }
