@@ -4,7 +4,9 @@ import { advanceRollout, anchorHeads, type ChainHead, type Leadership } from "..
 import type { Move } from "../planning/index.ts";
 import type { AdminState } from "./admin-state.ts";
 
-const anchorEveryMs = 10_000;
+/** Each is looked for whenever the chains are verified. */
+const anchorEveryMs = 60_000;
+const leadsYetEveryMs = 1_000;
 
 /** The leader's next move; a step that needs a key which is not here is made by who has it. */
 export async function advanceAsLeader(
@@ -35,6 +37,7 @@ export async function anchorAudit(
         log.warn({ error: describeError(error) }, "the logs could not be anchored");
         return last;
       });
-    await sleep(anchorEveryMs, undefined, { signal }).catch(() => undefined);
+    const restMs = leadership === null ? leadsYetEveryMs : anchorEveryMs;
+    await sleep(restMs, undefined, { signal }).catch(() => undefined);
   }
 }
