@@ -12,7 +12,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts", "test/architecture/**/*.test.ts"],
+          include: [
+            "src/**/*.test.ts",
+            "test/architecture/**/*.test.ts",
+            "test/history/**/*.test.ts",
+          ],
           // Some start a database server, and a busy machine takes its time.
           testTimeout: 20_000,
           sequence: { groupOrder: 0 },

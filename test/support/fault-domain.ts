@@ -3,6 +3,7 @@ import { symlink } from "node:fs/promises";
 import { homeLayout } from "../../src/domain/index.ts";
 import type { HostId, ProcessId } from "../../src/kit/index.ts";
 import type { ServerAddress } from "../../src/transport/index.ts";
+import { HistoryClients } from "../history/clients.ts";
 import { onEnd } from "./cleanup.ts";
 import { upstreamPort } from "./gateway-load.ts";
 import { HostLoad } from "./host-load.ts";
@@ -11,6 +12,7 @@ import { LeaseWatch } from "./lease-watch.ts";
 import { LiveDomain } from "./live-domain.ts";
 import { TestNetwork } from "./network.ts";
 import { PostgresServer, type ServerPlace } from "./postgresql.ts";
+import type { SeededRng } from "./seeded-rng.ts";
 import { moveStoreTo } from "./shared-store.ts";
 import { mountDisk, unmountDisk } from "./small-disk.ts";
 import { tempFolder } from "./temp-folder.ts";
@@ -25,6 +27,9 @@ const databaseSettings = {
 };
 const databaseDiskMegabytes = 256;
 const homeDiskMegabytes = 64;
+
+const clientsCount = 3;
+const registersCount = 3;
 
 /** A host with an Admin Node Manager that holds the keys of the CAs. */
 export interface AdminHost {
@@ -55,6 +60,7 @@ export class FaultDomain {
   readonly calls: readonly Calls[];
   readonly issuance: IssuanceWatch;
   readonly lease: LeaseWatch;
+  readonly clients: HistoryClients;
   /** On a disk of its own. */
   readonly smallHome: string;
   primary: PostgresServer;
@@ -67,6 +73,7 @@ export class FaultDomain {
     database: string;
     calls: readonly Calls[];
     issuance: IssuanceWatch;
+    clients: HistoryClients;
     servers: readonly [PostgresServer, PostgresServer];
     smallHome: string;
   }) {
@@ -77,12 +84,13 @@ export class FaultDomain {
     this.calls = of.calls;
     this.issuance = of.issuance;
     this.smallHome = of.smallHome;
+    this.clients = of.clients;
     [this.primary, this.standby] = of.servers;
     this.lease = LeaseWatch.start(() => this.primary, of.database);
   }
 
   /** Lives until the test ends, or until what was made with it is removed. */
-  static async start(): Promise<FaultDomain> {
+  static async start(rng: SeededRng): Promise<FaultDomain> {
     const network = await TestNetwork.create();
     for (const name of ["host-1", "host-2", "host-3", "client", "db-1", "db-2"])
       await network.addHost(name);
@@ -110,6 +118,7 @@ export class FaultDomain {
     );
     const database = await databaseOf(servers[0]);
     await watchClaims(servers[0], database);
+    const clients = await startClients(live, issuance, rng);
     return new FaultDomain({
       network,
       live,
@@ -117,6 +126,7 @@ export class FaultDomain {
       database,
       calls,
       issuance,
+      clients,
       servers,
       smallHome,
     });
@@ -209,6 +219,31 @@ async function startCalls(network: TestNetwork, live: LiveDomain): Promise<Calls
     calls.push(...own.map(([to, target]) => ({ from, to, load, target })));
   }
   return calls;
+}
+
+/** Clients that change what serves nobody: groups without instances, instances that do not run. */
+async function startClients(
+  live: LiveDomain,
+  { signed }: IssuanceWatch,
+  rng: SeededRng,
+): Promise<HistoryClients> {
+  const hostId = "host-3" as HostId;
+  const registers = [];
+  for (let i = 1; i <= registersCount; i++) {
+    const body = { name: "first", group: `register-${i}`, hostId };
+    const { id, groupId, groupName } = await live.call("createInstance", { body });
+    await live.call("deleteInstance", { params: { id } });
+    registers.push({ id: groupId, name: groupName });
+  }
+  return HistoryClients.start(clientsCount, {
+    admins: live.admins,
+    trust: live.trust,
+    token: live.token,
+    registers,
+    hostId,
+    spareSerial: () => signed.at(-1)?.serial,
+    rng,
+  });
 }
 
 async function databaseOf(server: PostgresServer): Promise<string> {

@@ -1,4 +1,5 @@
 import { appendFileSync } from "node:fs";
+import type { Envelope, TrustDocument } from "../../src/domain/index.ts";
 import type { RouteBody } from "../../src/contract/index.ts";
 import { staleWrites, type Calls, type FaultDomain } from "./fault-domain.ts";
 import type { Fault } from "./faults.ts";
@@ -165,4 +166,47 @@ export async function wrongWrites(domain: FaultDomain): Promise<unknown[]> {
     database,
   );
   return [...repeatedSerials, ...gaps, ...(await staleWrites(domain))];
+}
+
+/** Acknowledged changes that are not in the audit log as often as they may be, or not in force. */
+export async function wrongCounts({ primary, database, clients }: FaultDomain): Promise<string[]> {
+  const { counts, revoked } = clients.record;
+  const found: string[] = [];
+  const logged = await primary.query(
+    "select action, count(*)::int as records from audit_records group by action",
+    database,
+  );
+  for (const [action, { acknowledged, tried }] of counts) {
+    const records = Number(logged.find((row) => row["action"] === action)?.["records"] ?? 0);
+    // Others make tokens and instances too.
+    const isTooMany = action === "group.configure" && records > tried;
+    if (records < acknowledged || isTooMany)
+      found.push(`${action}: ${records} records, ${acknowledged} of ${tried} acknowledged`);
+  }
+  const repeated = await primary.query(
+    `select subject from audit_records where action = 'instance.create' and subject ~ '^client-'
+      group by subject having count(*) > 1`,
+    database,
+  );
+  found.push(...repeated.map((row) => `${String(row["subject"])} was created twice`));
+  return [...found, ...(await notDenied({ primary, database }, revoked))];
+}
+
+/** Revoked certificates that the newest trust document does not deny. */
+async function notDenied(
+  { primary, database }: Pick<FaultDomain, "primary" | "database">,
+  serials: readonly string[],
+): Promise<string[]> {
+  const [newest] = await primary.query(
+    "select envelope from trust_links order by epoch desc limit 1",
+    database,
+  );
+  const { payload } = JSON.parse(String(newest?.["envelope"])) as Envelope;
+  const { denied } = JSON.parse(Buffer.from(payload, "base64").toString("utf8")) as TrustDocument;
+  const fingerprints = new Set(denied.map(({ fingerprint }) => fingerprint));
+  const issued = await primary.query("select serial, fingerprint from issuances", database);
+  return issued
+    .filter((row) => serials.includes(String(row["serial"])))
+    .filter((row) => !fingerprints.has(String(row["fingerprint"])))
+    .map((row) => `${String(row["serial"])} was revoked, and is not denied`);
 }

@@ -122,6 +122,11 @@ export class LiveDomain {
     return admin;
   }
 
+  /** All that may be called. */
+  get admins(): readonly ServerAddress[] {
+    return this.#admins;
+  }
+
   get adminPort(): number {
     return this.admin.port;
   }
@@ -259,6 +264,11 @@ export class LiveDomain {
     const { code } = error as { code?: string };
     if (this.#admins.length > 1) return mayDoBetterElsewhere(error);
     return code === "unreachable" || code === "untrusted-server" || code === "timeout";
+  }
+
+  /** Of the administrator's session. */
+  get token(): string {
+    return this.#token;
   }
 
   get trust(): SavedTrust {
