@@ -21,6 +21,7 @@ import {
 } from "../store/index.ts";
 import { FileAuthorityKeys } from "./authority-keys.ts";
 import { openDatabaseAccess, usesDatabase } from "./database.ts";
+import { keepingKeys } from "./idempotency.ts";
 import { passwordHasher } from "./passwords.ts";
 
 const machineClock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
@@ -60,7 +61,7 @@ export async function openEnvironment(
   );
   const authorityKeys = new FileAuthorityKeys(layout, clock);
   return {
-    store,
+    store: keepingKeys(store, clock),
     clock,
     rng,
     authorityKeys,

@@ -1,7 +1,11 @@
+import { AsyncLocalStorage } from "node:async_hooks";
 import { createHash } from "node:crypto";
-import type { FastifyInstance } from "fastify";
-import { DomainError } from "../kit/index.ts";
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { DomainError, type Clock } from "../kit/index.ts";
+import { routes, type RouteName } from "../contract/index.ts";
+import type { Store, StoreTransaction } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
+import { problemOf } from "./problem.ts";
 
 const answerLifetimeMs = 24 * 3600 * 1000;
 /**
@@ -10,29 +14,90 @@ const answerLifetimeMs = 24 * 3600 * 1000;
  */
 const secretOperations = new Set(["createJoinToken", "createRelyingParty", "unlockKeys"]);
 
+/** A user's write with an `Idempotency-Key`, while it is served. */
+interface KeyedWrite {
+  readonly key: string;
+  readonly requestHash: string;
+  /** True for a route that answers with 204: then the answer is known before the write is done. */
+  readonly isWithoutBody: boolean;
+  isKept: boolean;
+}
+
+const served = new AsyncLocalStorage<KeyedWrite>();
+
+/**
+ * A store whose transactions keep the key of the request that makes them, each key once: however
+ * often a request is repeated, wherever, and whatever dies in between, it changes nothing twice.
+ */
+export function keepingKeys(store: Store, clock: Clock): Store {
+  return {
+    read: (work) => store.read(work),
+    note: (work) => store.note(work),
+    revision: () => store.revision(),
+    waitForRevision: (after, timeoutMs) => store.waitForRevision(after, timeoutMs),
+    lastKnown: () => store.lastKnown(),
+    close: () => store.close(),
+    async write(audit, work) {
+      const request = served.getStore();
+      if (request === undefined || request.isKept) return store.write(audit, work);
+      const result = await store.write(audit, async (tx) => {
+        await keepKey(tx, request, clock.nowMs());
+        return work(tx);
+      });
+      request.isKept = true;
+      return result;
+    },
+  };
+}
+
+async function keepKey(
+  tx: StoreTransaction,
+  { key, requestHash, isWithoutBody }: KeyedWrite,
+  nowMs: number,
+): Promise<void> {
+  if ((await tx.accounts.answer(key, nowMs)) !== undefined) throw carriedOut();
+  const { status, body } = problemOf(carriedOut());
+  await tx.accounts.putAnswer({
+    key,
+    requestHash,
+    status: isWithoutBody ? 204 : status,
+    body: isWithoutBody ? "" : JSON.stringify(body),
+    expiresAtMs: nowMs + answerLifetimeMs,
+  });
+}
+
+/** What a repetition is told until the answer of the first is kept; for good, if that was lost. */
+function carriedOut(): DomainError {
+  return new DomainError(
+    "conflict",
+    "the request with this Idempotency-Key was carried out, and its answer is not known: look at what it has changed",
+  );
+}
+
 /**
  * Gives a user's write with an `Idempotency-Key` that was answered before the same answer again,
- * for a day. The same key with another request is refused.
+ * for a day. The same key with another request is refused. What the handler writes must go through
+ * `keepingKeys`.
  */
 export function rememberAnswers(app: FastifyInstance, state: AdminState): void {
   const { store, clock } = state.env;
   const begun = new Set<string>();
-  const describe = (request: { method: string; url: string; body: unknown }): string =>
-    hashOf(`${request.method} ${request.url} ${JSON.stringify(request.body ?? null)}`);
+  const writes = new WeakMap<FastifyRequest, KeyedWrite>();
   app.addHook("preHandler", async (request, reply) => {
-    const key = keyOf(request);
-    if (key === null) return undefined;
-    const answer = await store.read((view) => view.accounts.answer(key, clock.nowMs()));
+    const write = keyedWrite(request);
+    if (write === null) return undefined;
+    const answer = await store.read((view) => view.accounts.answer(write.key, clock.nowMs()));
+    if (begun.has(write.key))
+      throw new DomainError(
+        "conflict",
+        "a request with this Idempotency-Key is still being worked on",
+      );
     if (answer === undefined) {
-      if (begun.has(key))
-        throw new DomainError(
-          "conflict",
-          "a request with this Idempotency-Key is still being worked on",
-        );
-      begun.add(key);
+      begun.add(write.key);
+      writes.set(request, write);
       return undefined;
     }
-    if (answer.requestHash !== describe(request))
+    if (answer.requestHash !== write.requestHash)
       throw new DomainError(
         "conflict",
         "this Idempotency-Key was used for another request: choose a new one",
@@ -40,44 +105,58 @@ export function rememberAnswers(app: FastifyInstance, state: AdminState): void {
     return reply
       .header("idempotent-replay", "true")
       .status(answer.status)
-      .type("application/json")
+      .type(answer.status < 400 ? "application/json" : "application/problem+json")
       .send(answer.body);
   });
+  app.addHook("preHandler", (request, _reply, done) => {
+    const write = writes.get(request);
+    if (write === undefined) done();
+    else served.run(write, done);
+  });
   app.addHook("onSend", async (request, reply, payload) => {
-    const key = keyOf(request);
-    if (key === null || reply.hasHeader("idempotent-replay") || !begun.has(key)) return payload;
-    if (reply.statusCode < 400) {
+    const write = writes.get(request);
+    if (write === undefined) return payload;
+    if (reply.statusCode < 400 && !(write.isKept && write.isWithoutBody)) {
+      const { key, requestHash } = write;
       const answer = {
         key,
-        requestHash: describe(request),
+        requestHash,
         status: reply.statusCode,
         body: typeof payload === "string" ? payload : "",
         expiresAtMs: clock.nowMs() + answerLifetimeMs,
       };
       await store.note((tx) => tx.accounts.putAnswer(answer));
     }
-    begun.delete(key);
+    begun.delete(write.key);
     return payload;
   });
 }
 
 interface KeyedRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly body: unknown;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly caller: { readonly kind: string; readonly name?: string } | null;
   readonly routeOptions: { readonly schema?: unknown };
 }
 
-/** Hash over caller and key, or null where answers are not kept. */
-function keyOf(request: KeyedRequest): string | null {
+/** Null where answers are not kept. */
+function keyedWrite(request: KeyedRequest): KeyedWrite | null {
   const header = request.headers["idempotency-key"];
-  const { operationId } = (request.routeOptions.schema ?? {}) as { operationId?: string };
+  const { operationId = "" } = (request.routeOptions.schema ?? {}) as { operationId?: string };
   if (
     typeof header !== "string" ||
     request.caller?.kind !== "user" ||
-    secretOperations.has(operationId ?? "")
+    secretOperations.has(operationId)
   )
     return null;
-  return hashOf(`${request.caller.name}\n${header}`);
+  return {
+    key: hashOf(`${request.caller.name}\n${header}`),
+    requestHash: hashOf(`${request.method} ${request.url} ${JSON.stringify(request.body ?? null)}`),
+    isWithoutBody: routes[operationId as RouteName].status === 204,
+    isKept: false,
+  };
 }
 
 function hashOf(text: string): string {
