@@ -1,5 +1,11 @@
 import { randomUUID } from "node:crypto";
-import { isDomainError, type GroupId, type HostId, type ProcessId } from "../../src/kit/index.ts";
+import {
+  DomainError,
+  isDomainError,
+  type GroupId,
+  type HostId,
+  type ProcessId,
+} from "../../src/kit/index.ts";
 import type { RouteName, RouteResponse } from "../../src/contract/index.ts";
 import {
   adminServerTls,
@@ -203,8 +209,12 @@ class HistoryClient {
     for (let tries = 1; ; tries++) {
       const admin = this.#anyAdmin();
       try {
-        const call = { ...input, headers, timeoutMs: answerMsMax };
-        const answer = await callApi(this.#callerTo(admin), name, call);
+        const answer = await callApi(this.#callerTo(admin), name, {
+          ...input,
+          headers,
+          timeoutMs: answerMsMax,
+          onLastKnown: refuseLastKnown,
+        });
         return { answer, outcome: "done", code, tries, invokedMs, answeredMs: performance.now() };
       } catch (error) {
         code = isDomainError(error) ? error.code : "internal";
@@ -251,6 +261,11 @@ class HistoryClient {
     for (const caller of this.#callers.values()) caller.close();
     this.#callers.clear();
   }
+}
+
+/** What an Admin Node Manager says that cannot reach the store is marked as old, and claims nothing. */
+function refuseLastKnown(asOf: Date): never {
+  throw new DomainError("store-unavailable", `what is known is of ${asOf.toISOString()}`);
 }
 
 interface Ended<Answer> {

@@ -98,7 +98,7 @@ export class FaultDomain {
     const smallHome = await tempFolder();
     await mountDisk(smallHome, homeDiskMegabytes);
     onEnd(() => unmountDisk(smallHome));
-    const live = await LiveDomain.start(1, (host) => network.host(host));
+    const live = await LiveDomain.start(1, {}, (host) => network.host(host));
     const login = await moveStoreTo(live, servers);
     await symlink(smallHome, live.home("host-2"));
     const first = live.admin;
@@ -215,6 +215,7 @@ async function startCalls(network: TestNetwork, live: LiveDomain): Promise<Calls
       token,
       dnsName: "service.test",
       targets: own.map(([, target]) => target),
+      pauseMs: { kept: 40, fresh: 200 },
     });
     calls.push(...own.map(([to, target]) => ({ from, to, load, target })));
   }

@@ -13,6 +13,9 @@ const rotation: RouteBody<"createPlan"> = {
   subject: null,
 };
 
+/** Each look reads the whole domain. */
+const pollMs = 100;
+
 /** Phases of a rotation that last long enough to be met. */
 export const phases = ["introduce", "reissue", "observe", "retire"] as const;
 export type Phase = (typeof phases)[number];
@@ -24,7 +27,7 @@ export interface FaultFigures {
   readonly phase: string;
   /** The longest time in which the lease was not renewed by anybody; without a fault it is renewed every second. */
   readonly withoutLeader: number;
-  /** The longest time in which nobody signed; without a fault the next certificate is asked for 0.1 s after the last. */
+  /** The longest time in which nobody signed; without a fault the next certificate is asked for 0.15 s after the last. */
   readonly withoutIssuance: number;
   /** From the fault to the end of the rotation, with every host heard of. */
   readonly untilHealed: number;
@@ -60,6 +63,7 @@ export async function runFault(
       cut.untilMs = Date.now();
     },
     150_000,
+    pollMs,
   );
   if (begunMs === null) throw new Error(`the rotation had no phase ${phase} or later`);
   await untilHealed(domain);
@@ -147,7 +151,7 @@ async function untilHealed({ live, primary }: FaultDomain): Promise<void> {
       ];
       return left.length === 0;
     },
-    { deadlineMs: 60_000, what: "all is healed" },
+    { deadlineMs: 60_000, pollMs, what: "all is healed" },
   ).catch((cause: unknown) => {
     throw new Error(`not healed: ${left.join("; ")}`, { cause });
   });

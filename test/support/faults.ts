@@ -121,9 +121,9 @@ async function cutHost(domain: FaultDomain): Promise<void> {
   const requests = async (): Promise<number> =>
     (await inside?.load.report())?.[0]?.result.requests ?? 0;
   const before = await requests();
-  await waitUntil(async () => (await requests()) > before + 200, {
+  await waitUntil(async () => (await requests()) > before + 40, {
     deadlineMs,
-    what: "200 requests more on the host that is cut off",
+    what: "40 requests more on the host that is cut off",
   });
   await domain.untilWrites();
   await domain.network.heal();

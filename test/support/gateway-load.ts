@@ -14,6 +14,8 @@ export interface LoadOrder {
   readonly token: string;
   readonly dnsName: string;
   readonly targets: readonly ServerAddress[];
+  /** Between two calls over one connection, and between two connections. Absent: hardly any. */
+  readonly pauseMs?: { readonly kept: number; readonly fresh: number };
 }
 
 /** What callers of one gateway saw. */
@@ -40,12 +42,14 @@ export class GatewayLoad {
   readonly #results = new Map<ServerAddress, LoadResult>();
   readonly #party: ManagedRelyingParty;
   readonly #dnsName: string;
+  readonly #pauseMs: { readonly kept: number; readonly fresh: number };
   readonly #done: Promise<unknown>;
   #isStopping = false;
 
-  constructor({ server, trust, token, dnsName, targets }: LoadOrder) {
+  constructor({ server, trust, token, dnsName, targets, pauseMs }: LoadOrder) {
     this.#party = new ManagedRelyingParty({ server, trust: LoadedTrust.restore(trust), token });
     this.#dnsName = dnsName;
+    this.#pauseMs = pauseMs ?? { kept: 10, fresh: 50 };
     for (const target of targets) this.#results.set(target, { requests: 0, failures: [] });
     this.#done = Promise.all([
       this.#stayInformed(),
@@ -81,7 +85,7 @@ export class GatewayLoad {
         });
       }
       await this.#once(agent, target);
-      await pause(keepAlive ? 10 : 50);
+      await pause(keepAlive ? this.#pauseMs.kept : this.#pauseMs.fresh);
     }
     agent?.destroy();
   }

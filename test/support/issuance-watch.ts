@@ -15,7 +15,7 @@ import {
 import { parseCertificatesPem } from "../../src/pki/index.ts";
 import { onEnd } from "./cleanup.ts";
 
-const pauseMs = 100;
+const pauseMs = 150;
 const answerMsMax = 1_000;
 
 /** What a certificate was answered with, and when. */

@@ -1,7 +1,7 @@
 import type { DatabaseSession, PostgresServer } from "./postgresql.ts";
 import { onEnd } from "./cleanup.ts";
 
-const pauseMs = 50;
+const pauseMs = 100;
 
 /** The leader's lease as it was seen in the database, every change of it. */
 export interface LeaseChange {

@@ -14,7 +14,7 @@ import type {
   RouteResponse,
 } from "../../src/contract/index.ts";
 import { homeLayout } from "../../src/domain/index.ts";
-import type { HostId, ProcessId } from "../../src/kit/index.ts";
+import { DomainError, type HostId, type ProcessId } from "../../src/kit/index.ts";
 import { joinDomain, type DatabaseLogin } from "../../src/node/local.ts";
 import {
   adminServerTls,
@@ -238,13 +238,18 @@ export class LiveDomain {
   /** Calls the API as the administrator; loads new trust when the server is refused, and tries again, or another, while it is away. */
   async call<Name extends RouteName>(
     name: Name,
-    input: { params?: RouteParams<Name>; body?: RouteBody<Name>; query?: never } = {},
+    input: {
+      params?: RouteParams<Name>;
+      body?: RouteBody<Name>;
+      query?: never;
+      timeoutMs?: number;
+    } = {},
   ): Promise<RouteResponse<Name>> {
     const endMs = performance.now() + 20_000;
     for (;;) {
       try {
         return await callApi(this.#caller, name, {
-          ...(this.#admins.length > 1 ? { timeoutMs: answerMsMax } : {}),
+          ...(this.#admins.length > 1 ? { timeoutMs: answerMsMax, onLastKnown } : {}),
           ...input,
           headers: { authorization: `Bearer ${this.#token}` },
         });
@@ -339,6 +344,7 @@ export class LiveDomain {
     id: RolloutView["rollout"]["id"],
     onPhase: (phase: string) => Promise<void> = async () => {},
     deadlineMs = 100_000,
+    pollMs = 10,
   ): Promise<RolloutView> {
     const seen = new Set<string>();
     const state: { last: RolloutView | null } = { last: null };
@@ -352,7 +358,7 @@ export class LiveDomain {
       return rollout.status === "completed" || rollout.status === "rolled-back";
     };
     try {
-      await waitUntil(isOver, { deadlineMs, what: `rollout ${id} ends` });
+      await waitUntil(isOver, { deadlineMs, pollMs, what: `rollout ${id} ends` });
     } catch (cause) {
       const blockers = state.last?.blockers.map((blocker) => blocker.text).join("; ");
       throw new Error(`rollout ${id} stays in ${state.last?.phase}: ${blockers}`, { cause });
@@ -419,6 +425,11 @@ export class LiveDomain {
       for (const file of this.runFiles(host)) await this.kill(host, file);
     await writeFile(join(this.folder, "stopped"), "");
   }
+}
+
+/** Another one may know what is true now. */
+function onLastKnown(): never {
+  throw new DomainError("store-unavailable", "what is shown is not of now");
 }
 
 async function startUpstream(): Promise<string> {

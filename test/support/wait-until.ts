@@ -1,5 +1,5 @@
-/** How often the condition is asked: short, since most become true within milliseconds. */
-const pollMs = 10;
+/** How often the condition is asked unless that costs much: most become true within milliseconds. */
+const pollMsMin = 10;
 
 /**
  * Resolves with the first truthy result of `condition`, and rejects after `deadlineMs` with an
@@ -8,7 +8,7 @@ const pollMs = 10;
  */
 export async function waitUntil<T>(
   condition: () => T | Promise<T>,
-  { deadlineMs, what }: { deadlineMs: number; what: string },
+  { deadlineMs, what, pollMs = pollMsMin }: { deadlineMs: number; what: string; pollMs?: number },
 ): Promise<T> {
   const end = performance.now() + deadlineMs;
   let cause: unknown;
