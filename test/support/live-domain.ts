@@ -46,9 +46,11 @@ const answerMsMax = 3_000;
 export interface HostPlace {
   readonly address: string;
   readonly exec: readonly string[];
+  /** What is added to the environment of what runs there: a clock, a policy. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
-const onLoopback = (): HostPlace => ({ address: "127.0.0.1", exec: [] });
+export const onLoopback = (): HostPlace => ({ address: "127.0.0.1", exec: [] });
 
 /** A domain of built programs: `hosts` home folders, the first with the Admin Node Manager. */
 export class LiveDomain {
@@ -175,8 +177,9 @@ export class LiveDomain {
     const log = openSync(join(logs, "node.log"), "a", 0o600);
     const program = this.#programs[host] ?? gatehouse;
     const command = [program, "--home", this.home(host), "node", "run"];
-    const { exec } = this.#placeOf(host);
-    this.#nodes.set(host, spawnAt(exec, command, { stdio: ["ignore", log, log] }));
+    const { exec, environment } = this.#placeOf(host);
+    const env = { ...process.env, ...environment };
+    this.#nodes.set(host, spawnAt(exec, command, { env, stdio: ["ignore", log, log] }));
     closeSync(log);
   }
 

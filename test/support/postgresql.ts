@@ -27,13 +27,15 @@ export interface DatabaseSession {
 export interface ServerPlace {
   readonly address: string;
   readonly exec: readonly string[];
+  /** What is added to the environment of the server. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Absent: loopback. */
   readonly subnet?: string;
   /** It gets a disk of its own of this size, in megabytes. Absent: that of the machine. */
   readonly diskMegabytes?: number;
 }
 
-const onLoopback: ServerPlace = { address: "127.0.0.1", exec: [] };
+export const serverOnLoopback: ServerPlace = { address: "127.0.0.1", exec: [] };
 
 /** A real PostgreSQL server, alone or as a member of a replicated pair. */
 export class PostgresServer {
@@ -59,7 +61,7 @@ export class PostgresServer {
    * A standby of this server, started: a copy that follows it, and without which no commit of this
    * server is acknowledged any more.
    */
-  async createSynchronousStandby(place = onLoopback): Promise<PostgresServer> {
+  async createSynchronousStandby(place = serverOnLoopback): Promise<PostgresServer> {
     const of = { ...(await emptyPlace(place)), password: this.password };
     const standby = new PostgresServer(of, place);
     await standby.becomeSynchronousStandbyOf(this);
@@ -101,7 +103,7 @@ export class PostgresServer {
   /** A new database cluster with its own superuser and password, started. */
   static async create(
     settings: Readonly<Record<string, string>> = {},
-    place = onLoopback,
+    place = serverOnLoopback,
   ): Promise<PostgresServer> {
     const of = { ...(await emptyPlace(place)), password: randomBytes(16).toString("hex") };
     const server = new PostgresServer(of, place);
@@ -139,7 +141,7 @@ export class PostgresServer {
 
   async start(): Promise<void> {
     const args = ["-D", this.#data, "-p", String(this.port), "-k", this.folder];
-    const { address, exec } = this.place;
+    const { address, exec, environment } = this.place;
     const options = ["-c", `listen_addresses=${address}`, "-c", "logging_collector=off"];
     // Whoever enters a network namespace is root, and the server refuses to run as that.
     const drop =
@@ -149,6 +151,7 @@ export class PostgresServer {
     const child = spawnAt([...exec, ...drop], [join(this.#bin, "postgres"), ...args, ...options], {
       ...(exec.length > 0 ? {} : unprivileged()),
       cwd: this.folder,
+      env: { ...process.env, ...environment },
       stdio: "ignore",
     });
     this.#process = child;

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { saveDatabaseSettings } from "../../src/admin/offline.ts";
 import { onEnd } from "./cleanup.ts";
 import type { LiveDomain } from "./live-domain.ts";
-import { PostgresServer, superuser } from "./postgresql.ts";
+import { PostgresServer, superuser, type ServerPlace } from "./postgresql.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 /** Moves the store of a live domain into a database on `servers`, the first of which is the primary. */
@@ -24,8 +24,8 @@ export async function moveStoreTo(
 }
 
 /** A server for the running test. */
-export async function testServer(): Promise<PostgresServer> {
-  const server = await PostgresServer.create();
+export async function testServer(place?: ServerPlace): Promise<PostgresServer> {
+  const server = await PostgresServer.create({}, place);
   onEnd(() => server.remove());
   return server;
 }
