@@ -25,6 +25,7 @@ import { AdminPeers } from "./admin-peers.ts";
 import { AdminReports } from "./admin-reports.ts";
 import type { HomeEnvironment } from "./environment.ts";
 import { Presence } from "./presence.ts";
+import { RenewalGate } from "./renewal-gate.ts";
 import { StrayTrust } from "./stray-trust.ts";
 
 /** Everything that a running Admin Node Manager holds in memory. */
@@ -43,6 +44,7 @@ export class AdminState implements ListenerState {
   readonly peers = new AdminPeers(this);
   readonly reports = new AdminReports();
   readonly epochs: ConnectionEpochs;
+  readonly renewals: RenewalGate;
   readonly #proofs = new Map<string, EdgeProof>();
   #identity: Identity | null = null;
   #refreshing: Promise<void> = Promise.resolve();
@@ -61,6 +63,7 @@ export class AdminState implements ListenerState {
     this.log = of.log;
     this.trust = new LoadedTrust(of.settings.trustKeyId);
     of.env.authorityKeys.relay = (job, why) => this.peers.issueLeaf(job, why);
+    this.renewals = new RenewalGate(of.env.policy, of.env.clock);
     this.epochs = new ConnectionEpochs(() => of.env.clock.monotonicMs());
   }
 

@@ -7,6 +7,7 @@ import {
   issueCredential,
   issueProbe,
   recordObservation,
+  renewalDeadline,
 } from "../control/index.ts";
 import type { Caller } from "./access.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -63,13 +64,10 @@ export const agentHandlers: Handlers<Names> = {
   },
   async issueCredential(state, { body, caller, actor }) {
     const { hostId } = agentOf(caller);
-    const { der, ...issued } = await issueCredential(state.env, {
-      hostId,
-      credentialId: body.credentialId,
-      requestPem: body.requestPem,
-      presentedSerial: body.presentedSerial ?? null,
-      actor,
-    });
+    const request = { ...body, hostId, presentedSerial: body.presentedSerial ?? null };
+    const deadlineMs = await renewalDeadline(state.env, request);
+    if (deadlineMs !== null) await state.renewals.enter(deadlineMs);
+    const { der, ...issued } = await issueCredential(state.env, { ...request, actor });
     return { ...issued, certificatePem: encodePem("CERTIFICATE", der) };
   },
   async issueProbe(state, { body, caller }) {

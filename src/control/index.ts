@@ -30,7 +30,13 @@ export {
   setInstanceEnabled,
   type CreateInstanceRequest,
 } from "./instances.ts";
-export { issueCredential, issueProbe, nodeManagerNames, type CredentialIssued } from "./issue.ts";
+export {
+  issueCredential,
+  issueProbe,
+  nodeManagerNames,
+  renewalDeadline,
+  type CredentialIssued,
+} from "./issue.ts";
 export {
   approveHost,
   createJoinToken,
@@ -99,6 +105,7 @@ export {
   requireHost,
 } from "./publish-trust.ts";
 export { restoreAuthority, retireAuthority } from "./restore-authority.ts";
+export { RenewalQueue } from "./renewal-queue.ts";
 export { revoke, type RevokeRequest } from "./revoke.ts";
 export {
   createPlan,

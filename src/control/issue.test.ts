@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { CredentialId, GroupId, HostId } from "../kit/index.ts";
-import type { Credential, HostDocument } from "../domain/index.ts";
+import { wantNewer, type Credential, type HostDocument } from "../domain/index.ts";
 import { nodeCryptoPort, verifyEnvelope } from "../keys/index.ts";
 import {
   formatName,
@@ -19,7 +19,7 @@ import {
 } from "../../test/support/control-environment.ts";
 import { dayMs } from "../../test/support/certificates.ts";
 import { configureGroup, createInstance } from "./instances.ts";
-import { issueCredential, issueProbe } from "./issue.ts";
+import { issueCredential, issueProbe, renewalDeadline } from "./issue.ts";
 import { currentTrust } from "./publish-trust.ts";
 
 const host1 = "host-1" as HostId;
@@ -314,3 +314,26 @@ async function replaceCurrent(env: TestEnvironment): Promise<void> {
     await tx.credentials.put({ ...known, desired: { ...known.desired, authorityId: id } });
   });
 }
+
+describe("renewalDeadline", () => {
+  const ask = (env: TestEnvironment, presentedSerial: string | null, hostId = host1) =>
+    renewalDeadline(env, { hostId, credentialId: own, presentedSerial });
+
+  test("is the end of the certificate that is presented, when that is what is desired", async () => {
+    const env = await domain();
+    const { serial, notAfterMs } = await issueFor(env, host1, own);
+    expect(await ask(env, serial)).toBe(notAfterMs);
+    await expect(ask(env, serial, "host-2" as HostId)).rejects.toMatchObject({ code: "forbidden" });
+  });
+
+  test("is none for a first certificate and for one that is to be replaced", async () => {
+    const env = await domain();
+    const { serial } = await issueFor(env, host1, own);
+    expect(await ask(env, null)).toBeNull();
+    expect(await ask(env, "unknown")).toBeNull();
+    const before = await credential(env, own);
+    if (before === undefined) throw new Error("there is no credential");
+    await write(env, (tx) => tx.credentials.put({ ...before, desired: wantNewer(before) }));
+    expect(await ask(env, serial)).toBeNull();
+  });
+});

@@ -1,6 +1,7 @@
 import { DomainError, type AuthorityId, type CredentialId, type HostId } from "../kit/index.ts";
 import {
   credentialId,
+  fits,
   formatSpiffeId,
   isIpAddress,
   maySign,
@@ -81,6 +82,26 @@ export async function issueCredential(
     ...renewalSlot(env, leaf),
     hostDocument: await env.store.read((view) => hostDocumentOf(view, env, request.hostId)),
   };
+}
+
+/**
+ * The end of the certificate that a request is to renew, ms since 1970. Null for a request that
+ * nothing may hold up: a first certificate, or one that is wanted in place of the one presented.
+ * Throws `forbidden` for another host's credential.
+ */
+export async function renewalDeadline(
+  env: ControlEnvironment,
+  request: {
+    readonly hostId: HostId;
+    readonly credentialId: CredentialId;
+    readonly presentedSerial: string | null;
+  },
+): Promise<number | null> {
+  const { recorded, desired } = await env.store.read((view) =>
+    ownCredential(view, request.hostId, request.credentialId),
+  );
+  const presented = recorded.find(({ serial }) => serial === request.presentedSerial);
+  return presented !== undefined && fits(presented, desired) ? presented.notAfterMs : null;
 }
 
 /**

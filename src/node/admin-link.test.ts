@@ -131,7 +131,10 @@ const noInstances = { reloadAll: async () => {} };
 const query = { revision: 0, epoch: 0, waitMs: 0, bootId: "boot-id-1" };
 
 describe("a call", () => {
-  const link = (node: NodeFixture, of: { choice?: AdminChoice } = {}): AdminLink => {
+  const link = (
+    node: NodeFixture,
+    of: { choice?: AdminChoice; spreadMsMax?: number } = {},
+  ): AdminLink => {
     const made = new AdminLink(node.state, noInstances, { answerMsMax: 300, ...of });
     onTestFinished(() => made.close());
     return made;
@@ -202,6 +205,21 @@ describe("a call", () => {
     expect(await revisionFrom(called)).toBe(numberOf(second));
     expect((await long).revision).toBe(numberOf(second));
     expect(first.requests).toHaveLength(2);
+  });
+
+  test("that waits goes on elsewhere at a random moment, and one that has work to do at once", async () => {
+    const node = await nodeFixture();
+    const [first] = (await startAdmins(node, 2)) as [Served, Served];
+    first.status = 503;
+    const millisecondsOf = async (waitMs: number): Promise<number> => {
+      const begunMs = performance.now();
+      await link(node, { spreadMsMax: 2_000 }).call("getDesiredState", { query }, waitMs);
+      return performance.now() - begunMs;
+    };
+    const waits = Array.from({ length: 20 }, () => millisecondsOf(1));
+    expect(await millisecondsOf(0)).toBeLessThan(1_000);
+    const tookMs = (await Promise.all(waits)).toSorted((a, b) => a - b);
+    expect((tookMs.at(-3) ?? 0) - (tookMs[2] ?? 0)).toBeGreaterThan(500);
   });
 
   test("fails with what the last one said when no Admin Node Manager serves", async () => {

@@ -1,4 +1,5 @@
 import { createPrivateKey, sign } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, DomainError, isDomainError, type ProcessId } from "../kit/index.ts";
 import { returnProofText, type KnownProcess } from "../domain/index.ts";
 import type { RouteName, RouteResponse } from "../contract/index.ts";
@@ -33,6 +34,8 @@ interface OpenLink {
 const answerMsMax = 5_000;
 /** Where there is none. */
 const onlyAnswerMsMax = 30_000;
+/** Who only waits for news goes elsewhere within this time: all hosts of a server that dies wait so. */
+const spreadMsMax = 500;
 
 /**
  * The one connection to a live Admin Node Manager. It is opened anew whenever the identity or the
@@ -43,18 +46,24 @@ export class AdminLink {
   readonly #instances: Pick<Instances, "reloadAll">;
   readonly #choice: AdminChoice;
   readonly #answerMsMax: number;
+  readonly #spreadMsMax: number;
   #open: OpenLink | null = null;
   #isClosed = false;
 
   constructor(
     state: NodeState,
     instances: Pick<Instances, "reloadAll">,
-    of: { readonly choice?: AdminChoice; readonly answerMsMax?: number } = {},
+    of: {
+      readonly choice?: AdminChoice;
+      readonly answerMsMax?: number;
+      readonly spreadMsMax?: number;
+    } = {},
   ) {
     this.#state = state;
     this.#instances = instances;
     this.#choice = of.choice ?? new AdminChoice(state.hostId);
     this.#answerMsMax = of.answerMsMax ?? answerMsMax;
+    this.#spreadMsMax = of.spreadMsMax ?? spreadMsMax;
   }
 
   get #admins(): readonly KnownProcess[] {
@@ -87,21 +96,17 @@ export class AdminLink {
           admin = this.#chooseAdmin();
           continue;
         }
-        admin = this.#leave(admin, tried) ?? thrown(error);
+        this.#closeOpen();
+        this.#choice.failed(admin.id);
+        tried.add(admin.id);
+        if (waitMs > 0) await sleep(Math.random() * this.#spreadMsMax);
+        admin = this.#choice.choose(this.#admins, tried) ?? thrown(error);
         this.#state.log.warn(
           { admin: link.admin.id, error: describeError(error), next: admin.id },
           "an Admin Node Manager does not serve: the next one is called",
         );
-        this.#closeOpen();
       }
     }
-  }
-
-  /** After a failure of one: the next that this call has not tried, or null. */
-  #leave(admin: KnownProcess, tried: Set<ProcessId>): KnownProcess | null {
-    this.#choice.failed(admin.id);
-    tried.add(admin.id);
-    return this.#choice.choose(this.#admins, tried);
   }
 
   #noteAnswer(admin: KnownProcess): void {
@@ -201,7 +206,9 @@ export class AdminLink {
         return await this.#returnAt(admin);
       } catch (error) {
         if (!mayDoBetterElsewhere(error)) throw error;
-        admin = this.#leave(admin, tried) ?? thrown(error);
+        this.#choice.failed(admin.id);
+        tried.add(admin.id);
+        admin = this.#choice.choose(this.#admins, tried) ?? thrown(error);
       }
     }
   }

@@ -25,6 +25,8 @@ export type CredentialMove =
   /** A generation on disk fits: present that one. */
   | { readonly do: "present"; readonly sequence: number }
   | { readonly do: "request" }
+  /** The presented generation fits, and its slot has come: before `notAfterMs`. */
+  | { readonly do: "renew"; readonly notAfterMs: number }
   /** The newest generation fits, but some peer does not know its key yet. */
   | { readonly do: "wait" };
 
@@ -45,7 +47,9 @@ export function nextCredentialMove(situation: CredentialSituation): CredentialMo
       ? { do: "present", sequence: newest.sequence }
       : { do: "wait" };
   }
-  return isRenewalDue(newest, nowMs, situation.jitter) ? { do: "request" } : { do: "nothing" };
+  return isRenewalDue(newest, nowMs, situation.jitter)
+    ? { do: "renew", notAfterMs: newest.notAfterMs }
+    : { do: "nothing" };
 }
 
 /** Less than a tenth of its life is left, or none. Times in ms since 1970. */

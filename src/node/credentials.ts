@@ -1,5 +1,5 @@
 import { createHash } from "node:crypto";
-import { describeError, type CredentialId } from "../kit/index.ts";
+import { describeError, isDomainError, type CredentialId } from "../kit/index.ts";
 import { parseCertificatesPem } from "../pki/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import { generateKeyPair, requestForKey } from "../keys/index.ts";
@@ -14,34 +14,65 @@ type WantedCredential = DesiredState["credentials"][number];
 const retryMsMin = 1_000;
 const retryMsMax = 60_000;
 
-/** Brings every credential of the host to what is desired of it. True if any of them changed. */
+/** A renewal that is due, and by when it has to be done. */
+interface Renewal {
+  readonly wanted: WantedCredential;
+  readonly presentedSerial: string | undefined;
+  readonly notAfterMs: number;
+}
+
+/**
+ * Brings the credentials of the host to what is desired of them; of the renewals that are due, the
+ * most urgent one at each look, so that supervision and reports go on while there are many. True if
+ * any of them changed.
+ */
 export async function convergeCredentials(
   state: NodeState,
   link: AdminLink,
   instances: Instances,
 ): Promise<boolean> {
   let changed = false;
+  const due: Renewal[] = [];
   for (const wanted of state.desired?.credentials ?? []) {
-    const health = state.health(wanted.id);
-    if (performance.now() < health.retryAtMs) continue;
-    try {
-      changed = (await convergeOne(state, link, instances, wanted)) || changed;
+    if (performance.now() < state.health(wanted.id).retryAtMs) continue;
+    const done = await attempt(state, wanted, () => convergeOne(state, link, instances, wanted));
+    if (typeof done === "object") due.push(done);
+    else changed ||= done;
+  }
+  const [first] = due.toSorted((a, b) => a.notAfterMs - b.notAfterMs);
+  if (first === undefined || performance.now() < state.renewAgainAtMs) return changed;
+  const done = await attempt(state, first.wanted, () => renew(state, link, first));
+  return done === true || changed;
+}
+
+/** What `work` gives; false, with the next try put off, if it throws. */
+async function attempt<T extends boolean | Renewal>(
+  state: NodeState,
+  wanted: WantedCredential,
+  work: () => Promise<T>,
+): Promise<T | false> {
+  const health = state.health(wanted.id);
+  try {
+    const done = await work();
+    // One that is still to be renewed has its failures behind it only when it is.
+    if (typeof done === "boolean") {
       health.failedRenewals = 0;
       health.lastError = null;
-    } catch (error) {
-      health.failedRenewals += 1;
-      health.lastError = describeError(error);
-      health.retryAtMs =
-        performance.now() +
-        Math.min(retryMsMax, retryMsMin * 2 ** (health.failedRenewals - 1)) *
-          (0.5 + Math.random() / 2);
-      state.log.warn(
-        { credential: wanted.id, error: health.lastError, failures: health.failedRenewals },
-        "the credential could not be renewed",
-      );
     }
+    return done;
+  } catch (error) {
+    health.failedRenewals += 1;
+    health.lastError = describeError(error);
+    health.retryAtMs =
+      performance.now() +
+      Math.min(retryMsMax, retryMsMin * 2 ** (health.failedRenewals - 1)) *
+        (0.5 + Math.random() / 2);
+    state.log.warn(
+      { credential: wanted.id, error: health.lastError, failures: health.failedRenewals },
+      "the credential could not be renewed",
+    );
+    return false;
   }
-  return changed;
 }
 
 async function convergeOne(
@@ -49,29 +80,46 @@ async function convergeOne(
   link: AdminLink,
   instances: Instances,
   wanted: WantedCredential,
-): Promise<boolean> {
+): Promise<boolean | Renewal> {
   const folder = folderOf(state, wanted);
   const facts = await readFolder(folder);
+  const presentedSerial = facts.current?.serial;
   const move = nextCredentialMove({
     desired: wanted,
     ...facts,
     nowMs: Date.now(),
-    jitter: jitterOf(`${state.hostId} ${wanted.id} ${facts.current?.serial}`),
+    jitter: jitterOf(`${state.hostId} ${wanted.id} ${presentedSerial}`),
   });
   if (move.do === "nothing" || move.do === "wait") return false;
-  if (move.do === "request") {
-    await requestCertificate(state, link, wanted, folder, facts.current?.serial);
-    return true;
-  }
-  await present(state, instances, wanted, move.sequence);
+  if (move.do === "renew") return { wanted, presentedSerial, notAfterMs: move.notAfterMs };
+  if (move.do === "present") await present(state, instances, wanted, move.sequence);
+  else await requestCertificate(state, link, wanted, presentedSerial);
   return true;
+}
+
+/** False if an Admin Node Manager has more urgent ones to do and told when to come again. */
+async function renew(
+  state: NodeState,
+  link: AdminLink,
+  { wanted, presentedSerial }: Renewal,
+): Promise<boolean> {
+  try {
+    await requestCertificate(state, link, wanted, presentedSerial);
+    return true;
+  } catch (error) {
+    const retryAfterMs = isDomainError(error, "rate-limited") && error.context["retryAfterMs"];
+    if (typeof retryAfterMs !== "number") throw error;
+    if (wanted.id === state.credentialId) state.awaitsPresentation = false;
+    state.renewAgainAtMs = performance.now() + retryAfterMs * (1 + Math.random() / 4);
+    state.log.info({ credential: wanted.id, retryAfterMs }, "more urgent renewals come first");
+    return false;
+  }
 }
 
 async function requestCertificate(
   state: NodeState,
   link: AdminLink,
   wanted: WantedCredential,
-  folder: string,
   presentedSerial: string | undefined,
 ): Promise<void> {
   const { privateKey } = await generateKeyPair("ecdsa-p256");
@@ -84,7 +132,7 @@ async function requestCertificate(
     },
   });
   // On disk before anybody is told of it: a key that is recorded must never be lost.
-  await installIssued(folder, privateKey, issued.certificatePem, issued);
+  await installIssued(folderOf(state, wanted), privateKey, issued.certificatePem, issued);
   await state.acceptTrust([], issued.hostDocument);
   if (wanted.id !== state.credentialId || !state.settings.isAdmin)
     raisePresentable(state, wanted.id, issued.sequence);

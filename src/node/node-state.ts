@@ -52,6 +52,8 @@ export class NodeState {
   readonly bootId = randomBytes(12).toString("hex");
   readonly proofs = new Map<string, EdgeProof>();
   desired: DesiredState | null = null;
+  /** Not before this (monotonic) does the host renew anything: an Admin Node Manager has asked for it. */
+  renewAgainAtMs = 0;
   /** True while a new key of this Admin Node Manager waits to be known to its peers. */
   awaitsPresentation = false;
   /** True while the newest answer of an Admin Node Manager is not older than its last failure. */
