@@ -1,10 +1,11 @@
-import type { ChildProcess } from "node:child_process";
+import { execFile, type ChildProcess } from "node:child_process";
 import { closeSync, openSync, readdirSync } from "node:fs";
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { createServer } from "node:http";
 import { get } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { initializeHome } from "../../src/admin/offline.ts";
 import type {
   RolloutView,
@@ -92,13 +93,16 @@ export class LiveDomain {
     const folder = await tempFolder();
     const admin = { address: placeOf("host-1").address, port: await freePort() };
     const home = join(folder, "host-1");
-    await initializeHome(home, {
+    const { environment } = placeOf("host-1");
+    const request = {
       domainName: "CN=Domain",
       hostName: "host-1.test",
       nodeManagerName: "Node Manager on host-1.test",
       ...admin,
       administrator: { name: "admin", password },
-    });
+    };
+    if (environment === undefined) await initializeHome(home, request);
+    else await initializeElsewhere(home, request, environment);
     const saved = JSON.parse(await readFile(homeLayout(home).trust, "utf8")) as SavedTrust;
     const trust = LoadedTrust.restore(saved);
     const domain = new LiveDomain({ folder, admin, trust, programs, placeOf });
@@ -433,6 +437,25 @@ export class LiveDomain {
 /** Another one may know what is true now. */
 function onLastKnown(): never {
   throw new DomainError("store-unavailable", "what is shown is not of now");
+}
+
+/** In a process of its own, whose clock may be another than this one's. */
+async function initializeElsewhere(
+  home: string,
+  request: Parameters<typeof initializeHome>[1],
+  environment: Readonly<Record<string, string>>,
+): Promise<void> {
+  const offline = join(import.meta.dirname, "..", "..", "dist", "admin", "offline.js");
+  const program = `import(${JSON.stringify(offline)}).then(({ initializeHome }) =>
+    initializeHome(process.env.TEST_HOME, JSON.parse(process.env.TEST_REQUEST)));`;
+  await promisify(execFile)(process.execPath, ["-e", program], {
+    env: {
+      ...process.env,
+      ...environment,
+      TEST_HOME: home,
+      TEST_REQUEST: JSON.stringify(request),
+    },
+  });
 }
 
 async function startUpstream(): Promise<string> {
