@@ -18,12 +18,12 @@ const database = "database";
 
 /** What every Admin Node Manager last reported of itself: who can sign, and what is wrong with it. */
 export class AdminReports {
-  readonly #reports = new Map<HostId, AdminReport>();
+  #reports = new Map<HostId, AdminReport>();
   #looks = 0;
 
   /** False before the first look. */
   get areKnown(): boolean {
-    return this.#reports.size > 0;
+    return this.#looks > 0;
   }
 
   /** The hosts whose Admin Node Managers can sign with an authority now, as far as they answer. */
@@ -41,18 +41,18 @@ export class AdminReports {
     const { clock } = state.env;
     const answers = await state.peers.states();
     if (this.#looks++ % looksPerDatabaseLook === 0) await askDatabase(state);
-    const others = new Set(answers.map(({ hostId }) => hostId));
-    for (const hostId of this.#reports.keys())
-      if (!others.has(hostId)) {
-        this.#reports.delete(hostId);
-        clock.note(hostId, null);
-      }
+    const reports = new Map<HostId, AdminReport>();
     for (const { hostId, said } of answers) {
-      clock.note(hostId, said && said.clock);
-      if (said === null) this.#reports.delete(hostId);
-      else this.#reports.set(hostId, said);
+      if (said === null) continue;
+      clock.note(hostId, said.clock);
+      reports.set(hostId, said);
     }
-    await this.lookAtSelf(state);
+    for (const hostId of this.#reports.keys()) if (!reports.has(hostId)) clock.note(hostId, null);
+    try {
+      reports.set(state.hostId, await ownReport(state));
+    } finally {
+      this.#reports = reports;
+    }
   }
 
   /** After something has changed here that others need not be asked about. */
