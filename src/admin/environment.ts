@@ -5,7 +5,9 @@ import { DomainError, type Rng } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
 import {
   AgreedClock,
+  checkPolicy,
   defaultPolicy,
+  policyWith,
   type ControlEnvironment,
   type Policy,
   type TrustKey,
@@ -118,7 +120,8 @@ async function moveStore(
 /** The policy, with numbers replaced by `GATEHOUSE_POLICY` (JSON): how tests make weeks pass. */
 function policyFromEnvironment(): Policy {
   const text = process.env["GATEHOUSE_POLICY"];
-  return text === undefined
-    ? defaultPolicy
-    : { ...defaultPolicy, ...(JSON.parse(text) as Partial<Policy>) };
+  const policy =
+    text === undefined ? defaultPolicy : policyWith(JSON.parse(text) as Partial<Policy>);
+  checkPolicy(policy);
+  return policy;
 }

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
@@ -5,6 +6,7 @@ import {
   knownNodeManager,
   publishTrust,
   recordOwnProcess,
+  renewShort,
   requireHost,
   type Leadership,
 } from "../control/index.ts";
@@ -23,6 +25,7 @@ const leaderTickMs = 50;
 const lookingShareMax = 0.2;
 const sweepEveryMs = 1000;
 const idlePollMs = 250;
+const minimumEveryMs = 10_000;
 const findingsEveryMs = 2000;
 
 /** A loop of the Admin Node Manager; ends soon after `signal` is aborted. */
@@ -33,6 +36,7 @@ export async function runJobs(state: AdminState, signal: AbortSignal): Promise<v
   const jobs: Job[] = [
     keepLease,
     leadRollouts,
+    keepMinimum,
     sweep,
     followStore,
     watchFindings,
@@ -96,6 +100,21 @@ async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<voi
     }
     const restMs = lookedMs * (1 / lookingShareMax - 1);
     await pause(Math.max(restMs, open.length > 0 ? leaderTickMs : idlePollMs));
+  }
+}
+
+/** Has what would not last the minimum renewed, as long as this process leads. */
+async function keepMinimum(state: AdminState, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    const { leadership } = state.candidate;
+    try {
+      const renewed = leadership === null ? [] : await renewShort(state.env, leadership);
+      if (renewed.length > 0)
+        state.log.info({ credentials: renewed.length }, "renewed below the horizon's minimum");
+    } catch (error) {
+      state.log.warn({ error: describeError(error) }, "the horizon could not be looked at");
+    }
+    await sleep(minimumEveryMs, undefined, { signal }).catch(() => undefined);
   }
 }
 

@@ -53,7 +53,8 @@ export {
   recordRelyingParty,
   type OwnEvidence,
 } from "./observe.ts";
-export { defaultPolicy, type Policy } from "./policy.ts";
+export { checkPolicy, defaultPolicy, policyWith, type Policy } from "./policy.ts";
+export { renewShort } from "./horizon-minimum.ts";
 export type {
   AccountReader,
   AccountWriter,

@@ -1,3 +1,5 @@
+import { DomainError } from "../kit/index.ts";
+
 /** The numbers by which a domain lives; the defaults are those of the design. */
 export interface Policy {
   readonly leafLifetimeSeconds: number;
@@ -41,3 +43,30 @@ export const defaultPolicy: Policy = {
   leaseSeconds: 5,
   horizonMinSeconds: 10 * day,
 };
+
+/**
+ * The policy with some numbers replaced; the minimum of the horizon is a third of a leaf's life where
+ * it is not given.
+ */
+export function policyWith(changes: Partial<Policy>): Policy {
+  const { leafLifetimeSeconds = defaultPolicy.leafLifetimeSeconds } = changes;
+  return { ...defaultPolicy, horizonMinSeconds: leafLifetimeSeconds / 3, ...changes };
+}
+
+/** Refuses a policy under which certificates would not last its own minimum. Throws `invalid-input`. */
+export function checkPolicy(policy: Policy): void {
+  const { leafLifetimeSeconds, horizonMinSeconds, authorityLifetimeSeconds } = policy;
+  const renewedBy = leafLifetimeSeconds * (policy.renewAfterShare + policy.renewalSlotShare);
+  const lasts = leafLifetimeSeconds - renewedBy;
+  const days = (seconds: number): string => (seconds / day).toFixed(1);
+  if (lasts < horizonMinSeconds)
+    throw new DomainError(
+      "invalid-input",
+      `the policy contradicts itself: leaves of ${days(leafLifetimeSeconds)} days that are renewed after ${days(renewedBy)} last ${days(lasts)} days without the control plane at least, and the minimum is ${days(horizonMinSeconds)}: make leafLifetimeSeconds longer, or horizonMinSeconds, renewAfterShare or renewalSlotShare smaller`,
+    );
+  if (authorityLifetimeSeconds < leafLifetimeSeconds)
+    throw new DomainError(
+      "invalid-input",
+      `the policy contradicts itself: the CA would last ${days(authorityLifetimeSeconds)} days and its leaves ${days(leafLifetimeSeconds)}: make authorityLifetimeSeconds longer`,
+    );
+}
