@@ -62,7 +62,7 @@ describe("AgreedClock", () => {
       hear: (source: string, aheadMs: number): void => {
         const { elapsedMs } = state;
         const saidMs = 1_000 * hourMs - 5_000 + elapsedMs + aheadMs;
-        clock.note(source, { saidMs, askedAtMs: elapsedMs - 10, answeredAtMs: elapsedMs + 10 });
+        clock.note(source, { saidMs, askedAtMs: elapsedMs - 10, answeredAtMs: elapsedMs + 10.5 });
       },
     };
   }
@@ -86,7 +86,12 @@ describe("AgreedClock", () => {
     hear("anm", 0);
     hear("database", 0);
     set(hourMs);
-    expect(clock.verdict()).toMatchObject({ isRight: false, by: "majority", aheadMs: hourMs });
+    expect(clock.verdict()).toMatchObject({
+      isRight: false,
+      by: "majority",
+      aheadMs: hourMs + 0.25,
+    });
+    expect(clock.nowMs()).toBe(1_000 * hourMs);
     hear("anm", hourMs);
     expect(clock.verdict()).toMatchObject({ isRight: true, by: "majority" });
     expect(clock.nowMs()).toBe(clock.machineMs());
@@ -97,7 +102,11 @@ describe("AgreedClock", () => {
     hear("anm", hourMs);
     hear("database", hourMs);
     for (const source of ["anm", "database"]) clock.note(source, null);
-    expect(clock.verdict()).toMatchObject({ isRight: false, by: "own past", aheadMs: -hourMs });
+    expect(clock.verdict()).toMatchObject({
+      isRight: false,
+      by: "own past",
+      aheadMs: 0.25 - hourMs,
+    });
   });
 
   test("does not take a wrong database for the time, nor when it is all that is left", () => {

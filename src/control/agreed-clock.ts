@@ -64,7 +64,8 @@ export class AgreedClock implements Clock {
 
   nowMs(): number {
     const verdict = this.verdict();
-    return verdict.isRight ? this.machineMs() : this.machineMs() - verdict.aheadMs;
+    // Half a round trip is no whole number, and a time in the store is one.
+    return verdict.isRight ? this.machineMs() : Math.round(this.machineMs() - verdict.aheadMs);
   }
 
   monotonicMs(): number {
