@@ -2,7 +2,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { chmod, rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { onTestFinished } from "vitest";
+import { onEnd } from "./cleanup.ts";
 import { tempFolder } from "./temp-folder.ts";
 
 const sharedMemory = "/dev/shm";
@@ -69,7 +69,7 @@ async function sharedNames(library: string): Promise<string> {
   const names = [`faketime_sem_${pid}`, `faketime_shm_${pid}`] as const;
   for (const file of [`sem.${names[0]}`, names[1]]) {
     const path = join(sharedMemory, file);
-    onTestFinished(() => rm(path, { force: true }));
+    onEnd(() => rm(path, { force: true }));
     // PostgreSQL runs as another user than the tests.
     await chmod(path, 0o666);
   }

@@ -5,12 +5,13 @@ import type { HostId, ProcessId } from "../../src/kit/index.ts";
 import type { ServerAddress } from "../../src/transport/index.ts";
 import { HistoryClients } from "../history/clients.ts";
 import { onEnd } from "./cleanup.ts";
+import type { FakeClock } from "./fake-clock.ts";
 import { upstreamPort } from "./gateway-load.ts";
 import { HostLoad } from "./host-load.ts";
 import { IssuanceWatch } from "./issuance-watch.ts";
 import { LeaseWatch } from "./lease-watch.ts";
 import { LiveDomain } from "./live-domain.ts";
-import { TestNetwork } from "./network.ts";
+import { TestNetwork, type NetworkHost } from "./network.ts";
 import { PostgresServer, type ServerPlace } from "./postgresql.ts";
 import type { SeededRng } from "./seeded-rng.ts";
 import { moveStoreTo } from "./shared-store.ts";
@@ -37,6 +38,9 @@ export interface AdminHost {
   readonly id: ProcessId;
   readonly server: ServerAddress;
 }
+
+/** By name of the host. */
+export type HostClocks = Readonly<Record<string, FakeClock>>;
 
 /** Calls of one gateway from one host. */
 export interface Calls {
@@ -89,16 +93,20 @@ export class FaultDomain {
     this.lease = LeaseWatch.start(() => this.primary, of.database);
   }
 
-  /** Lives until the test ends, or until what was made with it is removed. */
-  static async start(rng: SeededRng): Promise<FaultDomain> {
+  /**
+   * Lives until the test ends, or until what was made with it is removed. `clocks`: of hosts whose
+   * processes do not go by the machine's.
+   */
+  static async start(rng: SeededRng, clocks: HostClocks = {}): Promise<FaultDomain> {
     const network = await TestNetwork.create();
     for (const name of ["host-1", "host-2", "host-3", "client", "db-1", "db-2"])
       await network.addHost(name);
-    const servers = await startDatabase(network);
+    const placeOf = (name: string): NetworkHost => withClock(network.host(name), clocks[name]);
+    const servers = await startDatabase(network.subnet, placeOf);
     const smallHome = await tempFolder();
     await mountDisk(smallHome, homeDiskMegabytes);
     onEnd(() => unmountDisk(smallHome));
-    const live = await LiveDomain.start(1, {}, (host) => network.host(host));
+    const live = await LiveDomain.start(1, {}, placeOf);
     const login = await moveStoreTo(live, servers);
     await symlink(smallHome, live.home("host-2"));
     const first = live.admin;
@@ -170,17 +178,24 @@ export class FaultDomain {
   }
 }
 
+function withClock(host: NetworkHost, clock: FakeClock | undefined): NetworkHost {
+  if (clock === undefined) return host;
+  const variables = Object.entries(clock.environment).map(([name, value]) => `${name}=${value}`);
+  return { ...host, exec: [...host.exec, "env", ...variables] };
+}
+
 async function startDatabase(
-  network: TestNetwork,
+  subnet: string,
+  placeOf: (name: string) => NetworkHost,
 ): Promise<readonly [PostgresServer, PostgresServer]> {
-  const placeOf = (name: string): ServerPlace => ({
-    ...network.host(name),
-    subnet: network.subnet,
+  const serverAt = (name: string): ServerPlace => ({
+    ...placeOf(name),
+    subnet,
     diskMegabytes: databaseDiskMegabytes,
   });
-  const primary = await PostgresServer.create(databaseSettings, placeOf("db-1"));
+  const primary = await PostgresServer.create(databaseSettings, serverAt("db-1"));
   onEnd(() => primary.remove());
-  const standby = await primary.createSynchronousStandby(placeOf("db-2"));
+  const standby = await primary.createSynchronousStandby(serverAt("db-2"));
   onEnd(() => standby.remove());
   return [primary, standby];
 }

@@ -131,6 +131,7 @@ const brokenStates: ReadonlySet<string> = new Set([
   "audit-broken",
   "identity-in-use",
   "renewal-failing",
+  "clock-off",
 ]);
 
 /** Every host is heard of, every instance runs, nothing is broken, and the database has its standby. */
