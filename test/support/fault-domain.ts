@@ -10,7 +10,7 @@ import { upstreamPort } from "./gateway-load.ts";
 import { HostLoad } from "./host-load.ts";
 import { IssuanceWatch } from "./issuance-watch.ts";
 import { LeaseWatch } from "./lease-watch.ts";
-import { LiveDomain } from "./live-domain.ts";
+import { LiveDomain, type HostPlace } from "./live-domain.ts";
 import { TestNetwork, type NetworkHost } from "./network.ts";
 import { PostgresServer, type ServerPlace } from "./postgresql.ts";
 import type { SeededRng } from "./seeded-rng.ts";
@@ -101,7 +101,8 @@ export class FaultDomain {
     const network = await TestNetwork.create();
     for (const name of ["host-1", "host-2", "host-3", "client", "db-1", "db-2"])
       await network.addHost(name);
-    const placeOf = (name: string): NetworkHost => withClock(network.host(name), clocks[name]);
+    const placeOf = (name: string): HostPlace & NetworkHost =>
+      withClock(network.host(name), clocks[name]);
     const servers = await startDatabase(network.subnet, placeOf);
     const smallHome = await tempFolder();
     await mountDisk(smallHome, homeDiskMegabytes);
@@ -178,10 +179,8 @@ export class FaultDomain {
   }
 }
 
-function withClock(host: NetworkHost, clock: FakeClock | undefined): NetworkHost {
-  if (clock === undefined) return host;
-  const variables = Object.entries(clock.environment).map(([name, value]) => `${name}=${value}`);
-  return { ...host, exec: [...host.exec, "env", ...variables] };
+function withClock(host: NetworkHost, clock: FakeClock | undefined): HostPlace & NetworkHost {
+  return clock === undefined ? host : { ...host, environment: clock.environment };
 }
 
 async function startDatabase(
