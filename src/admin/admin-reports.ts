@@ -15,10 +15,13 @@ const everyMs = 2_000;
 /** A login at the database takes both sides some work. */
 const looksPerDatabaseLook = 5;
 const database = "database";
+/** On a busy machine one answer may come too late. */
+const silentLooksMax = 1;
 
 /** What every Admin Node Manager last reported of itself: who can sign, and what is wrong with it. */
 export class AdminReports {
   #reports = new Map<HostId, AdminReport>();
+  readonly #silentLooks = new Map<HostId, number>();
   #looks = 0;
 
   /** False before the first look. */
@@ -43,9 +46,10 @@ export class AdminReports {
     if (this.#looks++ % looksPerDatabaseLook === 0) await askDatabase(state);
     const reports = new Map<HostId, AdminReport>();
     for (const { hostId, said } of answers) {
-      if (said === null) continue;
-      clock.note(hostId, said.clock);
-      reports.set(hostId, said);
+      if (said !== null) clock.note(hostId, said.clock);
+      const report = said ?? this.#lastOfSilent(hostId);
+      if (report !== undefined) reports.set(hostId, report);
+      if (said !== null) this.#silentLooks.delete(hostId);
     }
     for (const hostId of this.#reports.keys()) if (!reports.has(hostId)) clock.note(hostId, null);
     try {
@@ -53,6 +57,12 @@ export class AdminReports {
     } finally {
       this.#reports = reports;
     }
+  }
+
+  #lastOfSilent(hostId: HostId): AdminReport | undefined {
+    const looks = (this.#silentLooks.get(hostId) ?? 0) + 1;
+    this.#silentLooks.set(hostId, looks);
+    return looks > silentLooksMax ? undefined : this.#reports.get(hostId);
   }
 
   /** After something has changed here that others need not be asked about. */
