@@ -1,6 +1,6 @@
 import { existsSync } from "node:fs";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
+import { mkdir, readFile, readdir, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import type { AuthorityId, HostId } from "../../../src/kit/index.ts";
 import { shareKeys } from "../../../src/control/index.ts";
@@ -9,6 +9,9 @@ import { changePassphrase } from "../../../src/admin/change-passphrase.ts";
 import { currentFindings } from "../../../src/admin/findings.ts";
 import { authorityKeyHandlers } from "../../../src/admin/handlers-authority-keys.ts";
 import { keepSharedKeys } from "../../../src/admin/shared-keys.ts";
+import { encryptedPrivateKeyPem, readPrivateKeyFile } from "../../../src/keys/index.ts";
+import { callApi } from "../../../src/transport/index.ts";
+import { startAdmin } from "../../support/admin-process.ts";
 import { issueFor, testActor as actor } from "../../support/control-environment.ts";
 import { twoAdmins, type TestAdmin } from "../../support/two-admins.ts";
 
@@ -103,4 +106,28 @@ test("one that cannot share the keys names who holds them", async () => {
     code: "authority-unavailable",
     message: expect.stringContaining("of host-1 (127.0.0.1)"),
   });
+});
+
+test("an Admin Node Manager that starts finishes a change of the passphrase that was decided", async () => {
+  const names = [management, traffic].map((id) => `${id}.key.pem`);
+  const admin = await startAdmin(async ({ authorityKeys }) => {
+    const decided = join(authorityKeys, ".replacement");
+    await mkdir(decided);
+    // As left by one that was killed after the first of its renames.
+    for (const name of ["sealing.key.pem", ...names]) {
+      const key = await readPrivateKeyFile(join(authorityKeys, name));
+      const folder = name === names[0] ? authorityKeys : decided;
+      const pem = await encryptedPrivateKeyPem(key, passphrase);
+      await writeFile(join(folder, name), pem, { mode: 0o600 });
+    }
+  });
+  const { authorityKeys } = admin.layout;
+  expect((await readdir(authorityKeys)).filter((name) => name.startsWith("."))).toEqual([]);
+  for (const name of names)
+    expect(await readFile(join(authorityKeys, name), "utf8")).toMatch(/^-+BEGIN ENCRYPTED/);
+  const headers = admin.administrator;
+  const { findings } = await callApi(admin.caller, "listFindings", { headers });
+  expect(findings.map(({ code }) => code)).toContain("authority-locked");
+  const done = await callApi(admin.caller, "unlockKeys", { headers, body: { passphrase } });
+  expect(done.authorities).toEqual([traffic, management]);
 });
