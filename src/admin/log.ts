@@ -12,13 +12,16 @@ const secretPaths = [
   "headers.authorization",
 ];
 
+/** Lines that cannot be written wait until there are this many bytes of them; further ones are lost. */
+const waitingBytesMax = 1024 * 1024;
+
 /** JSON lines on standard output, each with the process and the host it is about. */
 export function createLogger(name: string, hostId: string): Logger {
   const level = process.env["GATEHOUSE_LOG_LEVEL"] ?? "info";
-  return pino({
-    name,
-    level,
-    base: { host: hostId, pid: process.pid },
-    redact: { paths: secretPaths, censor: "[redacted]" },
-  });
+  const destination = pino.destination({ dest: 1, sync: true, maxLength: waitingBytesMax });
+  // With a full disk it serves on: what waits is written when there is room.
+  destination.on("error", () => undefined);
+  const base = { host: hostId, pid: process.pid };
+  const redact = { paths: secretPaths, censor: "[redacted]" };
+  return pino({ name, level, base, redact }, destination);
 }

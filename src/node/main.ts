@@ -3,17 +3,18 @@ import { describeError, DomainError, errorCodes, isDomainError } from "../kit/in
 import type { NodeSettings } from "../domain/index.ts";
 import { runNodeManager } from "./node-manager.ts";
 
+/** Lines that cannot be written wait until there are this many bytes of them; further ones are lost. */
+const waitingBytesMax = 1024 * 1024;
+
 function createLogger(settings: NodeSettings): Logger {
   const level = process.env["GATEHOUSE_LOG_LEVEL"] ?? "info";
-  return pino({
-    name: "node-manager",
-    level,
-    base: { host: settings.hostId, pid: process.pid },
-    redact: {
-      paths: ["password", "token", "proof", "*.password", "*.token", "*.proof"],
-      censor: "[redacted]",
-    },
-  });
+  const destination = pino.destination({ dest: 1, sync: true, maxLength: waitingBytesMax });
+  // With a full disk it goes on: what waits is written when there is room.
+  destination.on("error", () => undefined);
+  const base = { host: settings.hostId, pid: process.pid };
+  const paths = ["password", "token", "proof", "*.password", "*.token", "*.proof"];
+  const redact = { paths, censor: "[redacted]" };
+  return pino({ name: "node-manager", level, base, redact }, destination);
 }
 
 const homeAt = process.argv.indexOf("--home");

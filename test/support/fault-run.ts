@@ -52,6 +52,7 @@ export async function runFault(
   const id = await live.roll(rotation);
   const before = await totals(domain);
   let begunMs: number | null = null;
+  const failedToHappen: unknown[] = [];
   const cut = { fromMs: 0, untilMs: 0 };
   const view = await live.follow(
     id,
@@ -59,12 +60,15 @@ export async function runFault(
       if (begunMs !== null || allPhases.indexOf(seen) < allPhases.indexOf(phase)) return;
       begunMs = performance.now();
       cut.fromMs = Date.now();
-      await fault.happen(domain);
+      // Whatever fails in a look at a rollout is looked at again: this must not get lost there.
+      await fault.happen(domain).catch((error: unknown) => failedToHappen.push(error));
       cut.untilMs = Date.now();
     },
     150_000,
     pollMs,
   );
+  for (const cause of failedToHappen)
+    throw new Error(`${fault.name}: it did not happen as it should`, { cause });
   if (begunMs === null) throw new Error(`the rotation had no phase ${phase} or later`);
   await untilHealed(domain);
   const endMs = performance.now();
