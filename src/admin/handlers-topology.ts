@@ -9,6 +9,7 @@ import {
   parseLogCursor,
   restoreAuthority,
   retireAuthority,
+  setHostDial,
   setInstanceEnabled,
 } from "../control/index.ts";
 import { maySign } from "../domain/index.ts";
@@ -21,6 +22,7 @@ import { topologyView } from "./topology-view.ts";
 type Names =
   | "getTopology"
   | "deleteHost"
+  | "setHostDial"
   | "approveHost"
   | "createInstance"
   | "setInstanceEnabled"
@@ -42,6 +44,10 @@ export const topologyHandlers: Handlers<Names> = {
     await deleteHost(state.env, { id: params.id, actor });
     state.presence.disconnect(params.id);
     state.strays.forget(params.id);
+    return null;
+  },
+  async setHostDial({ env }, { params, body, actor }) {
+    await setHostDial(env, { id: params.id, dial: body.dial, actor });
     return null;
   },
   async approveHost({ env }, { params, actor }) {

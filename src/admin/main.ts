@@ -7,6 +7,7 @@ import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts"
 import { isDenied } from "./access.ts";
 import { AdminState } from "./admin-state.ts";
 import { usesDatabase } from "./database.ts";
+import { dialHosts } from "./dial-hosts.ts";
 import { openEnvironment } from "./environment.ts";
 import { runJobs } from "./jobs.ts";
 import { createLogger } from "./log.ts";
@@ -63,7 +64,7 @@ async function run(home: string): Promise<void> {
     reloadListener(app.server, state, { verify: "management" });
     state.epochs.destroyWhere((peer) => isDenied(state, peer));
   };
-  await runJobs(state, ending.signal);
+  await Promise.all([runJobs(state, ending.signal), dialHosts(state, app.server, ending.signal)]);
   await app.close();
   state.peers.close();
   await env.close();

@@ -25,7 +25,7 @@ export async function topologyView(state: Reading): Promise<TopologyView> {
       version: await state.env.store.revision(),
       trustEpoch: state.trust.epoch,
       productVersion,
-      hosts: hosts.map(({ id, name, address, status, nodeManager }) => ({
+      hosts: hosts.map(({ id, name, address, status, dial, nodeManager }) => ({
         id,
         name,
         address,
@@ -37,6 +37,7 @@ export async function topologyView(state: Reading): Promise<TopologyView> {
           isAdmin: nodeManager.isAdmin,
         },
         connected: connected.has(id),
+        dial,
       })),
       groups: groups.map((group) => ({
         id: group.id,

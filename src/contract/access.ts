@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import type { RouteDefinition } from "./route.ts";
 import {
   authorityId,
+  dial,
   envelope,
   hexDigest,
   hostId,
@@ -105,6 +106,7 @@ export const accessRoutes = {
       nodeManagerName: name,
       port,
       requestPem: pem,
+      dial: Type.Optional(dial),
       admin: Type.Optional(
         strict({
           sealingKey: Type.String({

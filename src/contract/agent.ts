@@ -3,6 +3,7 @@ import type { RouteDefinition } from "./route.ts";
 import {
   authorityId,
   credentialId,
+  dial,
   envelope,
   gatewayConfiguration,
   groupId,
@@ -57,6 +58,8 @@ const desiredState = strict({
       configuration: gatewayConfiguration,
     }),
   ),
+  /** Absent from an Admin Node Manager that does not know it: as it is. */
+  dial: Type.Optional(dial),
   /** Authorities of which the agent proves every edge of its host with probe certificates. */
   prove: list(authorityId),
 });

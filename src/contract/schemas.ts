@@ -46,6 +46,8 @@ export const strict = <Properties extends Record<string, TSchema>>(properties: P
   Type.Object(properties, { additionalProperties: false });
 export const nothing = Type.Null();
 
+/** Which end opens the connections between a Node Manager and the Admin Node Managers. */
+export const dial = Type.Union([Type.Literal("nm"), Type.Literal("anm")]);
 export const usage = Type.Union([Type.Literal("management"), Type.Literal("traffic")]);
 
 export const envelope = strict({

@@ -3,6 +3,7 @@ import type { RouteDefinition } from "./route.ts";
 import {
   authorityId,
   credentialId,
+  dial,
   finding,
   gatewayConfiguration,
   groupId,
@@ -49,6 +50,7 @@ export const topology = strict({
         Type.Literal("revoked"),
       ]),
       connected: Type.Boolean(),
+      dial,
       nodeManager: strict({ id: processId, name, port, isAdmin: Type.Boolean() }),
     }),
   ),
@@ -163,6 +165,17 @@ export const topologyRoutes = {
     status: 204,
     summary: "Removes a host without instances; its keys are denied",
     params: strict({ id: hostId }),
+    response: nothing,
+  },
+  setHostDial: {
+    method: "PUT",
+    path: "/hosts/:id/dial",
+    access: "administrator",
+    status: 204,
+    summary:
+      "Says which end opens the connections between the host and the Admin Node Managers, from now on",
+    params: strict({ id: hostId }),
+    body: strict({ dial }),
     response: nothing,
   },
   approveHost: {

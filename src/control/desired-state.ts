@@ -60,6 +60,7 @@ export async function desiredStateOf(
         groups.get(instance.groupId)?.configuration ?? { routes: [], dnsNames: [] },
       ),
     })),
+    dial: host.dial,
     prove: introduced.map((authority) => authority.id),
   };
 }

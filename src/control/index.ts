@@ -19,6 +19,7 @@ export type {
   PasswordHasher,
   TrustKey,
 } from "./environment.ts";
+export { setHostDial } from "./host-dial.ts";
 export { initializeDomain, type InitializeRequest } from "./initialize.ts";
 export {
   configureGroup,

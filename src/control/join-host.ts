@@ -8,6 +8,7 @@ import {
   returnProofText,
   revokedRemedy,
   splitJoinToken,
+  type Dial,
   type Envelope,
   type Host,
   type JoinTokenText,
@@ -15,6 +16,7 @@ import {
 import { base64Decode, parseRequestPem, spkiFingerprint, utf8Encode } from "../pki/index.ts";
 import { hashSecret, newSecret } from "./accounts.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { refuseDialledAdmin } from "./host-dial.ts";
 import { issueCredential, newCredential, type CredentialIssued } from "./issue.ts";
 import { listenersAt } from "./listeners.ts";
 import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
@@ -70,6 +72,8 @@ export interface JoinRequest {
   readonly isAdmin?: boolean;
   /** Then also the key (SPKI, base64) that others seal for what they share with it. */
   readonly sealingKey?: string;
+  /** Who opens the connections to Admin Node Managers from then on; absent: the host. */
+  readonly dial?: Dial;
 }
 
 /** What a host gets when it joined or came back. */
@@ -89,6 +93,8 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
   checkName("Node Manager", request.nodeManagerName);
   checkAddress(request.address);
   checkPort(request.port);
+  const dial = request.dial ?? "nm";
+  refuseDialledAdmin({ dial, isAdmin: request.isAdmin === true });
   const { requestPem } = request;
   const { spki } = parseRequestPem(requestPem);
   const actor = `token:${token.id}`;
@@ -100,7 +106,7 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
     actor,
     action: "host.join",
     subject: request.hostName,
-    detail: { address: request.address, admin: request.isAdmin === true },
+    detail: { address: request.address, admin: request.isAdmin === true, dial },
   };
   const host = await env.store.write(entry, async (tx) => {
     const stored = await spendToken(tx, env, token, request);
@@ -189,7 +195,7 @@ async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host
     name: request.hostName,
     address: request.address,
     status: "active",
-    dial: "nm",
+    dial: request.dial ?? "nm",
     documentVersion: 1,
     nodeManager: {
       id: `nodemanager-${await tx.topology.nextNumber("nodemanager", 1)}` as ProcessId,

@@ -1,5 +1,6 @@
 import type { AuthorityId, GroupId, ProcessId } from "../kit/index.ts";
 import type { AuthorityUsage } from "./authority.ts";
+import type { Dial } from "./topology.ts";
 
 /** Where everything of a host is, below its home folder; the documented names where there are some. */
 export interface HomeLayout {
@@ -92,4 +93,6 @@ export interface NodeSettings {
   /** Where the Admin Node Manager was at the time of joining; the trust document is newer. */
   readonly adminAddress: string;
   readonly adminPort: number;
+  /** Who opens the connections to Admin Node Managers; absent: the host. It follows the topology. */
+  readonly dial?: Dial;
 }

@@ -1,7 +1,7 @@
 import { createPrivateKey, sign } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, DomainError, isDomainError, type ProcessId } from "../kit/index.ts";
-import { returnProofText, type KnownProcess } from "../domain/index.ts";
+import { returnProofText, type Dial, type KnownProcess } from "../domain/index.ts";
 import type { RouteName, RouteResponse } from "../contract/index.ts";
 import { generateKeyPair, keyPairOf, requestForKey } from "../keys/index.ts";
 import {
@@ -13,7 +13,6 @@ import {
   mayDoBetterElsewhere,
   mutualTls,
   type ApiInput,
-  type ServerAddress,
 } from "../transport/index.ts";
 import { AdminChoice } from "./admin-choice.ts";
 import { installIssued, presentAndPrune } from "./credential-folder.ts";
@@ -28,6 +27,7 @@ interface OpenLink {
   readonly admin: KnownProcess;
   readonly serial: string;
   readonly epoch: number;
+  readonly dial: Dial;
 }
 
 /** Where there is another to go to, an Admin Node Manager that answers later than this is left. */
@@ -121,19 +121,18 @@ export class AdminLink {
   }
 
   #linkTo(admin: KnownProcess): OpenLink {
-    const { identity, trust, self } = this.#state;
+    const { identity, trust, self, reach } = this.#state;
     const isAsOpened =
       this.#open?.admin.id === admin.id &&
       this.#open.serial === identity.serial &&
-      this.#open.epoch === trust.epoch;
+      this.#open.epoch === trust.epoch &&
+      this.#open.dial === reach.dial;
     if (this.#open !== null && isAsOpened) return this.#open;
     this.#closeOpen();
     const tls = mutualTls({ identity, trust, self, target: admin, nowMs: () => Date.now() });
-    const caller = new ApiCaller(
-      { address: addressOf(this.#state, admin), port: admin.port, prefix: apiPrefix },
-      tls,
-    );
-    this.#open = { caller, admin, serial: identity.serial, epoch: trust.epoch };
+    const caller = new ApiCaller({ ...reach.serverOf(admin), prefix: apiPrefix }, tls);
+    const { dial } = reach;
+    this.#open = { caller, admin, serial: identity.serial, epoch: trust.epoch, dial };
     return this.#open;
   }
 
@@ -150,8 +149,8 @@ export class AdminLink {
     if (preferred.length === 0) return;
     void (async () => {
       for (const admin of preferred) {
-        const server = { address: addressOf(this.#state, admin), port: admin.port };
         try {
+          const server = this.#state.reach.serverOf(admin);
           await fetchTrustLinks(server, this.#state.trust.epoch, this.#answerMsMax);
           return this.#choice.moveTo(admin.id);
         } catch (error) {
@@ -177,13 +176,11 @@ export class AdminLink {
   }
 
   async #refreshTrust(): Promise<boolean> {
-    const { trust, settings } = this.#state;
+    const { trust, settings, reach } = this.#state;
+    const joinedAt = { address: settings.adminAddress, port: settings.adminPort };
     for (const server of [
-      ...trust.document.admins.map((admin) => ({
-        address: addressOf(this.#state, admin),
-        port: admin.port,
-      })),
-      { address: settings.adminAddress, port: settings.adminPort },
+      ...trust.document.admins.map((admin) => reach.serverOf(admin)),
+      ...(reach.dial === "nm" ? [joinedAt] : []),
     ]) {
       try {
         const links = await fetchTrustLinks(server, trust.epoch, this.#answerMsMax);
@@ -214,10 +211,9 @@ export class AdminLink {
   }
 
   async #returnAt(admin: KnownProcess): Promise<void> {
-    const { trust, hostId, layout, log, identity } = this.#state;
-    const server: ServerAddress = { address: addressOf(this.#state, admin), port: admin.port };
+    const { trust, hostId, layout, log, identity, reach } = this.#state;
     const caller = new ApiCaller(
-      { ...server, prefix: apiPrefix },
+      { ...reach.serverOf(admin), prefix: apiPrefix },
       adminServerTls({ trust, caller: "returning-host", nowMs: () => Date.now() }),
     );
     try {
@@ -268,11 +264,6 @@ export class AdminLink {
     this.#isClosed = true;
     this.#closeOpen();
   }
-}
-
-/** The Admin Node Manager on this very host is called over loopback: its address may lead outside. */
-function addressOf(state: NodeState, admin: KnownProcess): string {
-  return admin.hostId === state.hostId ? "127.0.0.1" : admin.address;
 }
 
 function thrown(error: unknown): never {

@@ -3,6 +3,7 @@ import { DomainError } from "../kit/index.ts";
 import {
   answerProbe,
   ConnectionEpochs,
+  divertDialled,
   guardConnections,
   judgeProbeClient,
   listenerOptions,
@@ -11,7 +12,10 @@ import {
 import { nodeMetrics } from "./metrics.ts";
 import type { NodeState } from "./node-state.ts";
 
-/** The port of a plain Node Manager: health, readiness, metrics, and the answers to probes. */
+/**
+ * The port of a plain Node Manager: health, readiness, metrics, the answers to probes, and the
+ * connections that Admin Node Managers dial.
+ */
 export class NodeListener {
   readonly epochs = new ConnectionEpochs(() => performance.now());
   readonly #state: NodeState;
@@ -49,6 +53,7 @@ export class NodeListener {
       },
     );
     guardConnections(this.#server, () => state, rules, this.epochs);
+    divertDialled(this.#server, (id, socket) => state.reach.pool.offer(id, socket));
   }
 
   /** Throws `port-in-use`. */
@@ -84,5 +89,6 @@ export class NodeListener {
   close(): void {
     this.#server.close();
     this.#server.closeAllConnections();
+    this.#state.reach.pool.close();
   }
 }

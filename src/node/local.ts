@@ -8,6 +8,7 @@ import {
   formatSpiffeId,
   homeLayout,
   splitJoinToken,
+  type Dial,
   type HomeLayout,
   type NodeSettings,
   type Role,
@@ -83,6 +84,8 @@ export interface JoinDomainRequest {
   readonly port: number;
   /** It becomes an Admin Node Manager, and gets the database's password from there; absent: it does not. */
   readonly admin?: DatabaseLogin | null;
+  /** Who opens the connections from then on: `anm` for a host that reaches no Admin Node Manager; absent: the host. */
+  readonly dial?: Dial;
 }
 
 /** Where the password of the domain's database comes from on this host. */
@@ -191,7 +194,9 @@ async function admit(
       sealing === null
         ? {}
         : { admin: { sealingKey: Buffer.from(sealing.spki).toString("base64") } };
-    const body = { token, hostName, address, nodeManagerName, port, requestPem, ...admin };
+    // One of the version before knows no other way than the host's.
+    const dial = request.dial === "anm" ? { dial: request.dial } : {};
+    const body = { token, hostName, address, nodeManagerName, port, requestPem, ...dial, ...admin };
     return await callApi(caller, "joinHost", { body });
   } catch (error) {
     if (!isAnswerLost(error)) throw error;
@@ -234,6 +239,7 @@ function settingsOf(
     trustKeyId: splitJoinToken(request.token).trustKeyId,
     adminAddress: request.anmHost,
     adminPort: request.anmPort,
+    ...(request.dial === undefined ? {} : { dial: request.dial }),
   };
 }
 

@@ -31,6 +31,7 @@ import {
   type SavedTrust,
   type Self,
 } from "../transport/index.ts";
+import { AdminReach } from "./admin-reach.ts";
 
 /** How one credential is doing, for the report. */
 export interface CredentialHealth {
@@ -48,6 +49,7 @@ export class NodeState {
   readonly log: Logger;
   readonly trust: LoadedTrust;
   readonly probes = new ProbeContexts();
+  readonly reach: AdminReach;
   /** Random per start: tells a restart from a copy of the home folder. */
   readonly bootId = randomBytes(12).toString("hex");
   readonly proofs = new Map<string, EdgeProof>();
@@ -71,6 +73,7 @@ export class NodeState {
     this.settings = of.settings;
     this.log = of.log;
     this.trust = of.trust;
+    this.reach = new AdminReach(this);
   }
 
   get hostId(): HostId {

@@ -140,11 +140,10 @@ async function proveEdge(
   link: ApiCalls,
   { peer, presenter, port, authorityId }: EdgeToProve,
 ): Promise<void> {
-  const { trust, self } = state;
+  const { trust, self, reach } = state;
   const verifierEpoch = trust.epoch;
   const answer = await probe({
-    address: peer.hostId === state.hostId ? "127.0.0.1" : peer.address,
-    port,
+    ...(peer.role === "anm" ? reach.serverOf(peer) : { address: "127.0.0.1", port }),
     authorityId,
     trust,
     usage: "management",

@@ -49,6 +49,7 @@ export async function reconcile(
       isBusy = await convergeCredentials(state, parts.link, parts.instances);
       await proveEdges(state, parts.link, parts.links, parts.instances);
     }
+    void state.reach.follow();
     const report = await observeHost(state, parts.instances, parts.oldestEpoch());
     const text = JSON.stringify(report);
     // One that was not asked before does not know that this host is there.

@@ -10,6 +10,7 @@ import {
   type RouteQuery,
   type RouteResponse,
 } from "../contract/index.ts";
+import { DialledAgent, type DialledConnections } from "./dialled.ts";
 import { otherServer, reachFailure } from "./reach-failure.ts";
 
 /** An answer larger than this is not one of ours. */
@@ -42,15 +43,21 @@ export class ApiCaller {
   readonly #server: { readonly address: string; readonly port: number };
   readonly #prefix: string;
 
-  constructor(server: { address: string; port: number; prefix: string }, tls: AgentOptions) {
+  /** `dialled`: connections that the server opened, used in place of own ones. */
+  constructor(
+    server: { address: string; port: number; prefix: string; dialled?: DialledConnections },
+    tls: AgentOptions,
+  ) {
     this.#server = server;
     this.#prefix = server.prefix;
-    this.#agent = new Agent({
+    const options: AgentOptions = {
       ...tls,
       keepAlive: true,
       maxCachedSessions: 0,
       ALPNProtocols: ["http/1.1"],
-    });
+    };
+    this.#agent =
+      server.dialled === undefined ? new Agent(options) : new DialledAgent(options, server.dialled);
   }
 
   /**

@@ -2,6 +2,7 @@ import { DomainError, isDomainError } from "../kit/index.ts";
 import { anchorsFor, type Envelope, type TrustDocument } from "../domain/index.ts";
 import { routes, trustLinksPerAnswerMax } from "../contract/index.ts";
 import { ApiCaller } from "./api-caller.ts";
+import type { DialledConnections } from "./dialled.ts";
 import { LoadedTrust } from "./loaded-trust.ts";
 import { fingerprintOfPem } from "./peer.ts";
 import { otherServer } from "./reach-failure.ts";
@@ -9,6 +10,8 @@ import { otherServer } from "./reach-failure.ts";
 export interface ServerAddress {
   readonly address: string;
   readonly port: number;
+  /** Its connections, where it dials; absent: it is dialled at its address. */
+  readonly dialled?: DialledConnections;
 }
 
 /** Path prefix of the API. */

@@ -24,7 +24,9 @@ export async function readStateFile<T>(path: string): Promise<T | null> {
   throw new DomainError("state-corrupt", `${path} holds nothing: restore it from a backup`);
 }
 
-const kinds: Readonly<Record<keyof NodeSettings, "string" | "number" | "boolean">> = {
+const kinds: Readonly<
+  Record<Exclude<keyof NodeSettings, "dial">, "string" | "number" | "boolean">
+> = {
   domain: "string",
   hostId: "string",
   nodeManagerId: "string",

@@ -9,6 +9,7 @@ export {
   type ClaimedAuthority,
   type ServerAddress,
 } from "./first-contact.ts";
+export { dialPreamble, divertDialled, type DialledConnections } from "./dialled.ts";
 export { readNodeSettings, readStateFile } from "./home-files.ts";
 export { contextOf, contextOptions, readIdentity, type Identity } from "./identity.ts";
 export { LoadedTrust, type SavedTrust } from "./loaded-trust.ts";

@@ -1,7 +1,8 @@
-import type { SecureContext, TLSSocket } from "node:tls";
+import type { ConnectionOptions, SecureContext, TLSSocket } from "node:tls";
 import { connect } from "node:tls";
 import type { KnownProcess, PeerVerdict } from "../domain/index.ts";
 import { DomainError } from "../kit/index.ts";
+import { connectOver, type DialledConnections } from "./dialled.ts";
 import { contextOf, type Identity } from "./identity.ts";
 import type { LoadedTrust } from "./loaded-trust.ts";
 import { describePeer, judgePeer, readPeer, type Self } from "./peer.ts";
@@ -115,6 +116,8 @@ export function judgeProbeClient(
 export interface ProbeTarget {
   readonly address: string;
   readonly port: number;
+  /** Connections that the other side opened, used in place of an own one. */
+  readonly dialled?: DialledConnections;
   readonly authorityId: string;
   /** The probe certificate to show; null on listeners that ask for none. */
   readonly identity: Identity | null;
@@ -132,7 +135,18 @@ export interface ProbeTarget {
  * this side's trust refuses what the server shows. (With TLS 1.3 a client that is about to be
  * rejected still sees a completed handshake: only the answer counts.)
  */
-export function probe(target: ProbeTarget): Promise<ProbeAnswer> {
+export async function probe(target: ProbeTarget): Promise<ProbeAnswer> {
+  const { address: host, port, dialled } = target;
+  if (dialled === undefined)
+    return probeOver(target, (options) => connect({ ...options, host, port }));
+  const opened = await dialled.take();
+  return probeOver(target, (options) => connectOver(opened, options, dialled));
+}
+
+function probeOver(
+  target: ProbeTarget,
+  open: (options: ConnectionOptions) => TLSSocket,
+): Promise<ProbeAnswer> {
   return new Promise((resolve, reject) => {
     const { address, port, authorityId, identity, trust } = target;
     const fail = (cause: unknown): void => {
@@ -145,9 +159,7 @@ export function probe(target: ProbeTarget): Promise<ProbeAnswer> {
         ),
       );
     };
-    const socket = connect({
-      host: address,
-      port,
+    const socket = open({
       servername: probeServerName(authorityId),
       ALPNProtocols: [probeProtocol],
       timeout: target.timeoutMs,

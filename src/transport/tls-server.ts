@@ -91,7 +91,9 @@ export function guardConnections(
  */
 function rememberEpochs(server: Server, state: () => ListenerState): (socket: Socket) => number {
   const epochs = new Map<string, number>();
-  const keyOf = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`;
+  // Several that this side dialled lead to one port.
+  const keyOf = (socket: Socket): string =>
+    `${socket.remoteAddress} ${socket.remotePort} ${socket.localPort}`;
   server.on("connection", (socket: Socket) => {
     const key = keyOf(socket);
     epochs.set(key, state().trust.epoch);

@@ -239,7 +239,7 @@ function expectOrderAndRate(
   log.forEach((earlier, at) => {
     const later = log.slice(at + 1);
     expect((later.at(-1)?.issuedAtMs ?? Infinity) - earlier.issuedAtMs).toBeGreaterThanOrEqual(
-      later.length * 1000 - 200,
+      later.length * 1000 - 600,
     );
     for (const overtaken of later.filter(({ deadlineMs }) => deadlineMs < earlier.deadlineMs)) {
       expect(overtaken.hostId).not.toBe(earlier.hostId);

@@ -14,7 +14,7 @@ import type {
   RouteParams,
   RouteResponse,
 } from "../../src/contract/index.ts";
-import { homeLayout } from "../../src/domain/index.ts";
+import { homeLayout, type Dial } from "../../src/domain/index.ts";
 import { DomainError, type HostId, type ProcessId } from "../../src/kit/index.ts";
 import { joinDomain, type DatabaseLogin } from "../../src/node/local.ts";
 import {
@@ -154,7 +154,7 @@ export class LiveDomain {
   }
 
   /** Joins a new home folder and starts its Node Manager; returns its port. */
-  async join(host: string, admin: DatabaseLogin | null = null): Promise<number> {
+  async join(host: string, admin: DatabaseLogin | null = null, dial: Dial = "nm"): Promise<number> {
     const hostName = `${host}.test`;
     const { token } = await this.call("createJoinToken", {
       body: { hostName, isAdmin: admin !== null, lifetimeSeconds: 600 },
@@ -169,6 +169,7 @@ export class LiveDomain {
       nodeManagerName: `Node Manager on ${hostName}`,
       port,
       admin,
+      dial,
     });
     await this.startNode(host);
     return port;

@@ -27,6 +27,7 @@ const topology = {
       address: "anm1.example.com",
       status: "active",
       connected: true,
+      dial: "nm",
       nodeManager: {
         id: "nodemanager-1",
         name: "Node Manager on anm1.example.com",
@@ -40,6 +41,7 @@ const topology = {
       address: "2001:db8::2",
       status: "active",
       connected: false,
+      dial: "nm",
       nodeManager: {
         id: "nodemanager-2",
         name: "Node Manager on gw2.example.com",
@@ -311,6 +313,7 @@ export const sampleAnswers: Answers = {
   revoke: { epoch: 4, denied: 2, processes: ["instance-1"], acknowledged: true },
   restoreAuthority: null,
   retireAuthority: null,
+  setHostDial: null,
   shareKeys: { authorities: ["traffic-1", "management-1"] },
   unshareKeys: { authorities: ["traffic-1", "management-1"] },
   deleteInstance: null,

@@ -82,6 +82,23 @@ export function approveHost(context: CommandContext, name: string): Promise<void
   });
 }
 
+/** `gatehouse host edit`. */
+export function editHost(
+  context: CommandContext,
+  name: string,
+  dial: RouteBody<"setHostDial">["dial"],
+): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { id } = findHost(await admin.call("getTopology"), name);
+    await admin.call("setHostDial", { params: { id }, body: { dial } });
+    context.terminal.out(
+      dial === "anm"
+        ? `Host ${name} [${id}] goes on over connections that Admin Node Managers open, as soon as one has reached its port.`
+        : `Host ${name} [${id}] opens its connections itself, as soon as it reaches an Admin Node Manager.`,
+    );
+  });
+}
+
 /** `gatehouse authority restore` and `gatehouse authority retire`. */
 export function changeAuthority(
   context: CommandContext,

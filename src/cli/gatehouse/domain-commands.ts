@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { AuthorityId } from "../../kit/index.ts";
 import { parseDuration, parseWhole } from "../duration.ts";
 import type { Page } from "./lists.ts";
@@ -10,6 +10,7 @@ export function addDomainCommands(program: Command, contextOf: ContextOf): void 
   addSessionCommands(program, contextOf);
   addInstanceCommands(program, contextOf);
   addHostCommands(program, contextOf);
+  addPartyCommands(program, contextOf);
   addAuthorityCommands(program, contextOf);
   addLists(program, contextOf);
 }
@@ -104,12 +105,30 @@ function addHostCommands(program: Command, contextOf: ContextOf): void {
       (await import("./changes.ts")).approveHost(contextOf(command), name),
     );
   host
+    .command("edit")
+    .description("change how a host takes part")
+    .argument("<host>", "its name or id")
+    .addOption(
+      new Option(
+        "--dial <end>",
+        "who opens the connections: nm, the host's Node Manager; anm, the Admin Node Managers, for a host that cannot reach them and whose port they reach",
+      )
+        .choices(["nm", "anm"])
+        .makeOptionMandatory(),
+    )
+    .action(async (name: string, { dial }: { dial: "nm" | "anm" }, command: Command) =>
+      (await import("./changes.ts")).editHost(contextOf(command), name, dial),
+    );
+  host
     .command("delete")
     .description("remove a host that has no instances; its keys are denied")
     .argument("<host>", "its name or id")
     .action(async (name: string, _options, command: Command) =>
       (await import("../managedomain/topology.ts")).deleteHost(contextOf(command), name),
     );
+}
+
+function addPartyCommands(program: Command, contextOf: ContextOf): void {
   const party = program
     .command("relying-party")
     .description("callers outside the domain that report the trust they have loaded");

@@ -176,13 +176,14 @@ export function listHosts(context: CommandContext): Promise<void> {
 
 function hostTable(hosts: TopologyView["hosts"]): string {
   return table(
-    ["HOST", "NAME", "ADDRESS", "NODE MANAGER", "STATUS", "CONNECTED"],
-    hosts.map(({ id, name, address, nodeManager, status, connected }) => [
+    ["HOST", "NAME", "ADDRESS", "NODE MANAGER", "STATUS", "DIAL", "CONNECTED"],
+    hosts.map(({ id, name, address, nodeManager, status, dial, connected }) => [
       id,
       name,
       address,
       `${nodeManager.id}${nodeManager.isAdmin ? " (admin)" : ""}`,
       status,
+      dial,
       connected ? "yes" : "no",
     ]),
   );

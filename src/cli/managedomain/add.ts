@@ -16,6 +16,7 @@ const tokenSeconds = 300;
 export async function add(context: CommandContext, given: Given): Promise<void> {
   const { terminal, options } = context;
   const host = newHostOf(given);
+  const dial = givenDial(given);
   const { joinDomain, openLocalHome } = await import("../../node/local.ts");
   if ((await openLocalHome(options.home)).joined !== null)
     throw new DomainError(
@@ -36,6 +37,7 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
     anmPort: server.port,
     token,
     admin: databaseLogin(given),
+    ...dial,
     ...host,
   });
   terminal.out(
@@ -47,6 +49,14 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       `  gatehouse node start --home ${options.home}`,
     ].join("\n"),
   );
+}
+
+/** Who opens the connections once the host has joined. */
+function givenDial(given: Given): { readonly dial?: "nm" | "anm" } {
+  const dial = given.text("dial");
+  if (dial === undefined) return {};
+  if (dial === "nm" || dial === "anm") return { dial };
+  throw new DomainError("usage", `--dial is nm or anm, not ${dial}`);
 }
 
 async function givenToken(given: Given): Promise<string | null> {

@@ -99,6 +99,11 @@ export const optionRows: readonly OptionRow[] = [
   },
   { flags: "--port <port>", help: "port of the Node Manager (default: 8090)", for: makesHost },
   {
+    flags: "--dial <end>",
+    help: "who opens the connections once the host has joined: nm, this host (default); anm, the Admin Node Managers. To join, this host has to reach one for once, at --anm_host",
+    for: ["add"],
+  },
+  {
     flags: "--domain_name <name>",
     help: "subject of the CA (default: CN=Domain)",
     for: ["initialize"],
