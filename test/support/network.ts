@@ -85,6 +85,9 @@ export class TestNetwork {
       "add set inet cuts from { type ipv4_addr; flags interval; }",
       "add chain inet cuts input { type filter hook input priority 0; }",
       "add rule inet cuts input iifname eth0 ip saddr @from drop",
+      "add set inet cuts callers { type ipv4_addr; }",
+      "add counter inet cuts calls",
+      "add rule inet cuts input tcp flags & (syn | ack) == syn ip saddr @callers counter name calls drop",
     ]);
     return host;
   }
@@ -103,6 +106,22 @@ export class TestNetwork {
   /** From now on nothing that `from` sends reaches `to`: silently, as a packet filter cuts. */
   async cutOneWay(from: string, to: string): Promise<void> {
     await this.#filter(to, [`add element inet cuts from { ${this.host(from).address} }`]);
+  }
+
+  /** From now on `from` opens no TCP connection to `to`, as in a DMZ; those that `to` opens go both ways. */
+  async forbidCalls(from: string, to: string): Promise<void> {
+    await this.#filter(to, [`add element inet cuts callers { ${this.host(from).address} }`]);
+  }
+
+  /** How many packets of forbidden calls have come to a host. */
+  async forbiddenCalls(to: string): Promise<number> {
+    const [program = "", ...args] = this.host(to).exec;
+    const list = ["nft", "-j", "list", "counter", "inet", "cuts", "calls"];
+    const { stdout } = await run(program, [...args, ...list]);
+    const { nftables } = JSON.parse(stdout) as {
+      nftables: readonly { counter?: { packets: number } }[];
+    };
+    return nftables.reduce((sum, { counter }) => sum + (counter?.packets ?? 0), 0);
   }
 
   /** Cuts every one of `some` from every one of `others`, both ways. */
