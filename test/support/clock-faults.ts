@@ -31,7 +31,13 @@ async function whileStepped(domain: FaultDomain, clock: FakeClock, step: Step): 
   await clock.moveTo(step);
   try {
     for (const { id } of domain.admins)
-      await waitUntil(() => answered(id) >= 10, { deadlineMs, what: `${id} answers requests` });
+      await waitUntil(() => answered(id) >= 10, {
+        deadlineMs,
+        what: `${id} answers requests`,
+      }).catch((cause: unknown) => {
+        const last = domain.issuance.failures.findLast(({ by }) => by === id);
+        throw new Error(`${id} does not sign: ${last?.text}`, { cause });
+      });
     await domain.untilWrites();
   } finally {
     await clock.moveTo("+0");

@@ -1,6 +1,11 @@
 import { readFile } from "node:fs/promises";
 import { anchorsFor, credentialId, homeLayout, type NodeSettings } from "../../src/domain/index.ts";
-import type { AuthorityId, HostId, ProcessId } from "../../src/kit/index.ts";
+import {
+  describeError,
+  type AuthorityId,
+  type HostId,
+  type ProcessId,
+} from "../../src/kit/index.ts";
 import { generateKeyPair, requestForKey } from "../../src/keys/index.ts";
 import {
   ApiCaller,
@@ -32,6 +37,8 @@ export interface Signed {
  */
 export class IssuanceWatch {
   readonly signed: Signed[] = [];
+  readonly failures: { readonly atMs: number; readonly by: ProcessId; readonly text: string }[] =
+    [];
   readonly #home: string;
   readonly #settings: NodeSettings;
   readonly #requestPem: string;
@@ -71,8 +78,9 @@ export class IssuanceWatch {
         });
         const serial = parseCertificatesPem(certificatePem)[0]?.serialHex ?? "";
         this.signed.push({ atMs: performance.now(), by, serial });
-      } catch {
+      } catch (error) {
         // Not now, or under a certificate or trust that was replaced meanwhile.
+        this.failures.push({ atMs: performance.now(), by, text: describeError(error) });
         caller?.close();
         caller = null;
       }
