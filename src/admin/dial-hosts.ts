@@ -23,10 +23,13 @@ export async function dialHosts(
   const dialled = new Map<HostId, Dialled>();
   const { store } = state.env;
   let revision = -1;
+  let hosts: readonly Host[] = [];
   while (!signal.aborted) {
     try {
-      keepDialled(state, server, dialled, await store.read((view) => view.topology.hosts()));
-      revision = await store.waitForRevision(revision, lookEveryMs);
+      const seen = await store.waitForRevision(revision, lookEveryMs);
+      if (seen !== revision) hosts = await store.read((view) => view.topology.hosts());
+      revision = seen;
+      keepDialled(state, server, dialled, hosts);
     } catch (error) {
       // Those that are known are dialled on: a host must not be lost with the store.
       state.log.debug({ error: describeError(error) }, "whom to dial could not be read");

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
 import type { HostId, ProcessId } from "../kit/index.ts";
 import type { KnownProcess } from "../domain/index.ts";
+import { SeededRng } from "../../test/support/seeded-rng.ts";
 import { knownProcess } from "../../test/support/test-domain.ts";
 import { AdminChoice } from "./admin-choice.ts";
 
@@ -53,6 +54,29 @@ test("a failed one is passed over until its pause is over; if all failed, the fi
   expect(choice.choose(admins, new Set([c]))).toBeNull();
   expect(choice.choose(admins)?.id).toBe(a);
   expect(choice.choose([])).toBeNull();
+});
+
+test("the hosts of one that was away return to it over two minutes, not together", () => {
+  const returnedAtMs: number[] = [];
+  const rng = new SeededRng(7);
+  const random = (): number => rng.next();
+  for (let n = 100; n < 1000; n++) {
+    let nowMs = 0;
+    const choice = new AdminChoice(`host-${n}` as HostId, { monotonicMs: () => nowMs, random });
+    if (choice.choose(admins)?.id !== "nodemanager-1") continue;
+    // They lose it in the same moment, and call somebody at least every five seconds from then on.
+    choice.failed("nodemanager-1" as ProcessId);
+    choice.choose(admins);
+    nowMs = random() * 5_000;
+    while (choice.dueReturn(admins).length === 0 && nowMs < 1_000_000) nowMs += 5_000;
+    returnedAtMs.push(nowMs);
+  }
+  expect(returnedAtMs.length).toBeGreaterThan(230);
+  expect(Math.max(...returnedAtMs)).toBeLessThan(200_000);
+  for (let fromMs = 0; fromMs < 200_000; fromMs += 5_000) {
+    const together = returnedAtMs.filter((atMs) => atMs >= fromMs && atMs < fromMs + 5_000);
+    expect(together.length).toBeLessThan(returnedAtMs.length / 10);
+  }
 });
 
 test.each([

@@ -3,7 +3,7 @@ import { DomainError } from "../../kit/index.ts";
 const otherAuthorities =
   "CAs that you provide, or that sign elsewhere, come with a later version; leave the option out to use the domain's own CA";
 const edits =
-  "changing a host or its admin capability comes with a later version; delete the host and add it again";
+  "changing the name of a host or its admin capability comes with a later version: delete the host and add it again; `gatehouse host edit` says who dials";
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
 const services =
