@@ -17,6 +17,7 @@ import type { SeededRng } from "./seeded-rng.ts";
 import { moveStoreTo } from "./shared-store.ts";
 import { mountDisk, unmountDisk } from "./small-disk.ts";
 import { tempFolder } from "./temp-folder.ts";
+import { watchClaims } from "./stale-writes.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const databaseSettings = {
@@ -267,34 +268,4 @@ async function databaseOf(server: PostgresServer): Promise<string> {
     "postgres",
   );
   return String(rows[0]?.["datname"]);
-}
-
-/** Keeps every claim of the lease, in the transaction that makes it, for `staleWrites`. */
-async function watchClaims(server: PostgresServer, database: string): Promise<void> {
-  await server.query(
-    `create table lease_claims (holder text, fencing_token bigint);
-     insert into lease_claims select holder, fencing_token from leases;
-     create function keep_claim() returns trigger language plpgsql as $$
-       begin
-         if tg_op = 'INSERT' or old.fencing_token <> new.fencing_token then
-           insert into lease_claims values (new.holder, new.fencing_token);
-         end if;
-         return new;
-       end $$;
-     create trigger keep_claim after insert or update on leases
-       for each row execute function keep_claim()`,
-    database,
-  );
-}
-
-/** Steps of rollouts that were committed after a newer leader's claim had been. */
-export async function staleWrites({ primary, database }: FaultDomain): Promise<unknown[]> {
-  return primary.query(
-    `select a.writer, a.position, a.action, a.subject, a.detail
-       from audit_records a
-       join lease_claims c on c.fencing_token > (a.detail::json ->> 'fencingToken')::bigint
-      where a.action in ('rollout.step', 'rollout.finish', 'audit.anchor')
-        and pg_xact_commit_timestamp(a.xmin) > pg_xact_commit_timestamp(c.xmin)`,
-    database,
-  );
 }

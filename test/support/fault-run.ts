@@ -1,9 +1,10 @@
 import { appendFileSync } from "node:fs";
 import type { Envelope, TrustDocument } from "../../src/domain/index.ts";
 import type { RouteBody } from "../../src/contract/index.ts";
-import { staleWrites, type Calls, type FaultDomain } from "./fault-domain.ts";
+import type { Calls, FaultDomain } from "./fault-domain.ts";
 import type { Fault } from "./faults.ts";
 import { longestGapSeconds } from "./lease-watch.ts";
+import { staleWrites } from "./stale-writes.ts";
 import { waitUntil } from "./wait-until.ts";
 
 const rotation: RouteBody<"createPlan"> = {
