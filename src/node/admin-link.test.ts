@@ -133,7 +133,7 @@ const query = { revision: 0, epoch: 0, waitMs: 0, bootId: "boot-id-1" };
 describe("a call", () => {
   const link = (
     node: NodeFixture,
-    of: { choice?: AdminChoice; spreadMsMax?: number } = {},
+    of: { choice?: AdminChoice; answerMsMax?: number; spreadMsMax?: number } = {},
   ): AdminLink => {
     const made = new AdminLink(node.state, noInstances, { answerMsMax: 300, ...of });
     onTestFinished(() => made.close());
@@ -213,13 +213,13 @@ describe("a call", () => {
     first.status = 503;
     const millisecondsOf = async (waitMs: number): Promise<number> => {
       const begunMs = performance.now();
-      await link(node, { spreadMsMax: 2_000 }).call("getDesiredState", { query }, waitMs);
+      const called = link(node, { answerMsMax: 10_000, spreadMsMax: 3_000 });
+      await called.call("getDesiredState", { query }, waitMs);
       return performance.now() - begunMs;
     };
-    const waits = Array.from({ length: 20 }, () => millisecondsOf(1));
-    expect(await millisecondsOf(0)).toBeLessThan(1_000);
-    const tookMs = (await Promise.all(waits)).toSorted((a, b) => a - b);
-    expect((tookMs.at(-3) ?? 0) - (tookMs[2] ?? 0)).toBeGreaterThan(500);
+    expect(await millisecondsOf(0)).toBeLessThan(1_500);
+    const tookMs = await Promise.all(Array.from({ length: 10 }, () => millisecondsOf(1)));
+    expect(Math.max(...tookMs) - Math.min(...tookMs)).toBeGreaterThan(700);
   });
 
   test("fails with what the last one said when no Admin Node Manager serves", async () => {
