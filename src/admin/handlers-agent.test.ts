@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import type { HostId, ProcessId } from "../kit/index.ts";
 import {
   joinTestHost,
+  newRequest,
   testControlDomain,
   testEnvironment,
 } from "../../test/support/control-environment.ts";
@@ -80,6 +81,26 @@ test("a copy is refused at every Admin Node Manager while its original reports a
   await original.ask(two);
   await original.report(two);
   await expect(copy.report(one)).rejects.toMatchObject(refusal);
+});
+
+test("nothing is issued for a Node Manager that has gone before its turn", async () => {
+  const { env, one } = await site();
+  const issued = () => env.store.read((view) => view.issuances.page({}, 1000));
+  const before = await issued();
+  const socket = new Socket();
+  socket.destroy();
+  const asked = agentHandlers.issueCredential(one, {
+    actor: "host:host-2",
+    params: undefined as never,
+    query: undefined as never,
+    body: {
+      credentialId: "nodemanager-2/management" as never,
+      requestPem: (await newRequest()).pem,
+    },
+    caller: { kind: "agent", hostId, serial: "aa", socket } as never,
+  });
+  await expect(asked).rejects.toMatchObject({ code: "timeout" });
+  expect(await issued()).toEqual(before);
 });
 
 test("a connection that ended before it was let in keeps no place", async () => {

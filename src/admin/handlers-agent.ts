@@ -1,5 +1,5 @@
 import type { Socket } from "node:net";
-import { assert, isDomainError, type HostId } from "../kit/index.ts";
+import { assert, DomainError, isDomainError, type HostId } from "../kit/index.ts";
 import { encodePem } from "../pki/index.ts";
 import {
   desiredStateOf,
@@ -63,10 +63,12 @@ export const agentHandlers: Handlers<Names> = {
     return { seenSerial: isOwnHost ? state.identity.serial : serial };
   },
   async issueCredential(state, { body, caller, actor }) {
-    const { hostId } = agentOf(caller);
+    const { hostId, socket } = agentOf(caller);
     const request = { ...body, hostId, presentedSerial: body.presentedSerial ?? null };
     const deadlineMs = await renewalDeadline(state.env, request);
     if (deadlineMs !== null) await state.renewals.enter(deadlineMs);
+    // It has given up waiting, and asks again: one that nobody takes would be issued twice.
+    if (socket.destroyed) throw new DomainError("timeout", `${hostId} has gone before its turn`);
     const { der, ...issued } = await issueCredential(state.env, { ...request, actor });
     return { ...issued, certificatePem: encodePem("CERTIFICATE", der) };
   },

@@ -132,6 +132,15 @@ class WeekWithoutPlane {
     }
   }
 
+  /** The hosts whose Node Managers gave up a renewal on a busy machine, to try again; once for each. */
+  async lostAnswers(): Promise<string[]> {
+    const hosts = ["host-1", "host-2", "host-3", "host-4"];
+    const logs = await Promise.all(hosts.map((host) => this.domain.log(host)));
+    return logs.flatMap((log, at) =>
+      Array.from(log.matchAll(/the credential could not be renewed/g), () => hosts[at] ?? ""),
+    );
+  }
+
   async credentials(): Promise<Credential[]> {
     return (await this.domain.call("listCredentials")).credentials;
   }
@@ -200,13 +209,15 @@ test("gateways serve through a week without Admin Node Managers and store, and w
   await waitUntil(() => domain.logIn(), { deadlineMs: 60_000, what: "host-1 answers" });
   await untilRenewed(week, ({ hostId }) => hostId !== "host-2");
   const renewed = await week.leavesSince(returnedAtMs);
-  expectOrderAndRate(renewed, before);
+  expectOrderAndRate(renewed, before, new Set(await week.lostAnswers()));
   await domain.startNode("host-2");
   await untilRenewed(week, () => true);
   const all = await week.leavesSince(returnedAtMs);
-  expect(all.map(({ credentialId }) => credentialId).toSorted()).toEqual(
+  expect([...new Set(all.map(({ credentialId }) => credentialId))].toSorted()).toEqual(
     before.map(({ id }) => id).toSorted(),
   );
+  // Twice only where the first answer came too late for who had asked.
+  expect(all.length - before.length).toBeLessThanOrEqual((await week.lostAnswers()).length);
   await week.endLoad();
 
   expect((await week.credentials()).map(({ failedRenewals }) => failedRenewals)).toEqual(
@@ -218,18 +229,20 @@ test("gateways serve through a week without Admin Node Managers and store, and w
   );
   expect(after.groups).toEqual(topology.groups);
   expect(await domain.call("verifyAudit")).toMatchObject({ ok: true });
-});
+}, 300_000);
 
 /** A host that was just served is away for as long as it takes to put its certificate to use. */
 const busyMs = 2_500;
 
 /**
  * One renewal a second; each host's own in the order in which they end; and none before another
- * host's that ends earlier, except while that host was not there yet, or busy with one before.
+ * host's that ends earlier, except while that host was not there yet, or busy with one before, or
+ * had to ask twice.
  */
 function expectOrderAndRate(
   renewed: readonly { credentialId: string; issuedAtMs: number }[],
   before: readonly Credential[],
+  askedTwice: ReadonlySet<string>,
 ): void {
   const known = new Map(before.map((credential) => [credential.id as string, credential]));
   const log = renewed.map(({ credentialId, issuedAtMs }) => {
@@ -242,6 +255,7 @@ function expectOrderAndRate(
       later.length * 1000 - 600,
     );
     for (const overtaken of later.filter(({ deadlineMs }) => deadlineMs < earlier.deadlineMs)) {
+      if (askedTwice.has(overtaken.hostId)) continue;
       expect(overtaken.hostId).not.toBe(earlier.hostId);
       const served = log.slice(0, at).findLast(({ hostId }) => hostId === overtaken.hostId);
       const isAway = served === undefined || earlier.issuedAtMs - served.issuedAtMs < busyMs;
