@@ -213,6 +213,20 @@ describe("issueCredential", () => {
     expect((await credential(env, own))?.lastSequence).toBe(1);
   });
 
+  test("answers with the same certificate when the same is asked again, also at the same time", async () => {
+    const env = await domain();
+    const { pem } = await newRequest();
+    const [first, second] = await Promise.all([
+      issueFor(env, host1, own, pem),
+      issueFor(env, host1, own, pem),
+    ]);
+    const third = await issueFor(env, host1, own, pem);
+    expect([second.serial, third.serial]).toEqual([first.serial, first.serial]);
+    expect(third).toEqual(first);
+    expect((await credential(env, own))?.lastSequence).toBe(first.sequence);
+    expect((await issueFor(env, host1, own)).serial).not.toBe(first.serial);
+  });
+
   test("renews under the authority the credential belongs to while that one is previous, not after", async () => {
     const env = await domain();
     await setStatus(env, "previous");

@@ -17,7 +17,7 @@ import {
   type Instance,
   type RecordedKey,
 } from "../domain/index.ts";
-import { leafValidity } from "../pki/index.ts";
+import { leafValidity, parseRequestPem, spkiFingerprint } from "../pki/index.ts";
 import type { ControlEnvironment, IssuedLeaf, LeafJob } from "./environment.ts";
 import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
 import { hostDocumentOf, publishTrust, requireHost } from "./publish-trust.ts";
@@ -36,20 +36,72 @@ export interface CredentialIssued {
 }
 
 /**
- * Issues a certificate for a credential of `hostId`, for the key in the request. The serial, the
+ * Issues a certificate for a credential of `hostId`, for the key in the request; the one that there
+ * is, if the same was asked for before and its answer may have been lost. The serial, the
  * new recorded key and the issuance are durable before this resolves. Throws `forbidden` for
  * another host's credential, `authority-unavailable` if the authority may not sign this.
  */
 export async function issueCredential(
   env: ControlEnvironment,
-  request: {
-    readonly hostId: HostId;
-    readonly credentialId: CredentialId;
-    readonly requestPem: string;
-    /** Serial of the certificate that is presented while this one is asked for; null: none yet. */
-    readonly presentedSerial: string | null;
-    readonly actor: string;
-  },
+  request: IssueRequest,
+): Promise<CredentialIssued> {
+  const before = await issuedBefore(env, request);
+  if (before !== null) return before;
+  try {
+    return await issueAnew(env, request);
+  } catch (error) {
+    const meanwhile = await issuedBefore(env, request);
+    if (meanwhile !== null) return meanwhile;
+    throw error;
+  }
+}
+
+interface IssueRequest {
+  readonly hostId: HostId;
+  readonly credentialId: CredentialId;
+  readonly requestPem: string;
+  /** Serial of the certificate that is presented while this one is asked for; null: none yet. */
+  readonly presentedSerial: string | null;
+  readonly actor: string;
+}
+
+/** What was issued last for the credential, if it is for this key and nobody has seen it yet. */
+async function issuedBefore(
+  env: ControlEnvironment,
+  { hostId, credentialId: id, requestPem }: IssueRequest,
+): Promise<CredentialIssued | null> {
+  const spki = spkiFingerprint(parseRequestPem(requestPem).spki, env.crypto);
+  const issuance = await env.store.read(async (view) => {
+    const credential = await ownCredential(view, hostId, id);
+    const newest = newestFor(credential, spki);
+    if (newest === undefined || !fits(newest, credential.desired)) return undefined;
+    return view.issuances.find(newest.authorityId, newest.serial);
+  });
+  if (issuance === undefined || issuance.sequence === null) return null;
+  const { sequence } = issuance;
+  return answerWith(env, hostId, { ...issuance, sequence });
+}
+
+function newestFor({ recorded, lastSequence }: Credential, spki: string): RecordedKey | undefined {
+  return recorded.find(
+    (key) => key.sequence === lastSequence && key.spki === spki && !key.confirmed,
+  );
+}
+
+async function answerWith(
+  env: ControlEnvironment,
+  hostId: HostId,
+  issued: Omit<CredentialIssued, "hostDocument" | "renewFromMs" | "renewUntilMs">,
+): Promise<CredentialIssued> {
+  const { der, serial, authorityId, sequence, notBeforeMs, notAfterMs } = issued;
+  const hostDocument = await env.store.read((view) => hostDocumentOf(view, env, hostId));
+  const slot = renewalSlot(env, issued);
+  return { der, serial, authorityId, sequence, notBeforeMs, notAfterMs, ...slot, hostDocument };
+}
+
+async function issueAnew(
+  env: ControlEnvironment,
+  request: IssueRequest,
 ): Promise<CredentialIssued> {
   const { wanted, job } = await env.store.read(async (view) => {
     const credential = await ownCredential(view, request.hostId, request.credentialId);
@@ -70,18 +122,10 @@ export async function issueCredential(
   const sequence = await env.store.write(entry, async (tx) => {
     const credential = await ownCredential(tx, request.hostId, request.credentialId);
     if (credential.desired.minSequence !== wanted) throw changedMeanwhile(credential);
+    if (newestFor(credential, leaf.spki) !== undefined) throw changedMeanwhile(credential);
     return recordIssuance(tx, env, presenting(credential, request.presentedSerial), job, leaf);
   });
-  return {
-    der: leaf.der,
-    serial,
-    authorityId,
-    sequence,
-    notBeforeMs: leaf.notBeforeMs,
-    notAfterMs: leaf.notAfterMs,
-    ...renewalSlot(env, leaf),
-    hostDocument: await env.store.read((view) => hostDocumentOf(view, env, request.hostId)),
-  };
+  return answerWith(env, request.hostId, { ...leaf, authorityId, sequence });
 }
 
 /**
@@ -394,7 +438,7 @@ function leafIssuance(
 /** The slot in which to renew: it opens after a share of the life, and spreads a fleet over its length. */
 function renewalSlot(
   env: ControlEnvironment,
-  leaf: IssuedLeaf,
+  leaf: Pick<IssuedLeaf, "notBeforeMs" | "notAfterMs">,
 ): { renewFromMs: number; renewUntilMs: number } {
   // By the clock of who signed, which may be another's.
   const startMs = leaf.notBeforeMs + env.policy.backdateSeconds * 1000;
