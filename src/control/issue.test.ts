@@ -237,15 +237,22 @@ describe("issueCredential", () => {
     });
   });
 
-  test("ends a rollback's upper bound when the kept generation is gone and a new one is asked for", async () => {
+  test("after a rollback wants the new one, and never again what the rollback turned away from", async () => {
     const env = await domain();
     const before = await credential(env, own);
     if (before === undefined) throw new Error("there is no credential");
+    const turnedAway = await issueFor(env, host1, own);
+    expect(turnedAway.sequence).toBe(2);
     const desired = { ...before.desired, maxSequence: 1 };
-    await write(env, (tx) => tx.credentials.put({ ...before, desired }));
+    const put = { ...((await credential(env, own)) ?? before), desired };
+    await write(env, (tx) => tx.credentials.put(put));
     const issued = await issueFor(env, host1, own);
-    expect((await credential(env, own))?.desired).toEqual({ ...before.desired, maxSequence: null });
-    expect(issued.sequence).toBe(2);
+    expect(issued.sequence).toBe(3);
+    expect((await credential(env, own))?.desired).toEqual({
+      ...before.desired,
+      minSequence: 3,
+      maxSequence: null,
+    });
   });
 });
 

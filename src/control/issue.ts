@@ -209,10 +209,15 @@ async function recordKey(
   key: RecordedKey,
 ): Promise<void> {
   const recorded = recordIssued(credential.recorded, key);
-  // Created before another authority became current; or a rollback's kept generation is gone.
-  const desired = { ...credential.desired, authorityId: key.authorityId, maxSequence: null };
-  const asDesired =
-    credential.desired.authorityId === key.authorityId && credential.desired.maxSequence === null;
+  const { authorityId, minSequence, maxSequence } = credential.desired;
+  // Created before another authority became current; or what a rollback kept is replaced. What the
+  // rollback turned away from was seen, is newer than what is presented, and must not fit again.
+  const desired = {
+    authorityId: key.authorityId,
+    minSequence: maxSequence === null ? minSequence : key.sequence,
+    maxSequence: null,
+  };
+  const asDesired = authorityId === key.authorityId && maxSequence === null;
   if (asDesired)
     await tx.credentials.putRecorded({ id: credential.id, lastSequence: key.sequence, recorded });
   else await tx.credentials.put({ ...credential, desired, lastSequence: key.sequence, recorded });
