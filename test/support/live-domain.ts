@@ -355,13 +355,15 @@ export class LiveDomain {
     pollMs = 10,
   ): Promise<RolloutView> {
     const seen = new Set<string>();
+    const failed: unknown[] = [];
     const state: { last: RolloutView | null } = { last: null };
     const isOver = async (): Promise<boolean> => {
       state.last = await this.call("getRollout", { params: { id } });
       const { phase, rollout } = state.last;
       if (phase !== null && !seen.has(phase)) {
         seen.add(phase);
-        await onPhase(phase);
+        // A look that fails is repeated: what happens once must not get lost there.
+        await onPhase(phase).catch((error: unknown) => failed.push(error));
       }
       return rollout.status === "completed" || rollout.status === "rolled-back";
     };
@@ -371,6 +373,7 @@ export class LiveDomain {
       const blockers = state.last?.blockers.map((blocker) => blocker.text).join("; ");
       throw new Error(`rollout ${id} stays in ${state.last?.phase}: ${blockers}`, { cause });
     }
+    if (failed.length > 0) throw new AggregateError(failed, `in phases of rollout ${id}`);
     if (state.last === null) throw new Error("the rollout was never seen");
     return state.last;
   }
