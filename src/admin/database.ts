@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { readFile, stat } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { DomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
@@ -23,7 +23,7 @@ const groupAndOthers = 0o077;
 /**
  * Writes where the database is, for the Admin Node Manager of this home to find it there. Throws
  * `home-missing`, and `invalid-input` for a URL that cannot be used, or a password file that others
- * may read.
+ * may read; `conflict` where the store is in a database.
  */
 export async function saveDatabaseSettings(
   home: string,
@@ -36,11 +36,22 @@ export async function saveDatabaseSettings(
       "home-missing",
       `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
     );
+  if (await usesDatabase(layout))
+    throw new DomainError(
+      "conflict",
+      `the domain's store is in a database already: ${layout.databaseSettings} says in which`,
+    );
   parseDatabaseUrl(settings.url);
   await passwordOf(settings);
   await writeFileAtomic(layout.databaseSettings, `${JSON.stringify(settings, null, 2)}\n`, {
     mode: 0o600,
   });
+}
+
+/** Removes the settings of a database that has not become the store. */
+export async function forgetDatabaseSettings(home: string): Promise<void> {
+  const layout = homeLayout(home);
+  if (!(await usesDatabase(layout))) await rm(layout.databaseSettings, { force: true });
 }
 
 /** Where the database is. Throws `not-found`, `state-corrupt`. */

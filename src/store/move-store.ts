@@ -4,7 +4,7 @@ import { StoreCopy } from "./copy-store.ts";
 import { databaseError } from "./postgresql/errors.ts";
 import { migrateAmongOthers } from "./postgresql/migrate.ts";
 import { openPrimary, type DatabaseAccess, type DatabaseIdentity } from "./postgresql/primary.ts";
-import { Connection, openForReading } from "./sqlite/database.ts";
+import { Connection, openForReading, openForWriting } from "./sqlite/database.ts";
 import { Reader } from "./sqlite/reader.ts";
 
 /** What was moved, and for how long (milliseconds) everybody had to wait. */
@@ -31,7 +31,8 @@ export async function moveToPostgresql(of: {
     ...of.access,
     remember: async (identity) => void found.push(identity),
   });
-  const source = openForReading(join(of.folder, "gatehouse.db"));
+  const file = join(of.folder, "gatehouse.db");
+  const source = openForReading(file);
   try {
     await migrateAmongOthers(target, of.clock.nowMs());
     const copy = new StoreCopy(new Reader(new Connection(source)), target);
@@ -44,7 +45,11 @@ export async function moveToPostgresql(of: {
       assert(identity !== undefined, "a database that was opened has an identity");
       return identity;
     });
-    return { ...copy.counts, heldMs: Math.round(of.clock.monotonicMs() - begunMs) };
+    const heldMs = Math.round(of.clock.monotonicMs() - begunMs);
+    source.close();
+    // Whoever closes it last copies its log into it, if he may write: the old file is whole then.
+    openForWriting(file).close();
+    return { ...copy.counts, heldMs };
   } catch (error) {
     throw databaseError(error);
   } finally {

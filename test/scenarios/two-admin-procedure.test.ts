@@ -31,9 +31,13 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
     "gatehouse authority share HOST",
   );
   await runs.done("gatehouse authority share two.test --home one");
-  await runs.done(
-    `managedomain -a --sign_with_generated ${runs.otherHost("three", third)} ${login}`,
+  const addHost = `managedomain -a --sign_with_generated ${runs.otherHost("three", third)}`;
+  await runs.makeToken("token");
+  await runs.refused(
+    "fingerprint-mismatch",
+    `${addHost} --token_file token --fingerprint ${"0".repeat(64)}`,
   );
+  await runs.done(`${addHost} --token_file token --fingerprint ${fingerprint}`);
   await runs.done("gatehouse node start --home three");
   const synchronized = await runs.done("managedomain --topology_synch --home one");
   expect(synchronized).toMatch(/^All hold version \d+ and trust epoch \d+\.$/m);
@@ -75,4 +79,15 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
   const change = await runs.run(`managedomain --delete_instance -n APIGateway1 ${asSecond}`);
   expect(change.status).toBe(errorCodes["store-unavailable"].exit);
   expect(change.err).toMatch(/^managedomain: no server of the database takes writes: /m);
+
+  // Without the database the host is managed as far as it can be, also by who starts it now.
+  await runs.done("gatehouse node stop --home two");
+  const started = await runs.run("gatehouse node start --home two");
+  expect(started.status).toBe(0);
+  expect(started.err).toMatch(/does not serve yet, and tries on: no server of the database/);
+  await server.start();
+  await waitUntil(async () => (await runs.run(`managedomain -p ${asSecond}`)).err === "", {
+    deadlineMs: 40_000,
+    what: "all is well when the database is back",
+  });
 });

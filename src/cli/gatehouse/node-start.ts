@@ -7,6 +7,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, errorCodes, type ErrorCode } from "../../kit/index.ts";
 import { ensureFolder } from "../../keys/index.ts";
 import type { CommandContext } from "../command-context.ts";
+import { isAlive, readMark } from "../../transport/index.ts";
 import { nodeStatus } from "../node-control.ts";
 import { refuseRunning, requireJoined } from "./node.ts";
 
@@ -41,14 +42,21 @@ export async function startNode({
     const afterMs = performance.now() - startedAtMs;
     const running = await nodeStatus(home);
     const worksAlone = !settings.isAdmin && afterMs > connectMsMax;
-    if (running !== null && (running.connected || worksAlone)) {
+    const adminServes = !settings.isAdmin || (await isMarkedAlive(join(layout.run, "admin.json")));
+    if (running !== null && adminServes && (running.connected || worksAlone)) {
       terminal.out(`Node Manager ${running.process} runs on ${home} (process ${running.pid}).`);
       if (!running.connected)
         terminal.err("it waits for an Admin Node Manager, with the state it last had");
       return;
     }
     const failure = afterMs > adminFailsMsMax ? await adminLog.lastFailure() : null;
-    if (failure !== null) {
+    if (failure !== null && isWaitingForStore(failure) && running !== null) {
+      terminal.out(`Node Manager ${running.process} runs on ${home} (process ${running.pid}).`);
+      return terminal.err(
+        `its Admin Node Manager does not serve yet, and tries on: ${failure.message}`,
+      );
+    }
+    if (failure !== null && !isWaitingForStore(failure)) {
       await supervisor.stop();
       throw failure;
     }
@@ -58,6 +66,16 @@ export async function startNode({
         `the Node Manager is not ready after ${startMsMax / 1000} s and is still being tried: see ${layout.logs}`,
       );
   }
+}
+
+/** What the database, or the way to it, has to be mended for: instances are supervised meanwhile. */
+function isWaitingForStore(failure: DomainError): boolean {
+  return failure.code === "store-unavailable";
+}
+
+async function isMarkedAlive(file: string): Promise<boolean> {
+  const mark = await readMark(file);
+  return mark !== null && (await isAlive(mark));
 }
 
 interface StartedSupervisor {

@@ -1,5 +1,5 @@
 import { resolve } from "node:path";
-import { DomainError } from "../../kit/index.ts";
+import { DomainError, isDomainError } from "../../kit/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { count, table } from "../render/table.ts";
 
@@ -32,13 +32,19 @@ export function migrateStore(context: CommandContext, wish: MoveWish): Promise<v
   if (dbPasswordFile !== undefined && dbPasswordExec !== undefined)
     throw new DomainError("usage", "give --db-password-file or --db-password-exec: one of the two");
   return asAdmin(context, async (admin) => {
-    const { saveDatabaseSettings } = await import("../../admin/offline.ts");
-    await saveDatabaseSettings(context.options.home, {
+    const offline = await import("../../admin/offline.ts");
+    await offline.saveDatabaseSettings(context.options.home, {
       url,
       ...(dbPasswordFile === undefined ? {} : { passwordFile: resolve(dbPasswordFile) }),
       ...(dbPasswordExec === undefined ? {} : { passwordExec: dbPasswordExec }),
     });
-    const moved = await admin.call("moveStore", { timeoutMs: moveMsMax });
+    const call = admin.call("moveStore", { timeoutMs: moveMsMax });
+    const moved = await call.catch(async (error: unknown) => {
+      // What gave no answer may go on.
+      if (!isDomainError(error, "timeout") && !isDomainError(error, "unreachable"))
+        await offline.forgetDatabaseSettings(context.options.home);
+      throw error;
+    });
     printResult(
       context,
       moved,

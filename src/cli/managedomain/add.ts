@@ -3,8 +3,8 @@ import { DomainError } from "../../kit/index.ts";
 import type { DatabaseLogin } from "../../node/local.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { propsPath } from "../admin-session.ts";
-import { givenServer } from "../first-contact.ts";
-import { readProps } from "../props.ts";
+import { findDomain, givenServer } from "../first-contact.ts";
+import { readProps, type Props } from "../props.ts";
 import { timeText } from "../render/table.ts";
 import { readTextFile } from "../text-file.ts";
 import type { Given } from "./command-line.ts";
@@ -23,19 +23,21 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       "home-exists",
       `${options.home} is part of a domain already: choose another folder with --home, or remove this one first`,
     );
-  const server = givenServer(options, await readProps(propsPath(options.home)));
+  const props = await readProps(propsPath(options.home));
+  const server = givenServer(options, props);
   if (server === null)
     throw new DomainError(
       "usage",
       "--add needs a running Admin Node Manager: give --anm_host, or anm_host= in conf/managedomain.props",
     );
-  const token = (await givenToken(given)) ?? (await newToken(context, host, given.has("is_admin")));
+  const token = await givenToken(given);
+  if (token !== null) await checkExplicitTrust(context, props, token);
   terminal.out(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
   terminal.out("  making the key pair, requesting its certificate, verifying the answer ...");
   const { settings, serial, notAfterMs } = await joinDomain(options.home, {
     anmHost: server.address,
     anmPort: server.port,
-    token,
+    token: token ?? (await newToken(context, host, given.has("is_admin"))),
     admin: databaseLogin(given),
     ...dial,
     ...host,
@@ -57,6 +59,21 @@ function givenDial(given: Given): { readonly dial?: "nm" | "anm" } {
   if (dial === undefined) return {};
   if (dial === "nm" || dial === "anm") return { dial };
   throw new DomainError("usage", `--dial is nm or anm, not ${dial}`);
+}
+
+/** A token pins the domain by itself; what was given beside it has to be of the same one. */
+async function checkExplicitTrust(
+  { options, terminal }: CommandContext,
+  props: Props,
+  token: string,
+): Promise<void> {
+  if (options.fingerprint === undefined && options.truststoreFile === undefined) return;
+  const { trust } = await findDomain(options, props, terminal);
+  if (!token.endsWith(`.${trust.save().link.keyId}`))
+    throw new DomainError(
+      "fingerprint-mismatch",
+      "the join token is of another domain than what was given to know it by: find out where the token comes from",
+    );
 }
 
 async function givenToken(given: Given): Promise<string | null> {

@@ -61,7 +61,7 @@ class PostgresqlStore implements Store {
     { writer, clock, transactionMsMax = 10_000 }: PostgresqlStoreOptions,
   ) {
     this.#clock = clock;
-    this.#readers = new Readers(open);
+    this.#readers = new Readers(open, () => reachability.isAway);
     this.#view = viewThrough(this.#readers);
     this.#reachability = reachability;
     this.#commits = new GroupCommit({

@@ -44,12 +44,12 @@ export class Reachability {
 
   /** The copy, while the database is away. */
   lastKnown(): LastKnown | null {
-    return this.#isAway() ? this.#copy : null;
+    return this.isAway ? this.#copy : null;
   }
 
   /** Throws `store-unavailable` while the database is away. */
   require(): void {
-    if (!this.#isAway()) return;
+    if (!this.isAway) return;
     throw new DomainError("store-unavailable", this.#failure?.message ?? "the database is away");
   }
 
@@ -57,7 +57,8 @@ export class Reachability {
     this.#ended.abort();
   }
 
-  #isAway(): boolean {
+  /** True once it has not answered for a while. */
+  get isAway(): boolean {
     return (
       this.#failingSinceMs !== null &&
       this.#clock.monotonicMs() - this.#failingSinceMs >= awayAfterMs

@@ -1,20 +1,28 @@
+import { setTimeout as pause } from "node:timers/promises";
+import { isDomainError } from "../../kit/index.ts";
 import type { Executor } from "../executor.ts";
 import type { Query } from "../statement.ts";
 import type { Connection } from "./connection.ts";
-import { ConnectionLost, databaseError } from "./errors.ts";
+import { databaseError } from "./errors.ts";
 
 const connectionsMax = 4;
+/** As long as a write waits. */
+const waitMsMax = 6_000;
+const retryPauseMsMax = 250;
 
 /** Reads what is committed, on a few connections of its own that are opened when they are needed. */
 export class Readers implements Executor {
   readonly #open: () => Promise<Connection>;
+  readonly #isAway: () => boolean;
   readonly #idle: Connection[] = [];
   readonly #waiting: (() => void)[] = [];
   #inUse = 0;
   #isClosed = false;
 
-  constructor(open: () => Promise<Connection>) {
+  /** `isAway`: the database is known to be away, so that waiting for it is of no use. */
+  constructor(open: () => Promise<Connection>, isAway: () => boolean) {
     this.#open = open;
+    this.#isAway = isAway;
   }
 
   rows<Row>(query: Query<Row>): Promise<Row[]> {
@@ -34,13 +42,17 @@ export class Readers implements Executor {
     for (const connection of this.#idle) connection.close();
   }
 
-  /** A read on a connection that was lost is repeated once, on a new one. */
+  /** A read that finds no database is repeated until that is there again, as after a promotion, or away. */
   async #with<T>(read: (connection: Connection) => Promise<T>): Promise<T> {
-    try {
-      return await this.#once(read);
-    } catch (error) {
-      if (!(error instanceof ConnectionLost)) throw error;
-      return this.#once(read);
+    const endMs = performance.now() + waitMsMax;
+    for (;;) {
+      try {
+        return await this.#once(read);
+      } catch (error) {
+        if (!isDomainError(error, "store-unavailable") || this.#isClosed) throw error;
+        if (this.#isAway() || performance.now() > endMs) throw error;
+      }
+      await pause(Math.random() * retryPauseMsMax);
     }
   }
 

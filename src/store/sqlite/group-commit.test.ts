@@ -3,6 +3,7 @@ import { join } from "node:path";
 import Database from "better-sqlite3";
 import { expect, onTestFinished, test } from "vitest";
 import { tempFolder } from "../../../test/support/temp-folder.ts";
+import { waitUntil } from "../../../test/support/wait-until.ts";
 import { entry } from "../../../test/conformance/store/examples.ts";
 import type { TransactionExecutor } from "../executor.ts";
 import { appendAudit, AuditView } from "../tables/audit.ts";
@@ -90,7 +91,7 @@ test("transactions that come during a sync are committed together and get one li
   expect(started()).toBe(1);
   end();
   await first;
-  await turn();
+  await waitUntil(() => started() === 2, { deadlineMs: 5_000, what: "the second sync" });
   end();
   await Promise.all(later);
   expect(started()).toBe(2);
