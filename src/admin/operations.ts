@@ -11,13 +11,19 @@ export function registerOperations(app: FastifyInstance<Server>, state: AdminSta
   const { registry, refresh } = domainMetrics(state);
   app.get("/health", { schema: { hide: true } }, async () => ({ status: "ok" }));
   app.get("/ready", { schema: { hide: true } }, async (_request, reply) => {
-    const ready = state.trust.epoch > 0;
-    return reply.status(ready ? 200 : 503).send({ status: ready ? "ready" : "starting" });
+    const status = readiness(state);
+    return reply.status(status === "ready" ? 200 : 503).send({ status });
   });
   app.get("/metrics", { schema: { hide: true } }, async (_request, reply) => {
     await refresh();
     return reply.type(registry.contentType).send(await registry.metrics());
   });
+}
+
+/** One that is cut off from its store still shows what it knew: whoever has a choice goes elsewhere. */
+function readiness({ trust, env }: AdminState): "starting" | "cut-off" | "ready" {
+  if (trust.epoch === 0) return "starting";
+  return env.store.lastKnown() === null ? "ready" : "cut-off";
 }
 
 /** The gauges of the domain, and how to set them to what is true now. */

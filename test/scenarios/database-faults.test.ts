@@ -22,6 +22,7 @@ test("without its database an Admin Node Manager says so, gateways serve on, and
   expect(await domain.logIn()).toBe(true);
   expect((await domain.call("getTopology")).hosts).toMatchObject([{ connected: true }]);
   expect(await domain.metric("gatehouse_store_reachable")).toBe(0);
+  expect(await domain.readiness()).toBe("cut-off");
   await expect(domain.call("createJoinToken", token)).rejects.toMatchObject({
     code: "store-unavailable",
     message: expect.stringMatching(/refuses connections/),

@@ -289,17 +289,24 @@ export class LiveDomain {
   }
 
   /** A metric without labels of the Admin Node Manager that is called; undefined: it has none of that name. */
-  metric(name: string): Promise<number | undefined> {
+  async metric(name: string): Promise<number | undefined> {
+    const value = new RegExp(`^${name} (\\S+)$`, "m").exec(await this.#get("/metrics"))?.[1];
+    return value === undefined ? undefined : Number(value);
+  }
+
+  /** What the Admin Node Manager that is called says of itself to load balancers. */
+  async readiness(): Promise<string> {
+    return (JSON.parse(await this.#get("/ready")) as { status: string }).status;
+  }
+
+  /** What everybody who can reach the port may read: nothing of this process's is at stake. */
+  #get(path: string): Promise<string> {
     return new Promise((resolve, reject) => {
-      const options = { host: this.admin.address, port: this.adminPort, path: "/metrics" };
-      // Metrics are for everybody who can reach the port: nothing of this process's is at stake.
+      const options = { host: this.admin.address, port: this.adminPort, path };
       get({ ...options, rejectUnauthorized: false }, (response) => {
         let text = "";
         response.setEncoding("utf8").on("data", (chunk: string) => (text += chunk));
-        response.once("end", () => {
-          const value = new RegExp(`^${name} (\\S+)$`, "m").exec(text)?.[1];
-          resolve(value === undefined ? undefined : Number(value));
-        });
+        response.once("end", () => resolve(text));
       }).once("error", reject);
     });
   }
