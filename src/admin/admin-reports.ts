@@ -2,7 +2,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, type AuthorityId, type HostId } from "../kit/index.ts";
 import type { Finding } from "../domain/index.ts";
 import type { AdminState } from "./admin-state.ts";
-import { ownReport } from "./own-report.ts";
+import { keyMissing, ownReport } from "./own-report.ts";
 
 /** What an Admin Node Manager reports of itself. */
 export interface AdminReport {
@@ -24,9 +24,27 @@ export class AdminReports {
   readonly #silentLooks = new Map<HostId, number>();
   #looks = 0;
 
-  /** False before the first look. */
+  /** False before the first look has ended. */
   get areKnown(): boolean {
     return this.#looks > 0;
+  }
+
+  /** True if the one of this host answered of late. */
+  answers(host: HostId): boolean {
+    return this.#reports.has(host);
+  }
+
+  /** True if it was asked more than once, and has not answered of late; false for this one itself. */
+  isSilent(host: HostId): boolean {
+    return (this.#silentLooks.get(host) ?? 0) > silentLooksMax;
+  }
+
+  /** True if the one of this host answered of late, and did not say that the key is missing there. */
+  hasKey(host: HostId, id: AuthorityId): boolean {
+    const report = this.#reports.get(host);
+    return !(
+      report?.findings.some(({ code, subject }) => code === keyMissing && subject === id) ?? true
+    );
   }
 
   /** The hosts whose Admin Node Managers can sign with an authority now, as far as they answer. */
@@ -43,7 +61,7 @@ export class AdminReports {
   async look(state: AdminState): Promise<void> {
     const { clock } = state.env;
     const answers = await state.peers.states();
-    if (this.#looks++ % looksPerDatabaseLook === 0) await askDatabase(state);
+    if (this.#looks % looksPerDatabaseLook === 0) await askDatabase(state);
     const reports = new Map<HostId, AdminReport>();
     for (const { hostId, said } of answers) {
       if (said !== null) clock.note(hostId, said.clock);
@@ -56,6 +74,7 @@ export class AdminReports {
       reports.set(state.hostId, await ownReport(state));
     } finally {
       this.#reports = reports;
+      this.#looks += 1;
     }
   }
 

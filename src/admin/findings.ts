@@ -7,6 +7,7 @@ import {
   maySign,
   revokedRemedy,
   type Finding,
+  type Host,
 } from "../domain/index.ts";
 import {
   arrangeEvidence,
@@ -52,16 +53,8 @@ export async function currentFindings(state: Reading): Promise<Finding[]> {
 }
 
 const checks: readonly ((situation: Situation) => Finding | readonly Finding[] | undefined)[] = [
-  ({ evidence }) => {
-    const { hosts } = evidence.snapshot.topology;
-    if (hosts.filter((host) => host.nodeManager.isAdmin).length > 1) return undefined;
-    return {
-      code: "one-admin",
-      severity: "warning",
-      subject: "domain",
-      text: "the domain has one Admin Node Manager: while it is down nothing can be managed or issued, and if its disk is lost, so are the keys of the authorities",
-    };
-  },
+  oneAdminFinding,
+  silentAdminFindings,
   cutOffFinding,
   keyHolderFindings,
   signerFindings,
@@ -102,19 +95,71 @@ function cutOffFinding({ cutOff, hostId }: Situation): Finding | undefined {
   };
 }
 
-/** With several Admin Node Managers nothing but the keys makes one of them irreplaceable. */
-function keyHolderFindings({ evidence }: Situation): Finding[] {
-  const { authorities, topology } = evidence.snapshot;
-  const admins = topology.hosts.filter(
+/** The hosts that have an Admin Node Manager, whether it runs or not. */
+function adminHosts({ evidence }: Situation): Host[] {
+  return evidence.snapshot.topology.hosts.filter(
     ({ status, nodeManager }) => nodeManager.isAdmin && status === "active",
   );
-  if (admins.length < 2) return [];
+}
+
+/** What the others said, or did not, tells nothing of them while this one is cut off from the store. */
+function knowsOthers({ reports, cutOff }: Situation): boolean {
+  return reports.areKnown && cutOff === null;
+}
+
+/** One that has joined and does not serve takes nothing over. */
+function oneAdminFinding(situation: Situation): Finding | undefined {
+  const { reports, hostId } = situation;
+  const admins = adminHosts(situation);
+  const serving = knowsOthers(situation)
+    ? admins.filter(({ id }) => id === hostId || reports.answers(id))
+    : admins;
+  if (serving.length > 1) return undefined;
+  const has = admins.length > 1 ? "one Admin Node Manager that serves" : "one Admin Node Manager";
+  return {
+    code: "one-admin",
+    severity: "warning",
+    subject: "domain",
+    text: `the domain has ${has}: while it is down nothing can be managed or issued, and if its disk is lost, so are the keys of the authorities`,
+  };
+}
+
+/** Those that others count on, and that do not answer; their Node Managers may well be heard of. */
+function silentAdminFindings(situation: Situation): Finding[] {
+  if (!knowsOthers(situation)) return [];
+  const silent = adminHosts(situation).filter(({ id }) => situation.reports.isSilent(id));
+  return silent.map(({ id, name }) => ({
+    code: "admin-silent",
+    severity: "error",
+    subject: id,
+    text: `the Admin Node Manager of ${name} (${id}) does not answer: \`logs/admin.log\` in the home of that host says why (it does not run, cannot log in to the database, or cannot be reached from ${situation.hostId})`,
+  }));
+}
+
+/** With several Admin Node Managers nothing but the keys makes one of them irreplaceable. */
+function keyHolderFindings(situation: Situation): Finding[] {
+  const { evidence, reports } = situation;
+  const { authorities, topology } = evidence.snapshot;
+  if (adminHosts(situation).length < 2) return [];
   return authorities.flatMap((authority): Finding[] => {
-    const [holder, another] = holdersOf(authority, topology.hosts);
+    const { id } = authority;
+    const meant = holdersOf(authority, topology.hosts);
+    const having = knowsOthers(situation)
+      ? meant.filter((host) => reports.hasKey(host.id, id))
+      : [];
+    const [holder, another] = having.length > 0 ? having : meant;
     if (!maySign(authority.status, "probe") || holder === undefined || another !== undefined)
       return [];
-    const { id } = authority;
-    const text = `only host ${holder.name} (${holder.id}) holds the key of ${id}: while its Admin Node Manager is down nobody can issue from it; \`gatehouse authority share HOST\` gives it to another`;
+    const who = `${holder.name} (${holder.id})`;
+    const others = meant.filter((host) => host !== holder).map((host) => host.id);
+    const [says, remedy] =
+      others.length === 0
+        ? ["holds the key of", "`gatehouse authority share HOST` gives it to another"]
+        : [
+            "is known to hold the key of",
+            `${others.join(", ")} should, and is silent or has lost it`,
+          ];
+    const text = `only host ${who} ${says} ${id}: while its Admin Node Manager is down nobody can issue from it; ${remedy}`;
     return [{ code: "one-key-holder", severity: "warning", subject: id, text }];
   });
 }

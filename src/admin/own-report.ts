@@ -4,6 +4,9 @@ import { offText } from "../control/index.ts";
 import type { AdminReport } from "./admin-reports.ts";
 import type { AdminState } from "./admin-state.ts";
 
+/** The code of the finding about a key that a host should hold and does not, of each authority. */
+export const keyMissing = "authority-key-missing";
+
 /** What this Admin Node Manager can sign with now, and what is wrong with its keys and its clock. */
 export async function ownReport({
   env,
@@ -26,7 +29,7 @@ export async function ownReport({
       continue;
     }
     findings.push({
-      code: "authority-key-missing",
+      code: keyMissing,
       severity: "error",
       subject: id,
       text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; put the file back from a backup, or rotate the ${usage} CA`,
