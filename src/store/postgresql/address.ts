@@ -35,7 +35,9 @@ export function parseDatabaseUrl(text: string): DatabaseAddress {
       "it has to be postgresql://USER@HOST[:PORT][,HOST[:PORT]]/DATABASE[?sslrootcert=FILE]",
     );
   if (userInfo.includes(":"))
-    throw refusal("it must not hold a password: give that by --password_file or --password_exec");
+    throw refusal(
+      "it must not hold a password: give that by a password file or program (--db-password-file, --db-password-exec)",
+    );
   const options = new URLSearchParams(query);
   for (const name of options.keys())
     if (!knownOptions.has(name)) throw refusal(`the option ${name} is not known`);

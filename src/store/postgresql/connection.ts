@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { Socket } from "node:net";
 import pg from "pg";
-import type { DomainError } from "../../kit/index.ts";
+import { DomainError } from "../../kit/index.ts";
 import type { OpenTransaction } from "../logical-transaction.ts";
 import type { Query } from "../statement.ts";
 import type { DatabaseAddress, DatabaseServer } from "./address.ts";
@@ -139,6 +139,18 @@ async function tlsOptions(
   { sslMode, rootCertificateFile }: DatabaseAddress,
 ): Promise<pg.ClientConfig["ssl"]> {
   if (sslMode === "disable" || host.startsWith("/")) return false;
-  const ca = rootCertificateFile === null ? {} : { ca: await readFile(rootCertificateFile) };
+  const ca = rootCertificateFile === null ? {} : { ca: await readAuthorities(rootCertificateFile) };
   return { ...ca, rejectUnauthorized: true, minVersion: "TLSv1.2" };
+}
+
+async function readAuthorities(path: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new DomainError(
+      "store-unavailable",
+      `cannot be verified: ${path}, the file of sslrootcert, cannot be read: check the path`,
+      { cause },
+    );
+  }
 }

@@ -1,4 +1,5 @@
 import { expect, onTestFinished, test } from "vitest";
+import type { DomainError } from "../../kit/index.ts";
 import { entry, issuance, authorityId } from "../../../test/conformance/store/examples.ts";
 import { testClock } from "../../../test/conformance/store/harness.ts";
 import { accessTo } from "../../../test/support/postgresql-access.ts";
@@ -76,21 +77,31 @@ test("another database at the same address is refused", { timeout: timeoutMs }, 
   });
 });
 
-test("a database that is not there, and a wrong password, are told apart", async () => {
+test("each mistake in the access to a database is told apart, with what to do", async () => {
   const server = await PostgresServer.create();
   onTestFinished(() => server.remove());
-  const open = (access: ReturnType<typeof accessTo>): Promise<unknown> =>
-    openPostgresqlStore({ access, writer: "nodemanager-1", clock: testClock });
+  const reasonFor = (access: ReturnType<typeof accessTo>): Promise<string> =>
+    openPostgresqlStore({ access, writer: "nodemanager-1", clock: testClock }).then(
+      () => "none",
+      ({ code, message }: DomainError) => `${code}: ${message}`,
+    );
   const right = accessTo([server], await server.createDatabase());
-  await expect(open({ ...right, password: async () => "wrong" })).rejects.toMatchObject({
-    code: "store-unavailable",
-    message: expect.stringMatching(/refuses the login/),
-  });
-  await expect(open(accessTo([server], "none"))).rejects.toMatchObject({
-    message: expect.stringMatching(/refuses the login: check user, password and database/),
-  });
+  const verified = { ...right.address, sslMode: "verify-full" as const };
+  const at = `store-unavailable: no server of the database takes writes: 127.0.0.1:${server.port}`;
+  expect(await reasonFor({ ...right, password: async () => "wrong" })).toBe(
+    `${at} refuses the password: check it and the user`,
+  );
+  expect(await reasonFor({ ...right, password: async () => undefined })).toMatch(
+    `${at} asks for a password, and none is given: --db-password-file`,
+  );
+  expect(await reasonFor(accessTo([server], "none"))).toMatch(`${at} has no such database`);
+  expect(await reasonFor({ ...right, address: verified })).toBe(
+    `${at} does not offer TLS: set it up there, or add sslmode=disable to the URL`,
+  );
+  const address = { ...verified, rootCertificateFile: "/none/ca.pem" };
+  expect(await reasonFor({ ...right, address })).toBe(
+    `${at} cannot be verified: /none/ca.pem, the file of sslrootcert, cannot be read: check the path`,
+  );
   await server.stop();
-  await expect(open(right)).rejects.toMatchObject({
-    message: expect.stringMatching(/127\.0\.0\.1:\d+ refuses connections/),
-  });
+  expect(await reasonFor(right)).toMatch(`${at} refuses connections`);
 });

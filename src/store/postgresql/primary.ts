@@ -121,12 +121,21 @@ function refusal(why: string): DomainError {
 function reasonOf(error: unknown): string {
   if (isDomainError(error)) return error.message;
   const { code = "" } = error as { code?: string };
-  if (/^28|^3D|^42501/.test(code)) return "refuses the login: check user, password and database";
+  const { message } = error as Error;
+  // The driver gives these two no code.
+  if (message.includes("does not support SSL"))
+    return "does not offer TLS: set it up there, or add sslmode=disable to the URL";
+  if (message.includes("client password must be a"))
+    return "asks for a password, and none is given: --db-password-file (--db_password_file of managedomain) puts it into conf/database.json";
   const reasons: Readonly<Record<string, string>> = {
     ECONNREFUSED: "refuses connections: is the server running there?",
     ENOTFOUND: "is a name that cannot be resolved",
     EHOSTUNREACH: "cannot be reached over the network",
     ENOENT: "has no socket there",
+    "28P01": "refuses the password: check it and the user",
+    "28000": "lets this user not in from here: look at its pg_hba.conf",
+    "3D000": "has no such database: make it there with CREATE DATABASE, or check the URL",
+    "42501": "gives the user no right to the database: make the user its owner",
     CERT_HAS_EXPIRED: "shows a certificate that has expired",
     ERR_TLS_CERT_ALTNAME_INVALID: "shows a certificate for another name",
     SELF_SIGNED_CERT_IN_CHAIN: "shows a certificate of an unknown CA: give it by sslrootcert",
