@@ -106,15 +106,25 @@ async function passwordOf({
   return stdout.split(/\r?\n/)[0];
 }
 
-async function passwordFromFile(path: string): Promise<string | undefined> {
+async function passwordFromFile(path: string): Promise<string> {
   try {
-    const { mode } = await stat(path);
-    if ((mode & groupAndOthers) !== 0)
+    const found = await stat(path);
+    if (found.isDirectory())
+      throw new DomainError(
+        "invalid-input",
+        `${path} is a folder: name the file in it that holds the password`,
+      );
+    if ((found.mode & groupAndOthers) !== 0)
       throw new DomainError(
         "invalid-input",
         `the password file ${path} can be read by others: run \`chmod 600 ${path}\``,
       );
-    return (await readFile(path, "utf8")).split(/\r?\n/)[0];
+    const [password = ""] = (await readFile(path, "utf8")).split(/\r?\n/);
+    if (password !== "") return password;
+    throw new DomainError(
+      "invalid-input",
+      `the password file ${path} is empty: write the password into its first line`,
+    );
   } catch (cause) {
     if (cause instanceof DomainError) throw cause;
     throw new DomainError("not-found", `the password file ${path} cannot be read: check the path`, {
