@@ -1,4 +1,4 @@
-import { readFile, readdir } from "node:fs/promises";
+import { readFile, readdir, writeFile } from "node:fs/promises";
 import { beforeEach, describe, expect, test } from "vitest";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import type { AuthorityId } from "../kit/index.ts";
@@ -66,10 +66,36 @@ describe("changePassphrase", () => {
     await initialize("first");
     const before = await contents();
     await expect(change("wrong", "second")).rejects.toMatchObject({ code: "forbidden" });
-    await expect(change(null, "second")).rejects.toMatchObject({ code: "unauthenticated" });
+    await expect(change(null, "second")).rejects.toMatchObject({
+      code: "unauthenticated",
+      message: expect.stringContaining("--old_passphrase_file"),
+    });
     const lock = await lockHome(layout.store);
-    await expect(change("first", "second")).rejects.toMatchObject({ code: "home-locked" });
+    await expect(change("first", "second")).rejects.toMatchObject({
+      code: "home-locked",
+      message: expect.stringContaining(`\`gatehouse node stop --home ${layout.home}\``),
+    });
     lock.release();
     expect(await contents()).toEqual(before);
+  });
+
+  test("refuses an old passphrase where nothing is encrypted", async () => {
+    await initialize(null);
+    const before = await contents();
+    await expect(change("first", "second")).rejects.toMatchObject({
+      code: "invalid-input",
+      message: expect.stringContaining("the keys are not encrypted"),
+    });
+    expect(await contents()).toEqual(before);
+  });
+
+  test("says of a host without an Admin Node Manager that it has none", async () => {
+    await initialize(null);
+    const settings = JSON.parse(await readFile(layout.nodeSettings, "utf8")) as object;
+    await writeFile(layout.nodeSettings, JSON.stringify({ ...settings, isAdmin: false }));
+    await expect(change(null, "first")).rejects.toMatchObject({
+      code: "not-found",
+      message: expect.stringContaining(`${layout.home} has no Admin Node Manager`),
+    });
   });
 });

@@ -1,5 +1,5 @@
-import { DomainError } from "../kit/index.ts";
-import { homeLayout } from "../domain/index.ts";
+import { DomainError, isDomainError } from "../kit/index.ts";
+import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import {
   encryptedPrivateKeyPem,
   finishReplacement,
@@ -7,7 +7,7 @@ import {
   privateKeyFromPem,
   replaceFiles,
 } from "../keys/index.ts";
-import { lockHome } from "../store/index.ts";
+import { lockHome, type HomeLock } from "../store/index.ts";
 import { readNodeSettings } from "../transport/index.ts";
 import { decrypted, protectedKeyFiles } from "./key-files.ts";
 
@@ -15,19 +15,26 @@ import { decrypted, protectedKeyFiles } from "./key-files.ts";
  * Encrypts every key of a home that a passphrase protects under a new one, all or none of them; its
  * Admin Node Manager must not run. Returns the files. `old`: null where there was none. Throws
  * `home-missing`, `home-locked`, `not-found` where there is no such key, `forbidden` for a wrong
- * old passphrase, `unauthenticated` where it is missing, `disk-full`, `read-only`.
+ * old passphrase, `unauthenticated` where it is missing, `invalid-input` where there is none,
+ * `disk-full`, `read-only`.
  */
 export async function changePassphrase(
   home: string,
   of: { readonly old: string | null; readonly new: string },
 ): Promise<string[]> {
   const layout = homeLayout(home);
-  if ((await readNodeSettings(layout.nodeSettings)) === null)
+  const node = await readNodeSettings(layout.nodeSettings);
+  if (node === null)
     throw new DomainError(
       "home-missing",
       `${home} is not part of a domain: run this on a host that holds the keys of the CAs, with its --home`,
     );
-  const lock = await lockHome(layout.store);
+  if (!node.isAdmin)
+    throw new DomainError(
+      "not-found",
+      `${home} has no Admin Node Manager, and so no key of a CA: run this on a host that has one, with its --home`,
+    );
+  const lock = await lockStopped(layout);
   try {
     await finishReplacement(layout.authorityKeys);
     const found = await protectedKeyFiles(layout);
@@ -36,6 +43,7 @@ export async function changePassphrase(
         "not-found",
         `there is no key of a CA in ${layout.authorityKeys}: run this on a host whose Admin Node Manager holds them`,
       );
+    refuseWrongUse(found, of.old);
     const replacement = new Map<string, string>();
     for (const { name, path, pem } of found) {
       const key =
@@ -49,4 +57,31 @@ export async function changePassphrase(
   } finally {
     lock.release();
   }
+}
+
+async function lockStopped({ home, store }: HomeLayout): Promise<HomeLock> {
+  try {
+    return await lockHome(store);
+  } catch (cause) {
+    if (!isDomainError(cause, "home-locked")) throw cause;
+    throw new DomainError(
+      "home-locked",
+      `the Node Manager of ${home} is running: stop it with \`gatehouse node stop --home ${home}\` first`,
+      { cause },
+    );
+  }
+}
+
+function refuseWrongUse(files: readonly { readonly pem: string }[], old: string | null): void {
+  const isEncrypted = files.some(({ pem }) => isEncryptedPem(pem));
+  if (isEncrypted && old === null)
+    throw new DomainError(
+      "unauthenticated",
+      "the keys are encrypted: give their present passphrase with --old_passphrase_file or --old_passphrase_exec",
+    );
+  if (!isEncrypted && old !== null)
+    throw new DomainError(
+      "invalid-input",
+      "the keys are not encrypted, so there is no old passphrase: leave it out",
+    );
 }

@@ -55,8 +55,11 @@ test("an Admin Node Manager with a passphrase restarts sealed, issuance goes on 
   // The program that gives the new one looks at how the command that runs it shows its arguments.
   const shown = file("shown");
   const exec = `tr '\\0' ' ' < /proc/$PPID/cmdline > ${shown}; echo of the first`;
-  const change = ["--change_domain_passphrase", ...home, "--old_passphrase", "not in ps"];
-  await run("managedomain", [...change, "--new_passphrase_exec", exec]);
+  await writeFile(file("before"), "not in ps\n");
+  const change = ["--change_domain_passphrase", ...home];
+  await run("managedomain", [...change, "--new_passphrase_file", file("before")]);
+  const again = [...change, "--old_passphrase", "not in ps", "--new_passphrase_exec", exec];
+  await run("managedomain", again);
   expect(await readFile(shown, "utf8")).not.toContain("not in ps");
 
   await domain.startNode("host-1");
