@@ -1,10 +1,15 @@
 import { execFile } from "node:child_process";
 import { readFile, rm, stat } from "node:fs/promises";
 import { promisify } from "node:util";
-import { DomainError } from "../kit/index.ts";
+import { describeError, DomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import { writeFileAtomic } from "../keys/index.ts";
-import { parseDatabaseUrl, type DatabaseAccess, type DatabaseIdentity } from "../store/index.ts";
+import {
+  databaseTimeMs,
+  parseDatabaseUrl,
+  type DatabaseAccess,
+  type DatabaseIdentity,
+} from "../store/index.ts";
 import { readNodeSettings, readStateFile } from "../transport/index.ts";
 
 /** `conf/database.json`: where the database is, and where its password comes from. */
@@ -79,6 +84,16 @@ export async function openDatabaseAccess(layout: HomeLayout): Promise<DatabaseAc
       known = identity;
     },
   };
+}
+
+/** Why this host cannot log in to the database that its home names, in one line; null: it can. */
+export async function databaseLoginProblem(home: string): Promise<string | null> {
+  try {
+    await databaseTimeMs(await openDatabaseAccess(homeLayout(home)));
+    return null;
+  } catch (error) {
+    return describeError(error);
+  }
 }
 
 /** True once the store of this home is a database. */

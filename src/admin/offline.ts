@@ -34,7 +34,7 @@ import { writeProjections } from "./projections.ts";
 import { announceSealingKey } from "./sealing-key.ts";
 import { createTrustKey } from "./trust-key.ts";
 
-export { forgetDatabaseSettings, saveDatabaseSettings } from "./database.ts";
+export { databaseLoginProblem, forgetDatabaseSettings, saveDatabaseSettings } from "./database.ts";
 export { changePassphrase } from "./change-passphrase.ts";
 
 export interface InitializeHomeRequest {

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { errorCodes } from "../../src/kit/index.ts";
 import { freePort } from "../support/free-port.ts";
@@ -8,7 +9,8 @@ import { waitUntil } from "../support/wait-until.ts";
 
 /**
  * The documented procedure for two Admin Node Managers, command by command. In place of the files
- * that it copies by hand stand the two commands that its refusal and the findings name.
+ * that it copies by hand stand the two commands that its refusal and the findings name. The password of the
+ * database is a wrong one first.
  */
 test("two Admin Node Managers as documented; the first host is destroyed, and a gateway added through the second", async () => {
   const server = await testServer();
@@ -25,8 +27,19 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
   await runs.done(
     `gatehouse store migrate --home one --to ${url} --db-password-file database-password`,
   );
-  await runs.done(`${addAdmin} --db_password_file database-password`);
+  await runs.write("two-password", "another\n");
+  const joined = await runs.run(`${addAdmin} --db_password_file two-password`);
+  expect(`${joined.status} ${joined.err}`).toMatch(
+    /^0 warning: [^\n]+refuses the login[^\n]+two-password, [^\n]+`gatehouse node start --home [^\n]+\n$/,
+  );
   await runs.done("gatehouse node start --home two");
+  await waitUntil(
+    async () => /admin-silent +host-2 /.test(await runs.done("gatehouse findings --home one")),
+    { deadlineMs: 20_000, what: "the second one is named, as it cannot log in" },
+  );
+  expect(await runs.done("gatehouse findings --home one")).toContain("one-admin");
+  expect(await readFile(runs.path("two/logs/admin.log"), "utf8")).toContain("refuses the login");
+  await runs.write("two-password", `${server.password}\n`);
   expect(await runs.done("gatehouse findings --home one")).toContain(
     "gatehouse authority share HOST",
   );
@@ -46,8 +59,11 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
   expect(await runs.done("managedomain --topology_compare --home one")).toBe("No differences.\n");
   expect(await runs.done("managedomain --topology_merge --home one")).toMatch(/^Nothing to merge/);
   await waitUntil(
-    async () => !(await runs.done("gatehouse findings --home one")).includes("one-key-holder"),
-    { deadlineMs: 20_000, what: "the second one has the keys" },
+    async () =>
+      !/one-key-holder|one-admin|admin-silent/.test(
+        await runs.done("gatehouse findings --home one"),
+      ),
+    { deadlineMs: 30_000, what: "the second one has the keys" },
   );
 
   await runs.destroy("one");

@@ -30,15 +30,15 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       "usage",
       "--add needs a running Admin Node Manager: give --anm_host, or anm_host= in conf/managedomain.props",
     );
-  const token = await givenToken(given);
-  if (token !== null) await checkExplicitTrust(context, props, token);
+  const login = databaseLogin(given);
+  const token = await tokenFor(context, given, { host, props });
   terminal.out(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
   terminal.out("  making the key pair, requesting its certificate, verifying the answer ...");
   const { settings, serial, notAfterMs } = await joinDomain(options.home, {
     anmHost: server.address,
     anmPort: server.port,
-    token: token ?? (await newToken(context, host, given.has("is_admin"))),
-    admin: databaseLogin(given),
+    token,
+    admin: login,
     ...dial,
     ...host,
   });
@@ -51,6 +51,25 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       `  gatehouse node start --home ${options.home}`,
     ].join("\n"),
   );
+  if (login !== null) await tryLogin(context, login);
+}
+
+/** It has joined, and would serve nobody: better said here than in the log of its first start. */
+async function tryLogin(
+  { terminal, options }: CommandContext,
+  login: DatabaseLogin,
+): Promise<void> {
+  const { databaseLoginProblem } = await import("../../admin/offline.ts");
+  const problem = await databaseLoginProblem(options.home);
+  if (problem === null) return;
+  const settings = `${options.home}/conf/database.json`;
+  const what =
+    login.passwordFile === undefined
+      ? `passwordFile or passwordExec in ${settings}`
+      : `${login.passwordFile}, which ${settings} names`;
+  terminal.err(
+    `warning: this host has joined and cannot log in to the database: ${problem}; correct ${what}, then run \`gatehouse node start --home ${options.home}\`: until then its Admin Node Manager does not serve`,
+  );
 }
 
 /** Who opens the connections once the host has joined. */
@@ -59,6 +78,18 @@ function givenDial(given: Given): { readonly dial?: "nm" | "anm" } {
   if (dial === undefined) return {};
   if (dial === "nm" || dial === "anm") return { dial };
   throw new DomainError("usage", `--dial is nm or anm, not ${dial}`);
+}
+
+/** The token that was given, or a new one for this host by the login that was. */
+async function tokenFor(
+  context: CommandContext,
+  given: Given,
+  { host, props }: { readonly host: NewHost; readonly props: Props },
+): Promise<string> {
+  const token = await givenToken(given);
+  if (token === null) return newToken(context, host, given.has("is_admin"));
+  await checkExplicitTrust(context, props, token);
+  return token;
 }
 
 /** A token pins the domain by itself; what was given beside it has to be of the same one. */
