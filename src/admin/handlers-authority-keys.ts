@@ -16,17 +16,20 @@ export const authorityKeyHandlers: Handlers<
   },
   async unlockKeys(state, { body, actor }) {
     const { env, hostId } = state;
-    await env.authorityKeys.files.unlock(body.passphrase);
-    const entry = { actor, action: "authority.unlock", subject: hostId, detail: {} };
-    await env.store.write(entry, async () => {});
-    await announceSealingKey(state);
-    // What was shared with this host while it was locked.
-    await keepSharedKeys(state);
-    await state.reports.lookAtSelf(state);
+    const wereLocked = await env.authorityKeys.files.unlock(body.passphrase);
+    if (wereLocked) {
+      const entry = { actor, action: "authority.unlock", subject: hostId, detail: {} };
+      await env.store.write(entry, async () => {});
+      await announceSealingKey(state);
+      // What was shared with this host while it was locked.
+      await keepSharedKeys(state);
+      await state.reports.lookAtSelf(state);
+    }
     const authorities = await env.store.read((view) => view.authorities.all());
     const ids = authorities.map(({ id }) => id);
     return {
       hostId,
+      wereLocked,
       authorities: ids.filter((id) => state.reports.signersOf(id).includes(hostId)),
     };
   },

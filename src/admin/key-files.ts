@@ -47,16 +47,16 @@ export class KeyFiles {
     return (await this.#files()).flatMap(({ path, pem }) => (isEncryptedPem(pem) ? [] : [path]));
   }
 
-  /** Takes the passphrase. Throws `conflict` if nothing is locked, `forbidden` if it is wrong. */
-  async unlock(passphrase: string): Promise<void> {
-    if (!(await this.isLocked()))
-      throw new DomainError("conflict", "the keys of this Admin Node Manager are not locked");
+  /** Takes the passphrase. False if nothing was locked. Throws `forbidden` if it is wrong. */
+  async unlock(passphrase: string): Promise<boolean> {
+    if (!(await this.isLocked())) return false;
     for (const { path, pem } of await this.#files()) {
       if (!isEncryptedPem(pem)) continue;
       this.#known.set(path, { pem, key: decrypted(path, pem, passphrase) });
       break;
     }
     this.#passphrase = passphrase;
+    return true;
   }
 
   /** Throws `not-found`, `authority-unavailable` for what is locked, and as `readPrivateKeyFile`. */

@@ -45,7 +45,7 @@ export const authorityKeyRoutes = {
     summary: "Gives the Admin Node Manager that is called the passphrase of the keys in its home",
     callsPerMinuteMax: 10,
     body: strict({ passphrase: secret }),
-    response: strict({ hostId, authorities: list(authorityId) }),
+    response: strict({ hostId, wereLocked: Type.Boolean(), authorities: list(authorityId) }),
   },
   getAdminState: {
     method: "GET",

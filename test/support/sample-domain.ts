@@ -243,6 +243,7 @@ export const sampleAnswers: Answers = {
       },
     ],
   },
+  unlockKeys: { hostId: "host-1", wereLocked: false, authorities: ["management-1"] },
   checkTopology: {
     version: 12,
     trustEpoch: 3,

@@ -25,11 +25,13 @@ export async function unlockKeys(context: CommandContext, wish: UnlockWish): Pro
   const passphrase = (await readSecret(source, "passphrase")) ?? (await ask(context));
   return asAdmin({ ...context, options }, async (admin) => {
     const done = await admin.call("unlockKeys", { body: { passphrase } });
-    printResult(context, done, ({ hostId, authorities }) =>
-      authorities.length === 0
+    printResult(context, done, ({ hostId, wereLocked, authorities }) => {
+      if (!wereLocked)
+        return `The keys on ${hostId} were not locked, and the passphrase was not looked at.`;
+      return authorities.length === 0
         ? `The keys on ${hostId} are unlocked; it signs with none yet: \`gatehouse findings\` says why.`
-        : `The Admin Node Manager of ${hostId} signs with ${authorities.join(", ")}.`,
-    );
+        : `The Admin Node Manager of ${hostId} signs with ${authorities.join(", ")}.`;
+    });
   });
 }
 
