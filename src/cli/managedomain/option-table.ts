@@ -38,7 +38,10 @@ export const commandRows: readonly OptionRow[] = [
   { flags: "-p, --print_topology", help: "print hosts, Node Managers, groups and instances" },
   { flags: "--topology_check", help: "who holds which version of the topology, and who is behind" },
   { flags: "--topology_compare", help: "what is another on a host, or on all, than in the store" },
-  { flags: "--topology_synch", help: "give the topology out again, until everybody holds it" },
+  {
+    flags: "--topology_synch",
+    help: "give the topology out again, and wait up to 30 s until everybody holds it",
+  },
   {
     flags: "--topology_merge",
     help: "what this host's topology.json says else; nothing is taken over, the store has the topology",
@@ -49,7 +52,7 @@ export const commandRows: readonly OptionRow[] = [
   },
   {
     flags: "--change_domain_passphrase",
-    help: "encrypt the keys of the CAs on this host anew, while its Node Manager is stopped",
+    help: "encrypt the keys of the CAs on this host anew, while its Node Manager is stopped; takes some seconds",
   },
   { flags: "-v, --version", help: "print the version of this installation" },
 ];

@@ -6,7 +6,7 @@ import { findHost } from "../lookup.ts";
 import { count, table, timeText } from "../render/table.ts";
 import type { Given } from "./command-line.ts";
 
-const synchronizeMsMax = 30_000;
+const synchronizeSecondsMax = 30;
 const pollMs = 250;
 
 /** `managedomain --topology_check`: throws `topology-differs` unless everybody holds the present one. */
@@ -49,8 +49,11 @@ function isAt(wanted: string | null, hostId: string): boolean {
 export function synchronizeTopology(context: CommandContext): Promise<void> {
   return asAdmin(context, async (admin) => {
     await admin.call("synchronizeTopology");
-    const endMs = performance.now() + synchronizeMsMax;
+    const endMs = performance.now() + synchronizeSecondsMax * 1000;
     let check = await admin.call("checkTopology");
+    const behind = behindIn(check);
+    if (behind.length > 0)
+      context.terminal.out(`waiting up to ${synchronizeSecondsMax} s for: ${behind.join(", ")}`);
     while (behindIn(check).length > 0 && performance.now() < endMs) {
       await sleep(pollMs);
       check = await admin.call("checkTopology");
