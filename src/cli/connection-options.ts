@@ -11,6 +11,16 @@ export interface ConnectionOptions {
   readonly truststoreFile: string | undefined;
   /** SHA-256 fingerprint of the domain's management CA, as people write it. */
   readonly fingerprint: string | undefined;
+  /** Between the words of an option's name, as the program that runs has them. */
+  readonly wordSeparator: "-" | "_";
+}
+
+/** The name of an option for a message: `--anm_host` of managedomain is `--anm-host` of gatehouse. */
+export function optionName(
+  { wordSeparator }: Pick<ConnectionOptions, "wordSeparator">,
+  ...words: readonly string[]
+): string {
+  return `--${words.join(wordSeparator)}`;
 }
 
 export const defaultAdminPort = 8090;

@@ -5,7 +5,12 @@ import { ScriptedTerminal } from "../../test/support/scripted-terminal.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { findLogin } from "./credentials.ts";
 
-const nothing = { username: undefined, password: undefined, passwordFile: undefined };
+const nothing = {
+  username: undefined,
+  password: undefined,
+  passwordFile: undefined,
+  wordSeparator: "_",
+} as const;
 const nobody = new ScriptedTerminal();
 
 describe("findLogin", () => {
@@ -54,6 +59,18 @@ describe("findLogin", () => {
         code: "unauthenticated",
         message: expect.stringMatching(text),
       });
+    },
+  );
+
+  test.each([
+    ["_", "--password_file"],
+    ["-", "--password-file"],
+  ] as const)(
+    "names its option as the program with %s in names has it",
+    async (wordSeparator, name) => {
+      await expect(findLogin({ ...nothing, wordSeparator }, {}, nobody)).rejects.toThrow(
+        `the password (${name}, or password_file= `,
+      );
     },
   );
 

@@ -1,5 +1,5 @@
 import { DomainError } from "../kit/index.ts";
-import type { ConnectionOptions } from "./connection-options.ts";
+import { optionName, type ConnectionOptions } from "./connection-options.ts";
 import type { Props } from "./props.ts";
 import { readSecret, shellCommand } from "./secret-source.ts";
 import type { Terminal } from "./terminal.ts";
@@ -11,7 +11,7 @@ export interface Login {
   readonly password: string;
 }
 
-type Given = Pick<ConnectionOptions, "username" | "password" | "passwordFile">;
+type Given = Pick<ConnectionOptions, "username" | "password" | "passwordFile" | "wordSeparator">;
 
 /**
  * User name and password from options, else from the settings file, else from the person at the
@@ -25,7 +25,7 @@ export async function findLogin(
 ): Promise<Login> {
   const username = given.username ?? props.username;
   const password = await passwordWithoutAsking(given, props);
-  if (terminal.prompts === null) refuseMissing({ username, password });
+  if (terminal.prompts === null) refuseMissing({ username, password }, given);
   const who = isNew ? "Name of the first administrator" : "User name";
   const name = username ?? (await asked(terminal).text(who, "admin"));
   const secret =
@@ -33,13 +33,16 @@ export async function findLogin(
   return { username: name, password: isNew ? checkNewPassword(secret) : secret };
 }
 
-function refuseMissing(found: { username: string | undefined; password: string | null }): void {
+function refuseMissing(
+  found: { username: string | undefined; password: string | null },
+  given: Given,
+): void {
   const missing: string[] = [];
   if (found.username === undefined)
     missing.push("the user name (--username, or username= in conf/managedomain.props)");
   if (found.password === null)
     missing.push(
-      "the password (--password_file, or password_file= or password_exec= in conf/managedomain.props)",
+      `the password (${optionName(given, "password", "file")}, or password_file= or password_exec= in conf/managedomain.props)`,
     );
   if (missing.length > 0)
     throw new DomainError(

@@ -11,7 +11,7 @@ import {
   normalizeFingerprint,
   type ServerAddress,
 } from "../transport/index.ts";
-import { defaultAdminPort, type ConnectionOptions } from "./connection-options.ts";
+import { defaultAdminPort, optionName, type ConnectionOptions } from "./connection-options.ts";
 import {
   findKnownAuthority,
   knownAuthoritiesPath,
@@ -56,7 +56,7 @@ export async function findDomain(
   if (server === undefined)
     throw new DomainError(
       "usage",
-      "no Admin Node Manager is named: give --anm_host, or anm_host= in conf/managedomain.props, or use --home with the folder of a host of the domain",
+      `no Admin Node Manager is named: give ${optionName(options, "anm", "host")}, or anm_host= in conf/managedomain.props, or use --home with the folder of a host of the domain`,
     );
   return { trust: await meetServer(server, options, props, terminal), servers: [server] };
 }
@@ -67,7 +67,7 @@ export function givenServer(options: ConnectionOptions, props: Props): ServerAdd
   if (address === undefined && options.anmPort !== undefined)
     throw new DomainError(
       "usage",
-      "a port alone names no Admin Node Manager: give --anm_host with it",
+      `a port alone names no Admin Node Manager: give ${optionName(options, "anm", "host")} with it`,
     );
   if (address === undefined) return null;
   const fromProps =
@@ -93,7 +93,7 @@ async function meetServer(
   }
   const known = await findKnownAuthority(server);
   if (known !== null) return rememberedTrust(server, known.trustKeyId);
-  return askPerson(server, terminal);
+  return askPerson(server, options, terminal);
 }
 
 async function rememberedTrust(server: ServerAddress, trustKeyId: string): Promise<LoadedTrust> {
@@ -121,12 +121,16 @@ async function claimedCa(server: ServerAddress, fingerprint: string): Promise<st
   );
 }
 
-async function askPerson(server: ServerAddress, terminal: Terminal): Promise<LoadedTrust> {
+async function askPerson(
+  server: ServerAddress,
+  options: ConnectionOptions,
+  terminal: Terminal,
+): Promise<LoadedTrust> {
   const where = `${server.address}:${server.port}`;
   if (terminal.prompts === null)
     throw new DomainError(
       "untrusted-server",
-      `${where} is not known here and nobody can be asked: give --fingerprint with what \`managedomain --initialize\` printed, or --truststore_file`,
+      `${where} is not known here and nobody can be asked: give --fingerprint with what \`managedomain --initialize\` printed, or ${optionName(options, "truststore", "file")}`,
     );
   const claimed = await fetchClaimedAuthorities(server);
   terminal.err(

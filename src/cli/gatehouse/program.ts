@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { openAdmin, type OpenAdmin } from "../admin-session.ts";
 import type { CommandContext } from "../command-context.ts";
+import type { ConnectionOptions } from "../connection-options.ts";
 import { parsePort } from "../duration.ts";
 import { homeFolder, homeHelp } from "../home-folder.ts";
 import type { Program } from "../run-program.ts";
@@ -76,7 +77,7 @@ function addGlobalOptions(program: Command): void {
 }
 
 function contextFrom(given: GlobalOptions, terminal: Terminal, open: OpenAdmin): CommandContext {
-  const options = {
+  const options: ConnectionOptions = {
     home: homeFolder(given.home),
     anmHost: given.anmHost,
     anmPort: given.anmPort === undefined ? undefined : parsePort(given.anmPort, "--anm-port"),
@@ -85,6 +86,7 @@ function contextFrom(given: GlobalOptions, terminal: Terminal, open: OpenAdmin):
     passwordFile: given.passwordFile,
     truststoreFile: given.truststoreFile,
     fingerprint: given.fingerprint,
+    wordSeparator: "-",
   };
   return {
     terminal: given.prompt ? terminal : withoutPrompts(terminal),

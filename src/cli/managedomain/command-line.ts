@@ -62,6 +62,7 @@ export class Given {
       passwordFile: this.text("password_file"),
       truststoreFile: this.text("truststore_file"),
       fingerprint: this.text("fingerprint"),
+      wordSeparator: "_",
     };
   }
 }
