@@ -5,6 +5,7 @@ import {
   formatNextCursor,
   parseLogCursor,
   pauseRollout,
+  requirePlan,
   requireRollout,
   resumeRollout,
   revoke,
@@ -13,7 +14,6 @@ import {
   type StoreView,
   waiveGate,
 } from "../control/index.ts";
-import { DomainError } from "../kit/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { Handlers } from "./handlers.ts";
@@ -37,11 +37,7 @@ const rolloutsShownMax = 100;
 
 export const changeHandlers: Handlers<Names> = {
   createPlan: ({ env }, { body, actor }) => createPlan(env, body, actor),
-  async getPlan({ env }, { params }) {
-    const plan = await env.store.read((view) => view.rollouts.plan(params.id));
-    if (plan === undefined) throw new DomainError("not-found", `there is no plan ${params.id}`);
-    return plan;
-  },
+  getPlan: ({ env }, { params }) => env.store.read((view) => requirePlan(view, params.id)),
   startRollout: async (state, { body, actor }) =>
     viewOf(state, await startRollout(state.env, body.planId, actor)),
   async listRollouts(state) {

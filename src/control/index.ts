@@ -112,6 +112,7 @@ export { revoke, type RevokeRequest } from "./revoke.ts";
 export {
   createPlan,
   pauseRollout,
+  requirePlan,
   requireRollout,
   resumeRollout,
   rollBack,

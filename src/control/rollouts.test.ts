@@ -13,6 +13,7 @@ import { createInstance } from "./instances.ts";
 import {
   createPlan,
   pauseRollout,
+  requirePlan,
   resumeRollout,
   rollBack,
   startRollout,
@@ -65,6 +66,16 @@ describe("createPlan", () => {
     });
     expect(await env.store.revision()).toBe(revision);
     expect(await env.store.read((view) => view.rollouts.plan(plan.id))).toEqual(plan);
+  });
+
+  test("a plan that is looked for and does not exist is refused with how to make one", async () => {
+    const { store } = await domain();
+    await expect(store.read((view) => requirePlan(view, "plan-9" as PlanId))).rejects.toMatchObject(
+      {
+        code: "not-found",
+        message: "there is no plan plan-9: make one with `gatehouse plan`",
+      },
+    );
   });
 
   test("gives no two plans the same new authority", async () => {

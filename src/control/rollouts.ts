@@ -88,12 +88,7 @@ export async function startRollout(
   return env.store.write(
     { actor, action: "rollout.start", subject: id, detail: { plan: planId } },
     async (tx) => {
-      const plan = await tx.rollouts.plan(planId);
-      if (plan === undefined)
-        throw new DomainError(
-          "not-found",
-          `there is no plan ${planId}: make one with \`gatehouse plan\``,
-        );
+      const plan = await requirePlan(tx, planId);
       const problem = plan.problems.find((finding) => finding.severity === "error");
       if (problem !== undefined)
         throw new DomainError("plan-unsafe", `plan ${planId} cannot be started: ${problem.text}`);
@@ -160,6 +155,13 @@ async function changeRollout(
     await tx.rollouts.put(next);
     return next;
   });
+}
+
+/** The plan with this id, or `not-found`. */
+export async function requirePlan(view: StoreView, id: PlanId): Promise<Plan> {
+  const plan = await view.rollouts.plan(id);
+  if (plan !== undefined) return plan;
+  throw new DomainError("not-found", `there is no plan ${id}: make one with \`gatehouse plan\``);
 }
 
 /** The rollout with this id, or `not-found`. */
