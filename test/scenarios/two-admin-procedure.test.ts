@@ -30,7 +30,7 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
   await runs.write("two-password", "another\n");
   const joined = await runs.run(`${addAdmin} --db_password_file two-password`);
   expect(`${joined.status} ${joined.err}`).toMatch(
-    /^0 warning: [^\n]+refuses the login[^\n]+two-password, [^\n]+`gatehouse node start --home [^\n]+\n$/,
+    /^0 warning: [^\n]+refuses the password[^\n]+two-password, [^\n]+`gatehouse node start --home [^\n]+\n$/,
   );
   await runs.done("gatehouse node start --home two");
   await waitUntil(
@@ -38,7 +38,7 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
     { deadlineMs: 20_000, what: "the second one is named, as it cannot log in" },
   );
   expect(await runs.done("gatehouse findings --home one")).toContain("one-admin");
-  expect(await readFile(runs.path("two/logs/admin.log"), "utf8")).toContain("refuses the login");
+  expect(await readFile(runs.path("two/logs/admin.log"), "utf8")).toContain("refuses the password");
   await runs.write("two-password", `${server.password}\n`);
   expect(await runs.done("gatehouse findings --home one")).toContain(
     "gatehouse authority share HOST",

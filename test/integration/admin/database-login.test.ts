@@ -16,10 +16,10 @@ test("databaseLoginProblem names what keeps a home from its database, and nothin
     await writeFile(join(home, "conf/database.json"), JSON.stringify({ url, ...login }));
     return databaseLoginProblem(home);
   };
-  expect(await problem({})).toMatch(/asks for a password, and none is given$/);
+  expect(await problem({})).toMatch(/asks for a password, and none is given: /);
   expect(await problem({ passwordFile })).toMatch(/the password file \S+ cannot be read/);
   await writeFile(passwordFile, "another\n", { mode: 0o600 });
-  expect(await problem({ passwordFile })).toMatch(/refuses the login/);
+  expect(await problem({ passwordFile })).toMatch(/refuses the password/);
   await writeFile(passwordFile, `${server.password}\n`);
   expect(await problem({ passwordFile })).toBeNull();
 });
