@@ -1,8 +1,7 @@
 import { hostDifferences, topologyDifferences } from "../control/index.ts";
 import type { RouteResponse, TopologyCheck } from "../contract/index.ts";
-import type { Reading } from "./cut-off.ts";
 import type { Handlers } from "./handlers.ts";
-import { readOrRecall } from "./cut-off.ts";
+import { readOrRecall, type Reading } from "./cut-off.ts";
 import { topologyView } from "./topology-view.ts";
 
 type Said = RouteResponse<"getHeldTopology">;

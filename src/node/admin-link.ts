@@ -97,8 +97,7 @@ export class AdminLink {
           continue;
         }
         this.#closeOpen();
-        this.#choice.failed(admin.id);
-        tried.add(admin.id);
+        this.#passOver(admin, tried);
         if (waitMs > 0) await sleep(Math.random() * this.#spreadMsMax);
         admin = this.#choice.choose(this.#admins, tried) ?? thrown(error);
         this.#state.log.warn(
@@ -107,6 +106,11 @@ export class AdminLink {
         );
       }
     }
+  }
+
+  #passOver({ id }: KnownProcess, tried: Set<ProcessId>): void {
+    this.#choice.failed(id);
+    tried.add(id);
   }
 
   #noteAnswer(admin: KnownProcess): void {
@@ -203,8 +207,7 @@ export class AdminLink {
         return await this.#returnAt(admin);
       } catch (error) {
         if (!mayDoBetterElsewhere(error)) throw error;
-        this.#choice.failed(admin.id);
-        tried.add(admin.id);
+        this.#passOver(admin, tried);
         admin = this.#choice.choose(this.#admins, tried) ?? thrown(error);
       }
     }

@@ -13,9 +13,7 @@ const pollMs = 250;
 export function checkTopology(context: CommandContext): Promise<void> {
   return asAdmin(context, async (admin) => {
     const check = await admin.call("checkTopology");
-    context.terminal.out(checkTable(check));
-    refuseBehind(check);
-    context.terminal.out(`All hold version ${check.version} and trust epoch ${check.trustEpoch}.`);
+    reportCheck(context, check);
   });
 }
 
@@ -58,19 +56,21 @@ export function synchronizeTopology(context: CommandContext): Promise<void> {
       await sleep(pollMs);
       check = await admin.call("checkTopology");
     }
-    context.terminal.out(checkTable(check));
-    refuseBehind(check);
-    context.terminal.out(`All hold version ${check.version} and trust epoch ${check.trustEpoch}.`);
+    reportCheck(context, check);
   });
 }
 
-function refuseBehind(check: TopologyCheck): void {
+/** Prints who holds what. Throws `topology-differs` unless everybody holds the present topology. */
+function reportCheck({ terminal }: CommandContext, check: TopologyCheck): void {
+  terminal.out(checkTable(check));
+  const held = `version ${check.version} and trust epoch ${check.trustEpoch}`;
   const behind = behindIn(check);
   if (behind.length > 0)
     throw new DomainError(
       "topology-differs",
-      `not everybody holds version ${check.version} and trust epoch ${check.trustEpoch}: ${behind.join(", ")}; \`gatehouse findings\` says what is wrong there`,
+      `not everybody holds ${held}: ${behind.join(", ")}; \`gatehouse findings\` says what is wrong there`,
     );
+  terminal.out(`All hold ${held}.`);
 }
 
 /** Names of those who do not hold what the one that was asked holds, or do not say what they hold. */
