@@ -46,10 +46,17 @@ export async function issueRequest(
   return parseRequest(completeRequest(ticket, await signer.sign(ticket.info)));
 }
 
-/** A request (PKCS#10, PEM) that proves a key and asks for no names: its issuer knows them. */
-export async function requestForKey(privateKey: KeyObject, subject: string): Promise<string> {
+/**
+ * A request (PKCS#10, PEM) that proves a key. It asks for no names, since its issuer knows them,
+ * unless `asks` says what an issuer that knows nothing has to copy.
+ */
+export async function requestForKey(
+  privateKey: KeyObject,
+  subject: string,
+  asks: Pick<RequestTemplate, "subjectAltName" | "profile"> = { subjectAltName: [], profile: null },
+): Promise<string> {
   const request = await issueRequest(
-    { subject: parseNameText(subject), subjectAltName: [], profile: null },
+    { subject: parseNameText(subject), ...asks },
     keySigner(privateKey),
   );
   return encodePem("CERTIFICATE REQUEST", request.der);

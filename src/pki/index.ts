@@ -20,6 +20,8 @@ export {
   type Issuer,
   type SigningTicket,
 } from "./certificate-build.ts";
+export { differencesFromRequest, type CertificateDifference } from "./certificate-differences.ts";
+export { kindOfFile, readCertificates } from "./certificate-file.ts";
 export { crossCertificateTemplate } from "./cross-certificate.ts";
 export type { CryptoPort } from "./crypto-port.ts";
 export { encryptedPrivateKeyDer } from "./encrypted-private-key.ts";
@@ -33,6 +35,7 @@ export type {
 export { formatGeneralName, parseGeneralNameText, type GeneralName } from "./general-name.ts";
 export { certificateIsForHost } from "./host-name.ts";
 export { formatIpAddress, parseIpAddress } from "./ip-address.ts";
+export { issuanceDifferences, type IssuedCertificate } from "./issued-certificate.ts";
 export { formatName, parseNameText, type NameOrder } from "./name-text.ts";
 export {
   isEmptyName,

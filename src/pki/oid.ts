@@ -19,6 +19,8 @@ export const oid = {
   /** Marks a probe certificate; ours, below the UUID arc (X.667). */
   probeCertificate: "2.25.56892760048637454330656880996407995051",
   extensionRequest: "1.2.840.113549.1.9.14",
+  data: "1.2.840.113549.1.7.1",
+  signedData: "1.2.840.113549.1.7.2",
   rsaEncryption: "1.2.840.113549.1.1.1",
   ecPublicKey: "1.2.840.10045.2.1",
   ed25519: "1.3.101.112",
@@ -29,6 +31,24 @@ export const oid = {
   p384: "1.3.132.0.34",
   p521: "1.3.132.0.35",
 } as const;
+
+const usageNames = new Map<string, string>([
+  [oid.anyExtendedKeyUsage, "anyExtendedKeyUsage"],
+  [oid.serverAuth, "serverAuth"],
+  [oid.clientAuth, "clientAuth"],
+  [oid.nodeManager, "NODE_MANAGER"],
+  [oid.adminNodeManager, "ADMIN_NODE_MANAGER"],
+  [oid.gateway, "GATEWAY"],
+  ["1.3.6.1.5.5.7.3.3", "codeSigning"],
+  ["1.3.6.1.5.5.7.3.4", "emailProtection"],
+  ["1.3.6.1.5.5.7.3.8", "timeStamping"],
+  ["1.3.6.1.5.5.7.3.9", "OCSPSigning"],
+]);
+
+/** An extended key usage (dotted OID) for people: its name, or itself where it has none here. */
+export function usageName(usage: string): string {
+  return usageNames.get(usage) ?? usage;
+}
 
 /** Enough for an arc that is a UUID (128 bits), which is the longest in use. */
 const arcOctetsMax = 19;
