@@ -5,14 +5,11 @@ import { DomainError, isDomainError, type AuthorityId } from "../kit/index.ts";
 import type { Authority, HomeLayout } from "../domain/index.ts";
 import {
   certificateFingerprint,
+  leafTemplate,
   parseCertificatesPem,
-  parseNameText,
   parseRequestPem,
-  processProfile,
   spkiFingerprint,
-  trafficProfile,
   type Certificate,
-  type GeneralName,
 } from "../pki/index.ts";
 import type { AgreedClock, AuthorityKeys, IssuedLeaf, LeafJob } from "../control/index.ts";
 import {
@@ -135,17 +132,10 @@ export class FileAuthorityKeys implements AuthorityKeys {
     const pool = await this.#poolFor(job);
     this.#clock.requireRight();
     const request = parseRequestPem(job.requestPem);
-    const names: GeneralName[] = [
-      ...job.uris.map((value) => ({ type: "uri", value }) as const),
-      ...job.dnsNames.map((value) => ({ type: "dns", value }) as const),
-      ...job.ipAddresses.map((value) => ({ type: "ip", value }) as const),
-    ];
     const { der, serialHex } = await pool.issue({
       authorityId: job.authorityId,
       requestDer: request.der,
-      subject: parseNameText(job.subject),
-      subjectAltName: names,
-      profile: job.profile === "traffic" ? trafficProfile : processProfile(job.profile),
+      ...leafTemplate(job),
       notBeforeMs: job.notBeforeMs,
       notAfterMs: job.notAfterMs,
       isProbe: job.isProbe,

@@ -8,12 +8,18 @@ import {
   issueProbe,
   recordObservation,
   renewalDeadline,
+  requestSignature,
 } from "../control/index.ts";
 import type { Caller } from "./access.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
 
-type Names = "getDesiredState" | "reportObservedState" | "issueCredential" | "issueProbe";
+type Names =
+  | "getDesiredState"
+  | "reportObservedState"
+  | "issueCredential"
+  | "requestSignature"
+  | "issueProbe";
 
 function agentOf(caller: Caller): Extract<Caller, { kind: "agent" }> {
   assert(caller.kind === "agent", "the route admits Node Managers only");
@@ -71,6 +77,10 @@ export const agentHandlers: Handlers<Names> = {
     if (socket.destroyed) throw new DomainError("timeout", `${hostId} has gone before its turn`);
     const { der, ...issued } = await issueCredential(state.env, { ...request, actor });
     return { ...issued, certificatePem: encodePem("CERTIFICATE", der) };
+  },
+  async requestSignature({ env }, { body, caller, actor }) {
+    await requestSignature(env, { hostId: agentOf(caller).hostId, ...body, actor });
+    return { revision: await env.store.revision() };
   },
   async issueProbe(state, { body, caller }) {
     const { hostId } = agentOf(caller);

@@ -12,6 +12,7 @@ import { agentHandlers } from "./handlers-agent.ts";
 import type { Reading } from "./cut-off.ts";
 import { authorityKeyHandlers } from "./handlers-authority-keys.ts";
 import { changeHandlers } from "./handlers-change.ts";
+import { signingHandlers } from "./handlers-signing.ts";
 import { storeHandlers } from "./handlers-store.ts";
 import { topologyHandlers } from "./handlers-topology.ts";
 import { topologyCheckHandlers } from "./handlers-topology-check.ts";
@@ -60,4 +61,5 @@ export const handlers: Handlers<RouteName> = {
   ...changeHandlers,
   ...storeHandlers,
   ...authorityKeyHandlers,
+  ...signingHandlers,
 };

@@ -28,6 +28,22 @@ const edgeProof = strict({
   atMs: timeMs,
 });
 
+/** What a certificate is to say that is signed elsewhere, and how far its request has come. */
+const elsewhereSigned = strict({
+  authorityId,
+  profile: Type.Union([
+    Type.Literal("anm"),
+    Type.Literal("nm"),
+    Type.Literal("gateway"),
+    Type.Literal("traffic"),
+  ]),
+  subject: Type.String(),
+  alternativeNames: list(name),
+  requestedSpki: nullable(hexDigest),
+  isSigned: Type.Boolean(),
+  isCollected: Type.Boolean(),
+});
+
 /** What a Node Manager should make true on its host. */
 const desiredState = strict({
   revision: Type.Integer(),
@@ -45,6 +61,8 @@ const desiredState = strict({
       /** Generations above this one are installed but not presented yet: some peer does not know the key. */
       presentableSequence: Type.Integer(),
       subject: Type.String(),
+      /** Somebody elsewhere signs the next certificate, from a request that says all of it; absent: nobody. */
+      elsewhere: Type.Optional(elsewhereSigned),
     }),
   ),
   instances: list(
@@ -161,6 +179,17 @@ export const agentRoutes = {
       presentedSerial: Type.Optional(serial),
     }),
     response: issuedCertificate,
+  },
+  requestSignature: {
+    method: "POST",
+    path: "/agent/signing-requests",
+    access: "agent",
+    status: 200,
+    summary: "Keeps a request for a certificate that is signed elsewhere until it is brought",
+    body: strict({ credentialId, requestPem: pem }),
+    response: strict({
+      revision: Type.Integer({ description: "from which on the desired state knows of it" }),
+    }),
   },
   issueProbe: {
     method: "POST",

@@ -3,6 +3,7 @@ import { agentRoutes } from "./agent.ts";
 import { authorityKeyRoutes } from "./authority-keys.ts";
 import { changeRoutes } from "./change.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
+import { signingRoutes } from "./signing.ts";
 import { storeRoutes } from "./store.ts";
 import { topologyRoutes } from "./topology.ts";
 import { topologyCheckRoutes } from "./topology-check.ts";
@@ -16,6 +17,7 @@ export const routes = {
   ...changeRoutes,
   ...storeRoutes,
   ...authorityKeyRoutes,
+  ...signingRoutes,
 } as const;
 
 export type RouteName = keyof typeof routes;
@@ -29,6 +31,7 @@ export type { DesiredState, IssuedCertificate, ObservedReport } from "./agent.ts
 export type { RolloutView } from "./change.ts";
 export { asOfHeader, type Access, type RouteDefinition } from "./route.ts";
 export { problem } from "./schemas.ts";
+export type { SigningRequestView, SubmissionView } from "./signing.ts";
 export type { TopologyCheck, TopologyDifference } from "./topology-check.ts";
 export type { InstanceView, TopologyView } from "./topology.ts";
 export {

@@ -45,6 +45,7 @@ export const topology = strict({
       name,
       address: name,
       status: Type.Union([
+        Type.Literal("joining"),
         Type.Literal("active"),
         Type.Literal("quarantined"),
         Type.Literal("revoked"),

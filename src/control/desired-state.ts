@@ -2,14 +2,16 @@ import type { HostId } from "../kit/index.ts";
 import {
   adminProcessOf,
   anchorsFor,
+  isSignedElsewhere,
   type Credential,
   type Host,
   type HostObservation,
 } from "../domain/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import { nodeManagerNames } from "./issue.ts";
+import { nodeManagerNames } from "./leaf-names.ts";
 import type { StoreView } from "./ports.ts";
+import { elsewhereSigned } from "./signing-requests.ts";
 import { currentTrust, decodeTrust, hostDocumentOf, requireHost } from "./publish-trust.ts";
 
 const trustLinksPerAnswerMax = 500;
@@ -27,8 +29,10 @@ export async function desiredStateOf(
   const introduced = authorities.filter(
     (authority) =>
       authority.status === "next" &&
+      !isSignedElsewhere(authority) &&
       anchorsFor(trust, authority.usage).some((anchor) => anchor.authorityId === authority.id),
   );
+  const isElsewhere = authorities.some(isSignedElsewhere);
   const groups = new Map((await view.topology.groups()).map((group) => [group.id, group]));
   const links = await view.trust.after(request.epoch, trustLinksPerAnswerMax);
   const credentials = await view.credentials.ofHost(host.id);
@@ -41,8 +45,11 @@ export async function desiredStateOf(
         id: credential.id,
         process: credential.process,
         usage: credential.usage,
-        ...credential.desired,
+        authorityId: credential.desired.authorityId,
+        minSequence: credential.desired.minSequence,
+        maxSequence: credential.desired.maxSequence,
         presentableSequence: await presentableSequence(view, credential, host),
+        ...(isElsewhere ? await elsewherePart(view, credential) : {}),
         subject:
           credential.process === host.nodeManager.id
             ? nodeManagerNames(host, trustDomain).subject
@@ -63,6 +70,16 @@ export async function desiredStateOf(
     dial: host.dial,
     prove: introduced.map((authority) => authority.id),
   };
+}
+
+async function elsewherePart(
+  view: StoreView,
+  credential: Credential,
+): Promise<Pick<DesiredState["credentials"][number], "elsewhere">> {
+  const signed = await elsewhereSigned(view, credential);
+  return signed === null
+    ? {}
+    : { elsewhere: { ...signed, alternativeNames: [...signed.alternativeNames] } };
 }
 
 type WireConfiguration = DesiredState["instances"][number]["configuration"];

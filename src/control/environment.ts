@@ -1,6 +1,6 @@
 import type { AuthorityId, Clock, CredentialId, HostId, Rng } from "../kit/index.ts";
 import type { Envelope } from "../domain/index.ts";
-import type { CertificateRole, CryptoPort } from "../pki/index.ts";
+import type { CryptoPort, LeafText } from "../pki/index.ts";
 import type { Store } from "./ports.ts";
 import type { Policy } from "./policy.ts";
 
@@ -31,18 +31,13 @@ export interface AuthorityKeys {
 }
 
 /** What a leaf is to say. Names come from the topology, never from the request. */
-export interface LeafJob {
+export interface LeafJob extends LeafText {
   /** Whose it is: by these another Admin Node Manager finds in the store what it is to say. */
   readonly hostId: HostId;
   readonly credentialId: CredentialId;
   readonly authorityId: AuthorityId;
   readonly issuerPem: string;
   readonly requestPem: string;
-  readonly profile: CertificateRole | "traffic";
-  readonly subject: string;
-  readonly uris: readonly string[];
-  readonly dnsNames: readonly string[];
-  readonly ipAddresses: readonly string[];
   readonly notBeforeMs: number;
   readonly notAfterMs: number;
   readonly isProbe: boolean;

@@ -20,7 +20,13 @@ export type {
   TrustKey,
 } from "./environment.ts";
 export { setHostDial } from "./host-dial.ts";
-export { initializeDomain, type InitializeRequest } from "./initialize.ts";
+export type { GivenAuthority } from "./make-authority.ts";
+export {
+  firstHost,
+  initializeDomain,
+  type FirstAdministrator,
+  type InitializeRequest,
+} from "./initialize.ts";
 export {
   configureGroup,
   createInstance,
@@ -31,13 +37,8 @@ export {
   setInstanceEnabled,
   type CreateInstanceRequest,
 } from "./instances.ts";
-export {
-  issueCredential,
-  issueProbe,
-  nodeManagerNames,
-  renewalDeadline,
-  type CredentialIssued,
-} from "./issue.ts";
+export { issueCredential, issueProbe, renewalDeadline, type CredentialIssued } from "./issue.ts";
+export { nodeManagerNames } from "./leaf-names.ts";
 export {
   approveHost,
   createJoinToken,
@@ -87,6 +88,8 @@ export type {
   SealedKeyWriter,
   RolloutWriter,
   Session,
+  SigningRequestReader,
+  SigningRequestWriter,
   Store,
   StoreTransaction,
   StoreView,
@@ -124,6 +127,8 @@ export { recordSealingKey } from "./sealing-key.ts";
 export { recordHolder, shareKeys, unshareKeys } from "./share-keys.ts";
 export { relayedJob } from "./issue.ts";
 export { hostDifferences, topologyDifferences } from "./topology-differences.ts";
+export { cancelSigningRequest, elsewhereSigned, requestSignature } from "./signing-requests.ts";
+export { submitCertificates, type Submission } from "./submit-certificates.ts";
 export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";
 export { anchorAction, anchorHeads, anchorsOf } from "./anchor-heads.ts";

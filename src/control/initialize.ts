@@ -2,19 +2,35 @@ import { DomainError, type AuthorityId, type HostId, type ProcessId } from "../k
 import { checkAddress, checkName, checkPort, type Host } from "../domain/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { newCredential } from "./issue.ts";
-import { makeAuthority, trafficSubject, type NewAuthority } from "./make-authority.ts";
+import {
+  givenAuthority,
+  makeAuthority,
+  trafficSubject,
+  type GivenAuthority,
+  type NewAuthority,
+} from "./make-authority.ts";
 import type { StoreTransaction } from "./ports.ts";
 import { anchorOf, publishTrust } from "./publish-trust.ts";
+
+/** The first user, by a password or by its hash. */
+export type FirstAdministrator = { readonly name: string } & (
+  | { readonly password: string }
+  | { readonly passwordHash: string }
+);
 
 export interface InitializeRequest {
   readonly domainId: string;
   /** Subject of the first management CA, as `--domain_name` gives it; `CN=Domain`. */
   readonly domainName: string;
+  /** The CA that signs the management identities; absent: one is made here. */
+  readonly given?: GivenAuthority;
   readonly hostName: string;
   readonly address: string;
   readonly nodeManagerName: string;
   readonly port: number;
-  readonly administrator: { readonly name: string; readonly password: string };
+  /** Further names in its certificate, as `DNS:name`. */
+  readonly alternativeNames?: readonly string[];
+  readonly administrator: FirstAdministrator;
 }
 
 /**
@@ -27,8 +43,12 @@ export async function initializeDomain(
   request: InitializeRequest,
 ): Promise<Host> {
   const host = firstHost(request);
-  checkName("user", request.administrator.name);
-  const passwordHash = await env.passwords.hash(request.administrator.password);
+  const { administrator } = request;
+  checkName("user", administrator.name);
+  const passwordHash =
+    "password" in administrator
+      ? await env.passwords.hash(administrator.password)
+      : administrator.passwordHash;
   const { management, traffic } = await firstAuthorities(env, request, host);
   const entry = {
     actor: "system:initialize",
@@ -59,7 +79,7 @@ export async function initializeDomain(
       }),
     );
     await tx.accounts.putUser({
-      name: request.administrator.name,
+      name: administrator.name,
       role: "administrator",
       passwordHash,
       createdAtMs: env.clock.nowMs(),
@@ -73,17 +93,21 @@ export async function initializeDomain(
 
 async function firstAuthorities(
   env: ControlEnvironment,
-  { domainId, domainName }: InitializeRequest,
+  { domainId, domainName, given }: InitializeRequest,
   host: Host,
 ): Promise<{ management: NewAuthority; traffic: NewAuthority }> {
-  const management = await makeAuthority(env, {
-    id: "management-1" as AuthorityId,
-    usage: "management",
-    subject: domainName,
-    predecessor: null,
-    earlier: [],
-    holders: [host],
-  });
+  const id = "management-1" as AuthorityId;
+  const management =
+    given === undefined
+      ? await makeAuthority(env, {
+          id,
+          usage: "management",
+          subject: domainName,
+          predecessor: null,
+          earlier: [],
+          holders: [host],
+        })
+      : givenAuthority(env, id, given);
   const traffic = await makeAuthority(env, {
     id: "traffic-1" as AuthorityId,
     usage: "traffic",
@@ -104,13 +128,21 @@ async function refuseSecondDomain(tx: StoreTransaction): Promise<void> {
     );
 }
 
-function firstHost(request: InitializeRequest): Host {
+/** The first host of a domain, as it is to be. Throws `invalid-name`. */
+export function firstHost(
+  request: Pick<
+    InitializeRequest,
+    "hostName" | "address" | "nodeManagerName" | "port" | "alternativeNames"
+  >,
+): Host {
+  const { alternativeNames = [] } = request;
   return {
     id: "host-1" as HostId,
     name: checkName("host", request.hostName),
     address: checkAddress(request.address),
     status: "active",
     dial: "nm",
+    ...(alternativeNames.length === 0 ? {} : { alternativeNames }),
     documentVersion: 1,
     nodeManager: {
       id: "nodemanager-1" as ProcessId,

@@ -2,23 +2,19 @@ import { DomainError, type AuthorityId, type CredentialId, type HostId } from ".
 import {
   credentialId,
   fits,
-  formatSpiffeId,
-  isIpAddress,
+  isSignedElsewhere,
   maySign,
-  nameLengthMax,
   recordConfirmed,
   recordIssued,
   type Authority,
-  type AuthorityUsage,
   type Credential,
   type Envelope,
-  type Group,
-  type Host,
-  type Instance,
   type RecordedKey,
 } from "../domain/index.ts";
 import { leafValidity, parseRequestPem, spkiFingerprint } from "../pki/index.ts";
 import type { ControlEnvironment, IssuedLeaf, LeafJob } from "./environment.ts";
+import { ownCredential, signingAuthority } from "./issuing-authority.ts";
+import { leafNames } from "./leaf-names.ts";
 import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
 import { hostDocumentOf, publishTrust, requireHost } from "./publish-trust.ts";
 
@@ -71,15 +67,14 @@ async function issuedBefore(
   { hostId, credentialId: id, requestPem }: IssueRequest,
 ): Promise<CredentialIssued | null> {
   const spki = spkiFingerprint(parseRequestPem(requestPem).spki, env.crypto);
-  const issuance = await env.store.read(async (view) => {
+  const issued = await env.store.read(async (view) => {
     const credential = await ownCredential(view, hostId, id);
     const newest = newestFor(credential, spki);
-    if (newest === undefined || !fits(newest, credential.desired)) return undefined;
-    return view.issuances.find(newest.authorityId, newest.serial);
+    if (newest === undefined || !fits(newest, credential.desired)) return null;
+    const issuance = await view.issuances.find(newest.authorityId, newest.serial);
+    return issuance === undefined ? null : { ...issuance, sequence: newest.sequence };
   });
-  if (issuance === undefined || issuance.sequence === null) return null;
-  const { sequence } = issuance;
-  return answerWith(env, hostId, { ...issuance, sequence });
+  return issued && answerWith(env, hostId, issued);
 }
 
 function newestFor({ recorded, lastSequence }: Credential, spki: string): RecordedKey | undefined {
@@ -105,11 +100,12 @@ async function issueAnew(
 ): Promise<CredentialIssued> {
   const { wanted, job } = await env.store.read(async (view) => {
     const credential = await ownCredential(view, request.hostId, request.credentialId);
-    return {
-      wanted: credential.desired.minSequence,
-      job: await leafJob(view, env, credential, request.requestPem),
-    };
+    const wanted = credential.desired.minSequence;
+    const authority = await signingAuthority(view, credential);
+    if (isSignedElsewhere(authority)) return { wanted, job: null };
+    return { wanted, job: await jobFrom(view, env, credential, authority, request.requestPem) };
   });
+  if (job === null) return takeSigned(env, request);
   const { authorityId } = job;
   const leaf = await env.authorityKeys.issueLeaf(job);
   const { serial } = leaf;
@@ -126,6 +122,48 @@ async function issueAnew(
     return recordIssuance(tx, env, presenting(credential, request.presentedSerial), job, leaf);
   });
   return answerWith(env, request.hostId, { ...leaf, authorityId, sequence });
+}
+
+/** The certificate that was brought for the request. Throws `awaiting-signature` until it was. */
+async function takeSigned(
+  env: ControlEnvironment,
+  request: IssueRequest,
+): Promise<CredentialIssued> {
+  const { credentialId: id, hostId } = request;
+  const spki = spkiFingerprint(parseRequestPem(request.requestPem).spki, env.crypto);
+  const entry = { actor: request.actor, action: "certificate.take", subject: id, detail: { spki } };
+  const issued = await env.store.write(entry, async (tx) => {
+    const credential = presenting(await ownCredential(tx, hostId, id), request.presentedSerial);
+    const { authorityId, ...signed } = await signedFor(tx, credential, spki);
+    const sequence = credential.lastSequence + 1;
+    const { serial, notBeforeMs, notAfterMs } = signed;
+    const key = { spki, serial, sequence, authorityId, notBeforeMs, notAfterMs, confirmed: false };
+    await recordKey(tx, env, credential, key);
+    await tx.signingRequests.remove(id);
+    return { ...signed, authorityId, sequence };
+  });
+  return answerWith(env, hostId, issued);
+}
+
+async function signedFor(
+  tx: StoreTransaction,
+  credential: Credential,
+  spki: string,
+): Promise<Issuance> {
+  const { id: authorityId } = await signingAuthority(tx, credential);
+  const waiting = await tx.signingRequests.get(credential.id);
+  if (
+    waiting?.spki === spki &&
+    waiting.authorityId === authorityId &&
+    waiting.signedSerial !== null
+  ) {
+    const issuance = await tx.issuances.find(authorityId, waiting.signedSerial);
+    if (issuance !== undefined) return issuance;
+  }
+  throw new DomainError(
+    "awaiting-signature",
+    `the certificate of ${credential.id} is signed elsewhere and was not brought yet: \`gatehouse signing list\` shows what is waited for`,
+  );
 }
 
 /**
@@ -303,27 +341,6 @@ export async function relayedJob(
   });
 }
 
-async function ownCredential(
-  view: StoreView,
-  hostId: HostId,
-  id: CredentialId,
-): Promise<Credential> {
-  const credential = await view.credentials.get(id);
-  if (credential?.hostId === hostId) return credential;
-  throw new DomainError("forbidden", `${id} is not a credential of ${hostId}`);
-}
-
-/** The current authority for a first certificate; else the one that the credential belongs to. */
-async function signingAuthority(view: StoreView, credential: Credential): Promise<Authority> {
-  if (credential.lastSequence === 0) return view.authorities.current(credential.usage);
-  const authority = await view.authorities.get(credential.desired.authorityId);
-  if (authority !== undefined && maySign(authority.status, "renewal-or-rollback")) return authority;
-  throw new DomainError(
-    "authority-unavailable",
-    `the authority ${credential.desired.authorityId} of ${credential.id} may not sign any more`,
-  );
-}
-
 async function leafJob(
   view: StoreView,
   env: ControlEnvironment,
@@ -342,7 +359,6 @@ async function jobFrom(
   requestPem: string,
 ): Promise<LeafJob> {
   const host = await requireHost(view, credential.hostId);
-  const { id: trustDomain } = await view.topology.domain();
   const validity = leafValidity({
     nowMs: env.clock.nowMs(),
     lifetimeSeconds: env.policy.leafLifetimeSeconds,
@@ -358,67 +374,7 @@ async function jobFrom(
     notBeforeMs: validity.notBeforeMs,
     notAfterMs: validity.notAfterMs,
     isProbe: false,
-    ...(await leafNames(view, credential, host, trustDomain)),
-  };
-}
-
-type LeafNames = Pick<LeafJob, "profile" | "subject" | "uris" | "dnsNames" | "ipAddresses">;
-
-async function leafNames(
-  view: StoreView,
-  credential: Credential,
-  host: Host,
-  trustDomain: string,
-): Promise<LeafNames> {
-  if (credential.process === host.nodeManager.id) return nodeManagerNames(host, trustDomain);
-  const instance = (await view.topology.instances(host.id)).find(
-    (candidate) => candidate.id === credential.process,
-  );
-  const group = (await view.topology.groups()).find(
-    (candidate) => candidate.id === instance?.groupId,
-  );
-  if (instance === undefined || group === undefined)
-    throw new DomainError("not-found", `${credential.process} is not in the topology any more`);
-  return instanceNames({ instance, group, host, usage: credential.usage, trustDomain });
-}
-
-/** Names of a Node Manager: its identity, and the addresses at which clients call an Admin Node Manager. */
-export function nodeManagerNames(host: Host, trustDomain: string): LeafNames {
-  const role = host.nodeManager.isAdmin ? "anm" : "nm";
-  return {
-    profile: role,
-    subject: `CN=${host.nodeManager.id},OU=group-1,DC=${host.id}`,
-    uris: [formatSpiffeId({ trustDomain, role, subject: host.id })],
-    ...splitNames([host.address, "localhost", "127.0.0.1"]),
-  };
-}
-
-function instanceNames(of: {
-  instance: Instance;
-  group: Group;
-  host: Host;
-  usage: AuthorityUsage;
-  trustDomain: string;
-}): LeafNames {
-  const { instance, group, host, usage, trustDomain } = of;
-  if (usage === "traffic") {
-    const names = [...group.configuration.dnsNames, host.address];
-    const common = names.find((name) => name.length <= nameLengthMax) ?? instance.id;
-    return { profile: "traffic", subject: `CN=${common}`, uris: [], ...splitNames(names) };
-  }
-  return {
-    profile: "gateway",
-    subject: `CN=${instance.id},OU=${group.id},DC=${host.id}`,
-    uris: [formatSpiffeId({ trustDomain, role: "gateway", subject: instance.id })],
-    ...splitNames(["localhost", "127.0.0.1"]),
-  };
-}
-
-function splitNames(names: readonly string[]): Pick<LeafJob, "dnsNames" | "ipAddresses"> {
-  const unique = [...new Set(names)];
-  return {
-    dnsNames: unique.filter((name) => !isIpAddress(name)),
-    ipAddresses: unique.filter(isIpAddress),
+    ...(await leafNames(view, credential, host)),
   };
 }
 

@@ -1,5 +1,5 @@
 import { DomainError, type AuthorityId } from "../kit/index.ts";
-import type { Authority, AuthorityUsage, Host } from "../domain/index.ts";
+import type { Authority, AuthoritySigning, AuthorityUsage, Host } from "../domain/index.ts";
 import {
   authorityProfile,
   certificateFingerprint,
@@ -75,6 +75,8 @@ export async function makeAuthority(
     authority: {
       id,
       usage,
+      signing: "generated",
+      intermediatesPem: "",
       status: "next",
       subject: formatName(root.certificate.subject),
       certificatePem: encodePem("CERTIFICATE", root.certificate.der),
@@ -92,6 +94,42 @@ export async function makeAuthority(
       await recordAuthority(tx, env, "root", root);
       if (cross !== null) await recordAuthority(tx, env, "cross", cross);
     },
+  };
+}
+
+/** A CA that was not made here: its certificate, and those between it and what it signs. */
+export interface GivenAuthority {
+  readonly signing: Exclude<AuthoritySigning, "generated">;
+  readonly certificatePem: string;
+  readonly intermediatesPem: string;
+}
+
+/** An authority of whose key nothing is known here; its own certificate is no issuance of ours. */
+export function givenAuthority(
+  env: Pick<ControlEnvironment, "clock" | "crypto">,
+  id: AuthorityId,
+  given: GivenAuthority,
+): NewAuthority {
+  const root = onlyCertificate(given.certificatePem);
+  const chain = parseCertificatesPem(given.intermediatesPem);
+  return {
+    root,
+    authority: {
+      id,
+      usage: "management",
+      ...given,
+      status: "next",
+      subject: formatName(root.subject),
+      fingerprint: certificateFingerprint(root, env.crypto),
+      crossCertificatePem: null,
+      crossFingerprint: null,
+      predecessor: null,
+      notAfterMs: Math.min(...[root, ...chain].map(({ notAfterMs }) => notAfterMs)),
+      createdAtMs: env.clock.nowMs(),
+      retiredAtMs: null,
+      holders: [],
+    },
+    record: async () => {},
   };
 }
 

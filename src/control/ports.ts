@@ -20,6 +20,7 @@ import type {
   Instance,
   RelyingParty,
   RelyingPartyObservation,
+  SigningRequest,
   Topology,
 } from "../domain/index.ts";
 import type { Plan, Rollout } from "../planning/index.ts";
@@ -60,6 +61,7 @@ export interface StoreView {
   readonly authorities: AuthorityReader;
   readonly sealedKeys: SealedKeyReader;
   readonly credentials: CredentialReader;
+  readonly signingRequests: SigningRequestReader;
   readonly issuances: IssuanceReader;
   readonly trust: TrustReader;
   readonly rollouts: RolloutReader;
@@ -73,6 +75,7 @@ export interface StoreTransaction extends StoreView {
   readonly authorities: AuthorityWriter;
   readonly sealedKeys: SealedKeyWriter;
   readonly credentials: CredentialWriter;
+  readonly signingRequests: SigningRequestWriter;
   readonly issuances: IssuanceWriter;
   readonly trust: TrustWriter;
   readonly rollouts: RolloutWriter;
@@ -170,6 +173,19 @@ export interface CredentialWriter extends CredentialReader {
   put(credential: Credential): Promise<void>;
   /** Replaces `lastSequence` and `recorded` only; does not raise the feed. */
   putRecorded(credential: Pick<Credential, "id" | "lastSequence" | "recorded">): Promise<void>;
+  remove(id: CredentialId): Promise<void>;
+}
+
+export interface SigningRequestReader {
+  all(): Promise<SigningRequest[]>;
+  ofHost(hostId: HostId): Promise<SigningRequest[]>;
+  get(id: CredentialId): Promise<SigningRequest | undefined>;
+}
+
+/** Every change raises the feed: the host learns of it, and whoever watches what is waited for. */
+export interface SigningRequestWriter extends SigningRequestReader {
+  /** Inserts, or replaces that of the same credential. */
+  put(request: SigningRequest): Promise<void>;
   remove(id: CredentialId): Promise<void>;
 }
 

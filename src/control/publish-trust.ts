@@ -82,8 +82,14 @@ export async function isDenied(
 
 /** The anchor of an authority; its cross-certificate is shown while the predecessor is trusted. */
 export function anchorOf(authority: Authority): Anchor {
-  const { id, usage, certificatePem, crossCertificatePem } = authority;
-  return { authorityId: id, usage, certificatePem, crossCertificatePem };
+  const { id, usage, certificatePem, intermediatesPem, crossCertificatePem } = authority;
+  return {
+    authorityId: id,
+    usage,
+    certificatePem,
+    ...(intermediatesPem === "" ? {} : { intermediatesPem }),
+    crossCertificatePem,
+  };
 }
 
 function mergeDenials(denied: readonly Denial[], added: readonly Denial[]): Denial[] {

@@ -18,13 +18,22 @@ export type AuthorityStatus =
   | "restored"
   | "abandoned";
 
+/**
+ * Where an authority's key comes from, and the domain's way of signing with it: made here; read
+ * from a PKCS#12 file of the user's; nowhere near, so that requests are carried to it and certificates back.
+ */
+export type AuthoritySigning = "generated" | "provided" | "external";
+
 export interface Authority {
   readonly id: AuthorityId;
   readonly usage: AuthorityUsage;
+  readonly signing: AuthoritySigning;
   readonly status: AuthorityStatus;
   /** Subject of its certificate, RFC 4514 text. */
   readonly subject: string;
   readonly certificatePem: string;
+  /** The certificates between it and its leaves, the leaves' issuer first; empty: it issues them itself. */
+  readonly intermediatesPem: string;
   /** This authority's key certified by its predecessor, for those who trust only that one. */
   readonly crossCertificatePem: string | null;
   /** Hex SHA-256 of the certificate and of the cross-certificate. */
@@ -55,6 +64,17 @@ export function maySign(status: AuthorityStatus, purpose: SigningPurpose): boole
     case "abandoned":
       return false;
   }
+}
+
+/**
+ * True where no Admin Node Manager holds the key of what a user provided, or of an external CA:
+ * requests wait until their certificates are brought.
+ */
+export function isSignedElsewhere({
+  signing,
+  holders,
+}: Pick<Authority, "signing" | "holders">): boolean {
+  return signing !== "generated" && holders.length === 0;
 }
 
 /** The hosts whose Admin Node Managers can sign with the authority's key. */

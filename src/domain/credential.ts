@@ -21,6 +21,8 @@ export interface DesiredCredential {
   readonly minSequence: number;
   /** Set while a rollback wants an earlier generation presented again; otherwise null. */
   readonly maxSequence: number | null;
+  /** An authority elsewhere that is to sign the next certificate before it is wanted; absent: none. */
+  readonly collects?: AuthorityId;
 }
 
 /** A key that peers accept: recorded in the transaction that issued its certificate. */

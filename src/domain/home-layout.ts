@@ -16,6 +16,8 @@ export interface HomeLayout {
   readonly certificateIndex: string;
   readonly certificateSerial: string;
   readonly authorityKeys: string;
+  /** Keys and requests of certificates that are being signed elsewhere, a folder for each process. */
+  readonly temporaryKeys: string;
   readonly trustKey: string;
   /** What keys are sealed for that are shared with this Admin Node Manager. */
   readonly sealingKey: string;
@@ -55,6 +57,7 @@ export function homeLayout(home: string): HomeLayout {
     certificateIndex: `${certs}/index.txt`,
     certificateSerial: `${certs}/serial`,
     authorityKeys: `${certs}/private`,
+    temporaryKeys: `${certs}/private/temp`,
     trustKey: `${certs}/private/trust-signing.key.pem`,
     sealingKey: `${certs}/private/sealing.key.pem`,
     store: `${home}/store`,

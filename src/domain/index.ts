@@ -6,8 +6,10 @@ export {
 } from "./admission.ts";
 export {
   holdersOf,
+  isSignedElsewhere,
   maySign,
   type Authority,
+  type AuthoritySigning,
   type AuthorityStatus,
   type AuthorityUsage,
   type SigningPurpose,
@@ -48,6 +50,7 @@ export type {
   ProcessState,
   RelyingPartyObservation,
 } from "./observation.ts";
+export type { SigningRequest } from "./signing-request.ts";
 export { formatSpiffeId, isRole, parseSpiffeId, type Role, type SpiffeId } from "./roles.ts";
 export {
   adminProcessOf,

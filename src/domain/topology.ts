@@ -14,10 +14,11 @@ export interface Domain {
 export type Dial = "nm" | "anm";
 
 /**
- * `quarantined` hosts get nothing but the news that they wait for approval. `revoked` is for good:
+ * `joining` hosts wait for a certificate that is signed elsewhere, and nothing was heard of them yet.
+ * `quarantined` ones get nothing but the news that they wait for approval. `revoked` is for good:
  * the keys of all processes of the host are denied, and nobody waits for it.
  */
-export type HostStatus = "active" | "quarantined" | "revoked";
+export type HostStatus = "joining" | "active" | "quarantined" | "revoked";
 
 export interface Host {
   readonly id: HostId;
@@ -26,6 +27,8 @@ export interface Host {
   readonly address: string;
   readonly status: HostStatus;
   readonly dial: Dial;
+  /** Further names in its Node Manager's certificate, as `DNS:name`; absent: none. */
+  readonly alternativeNames?: readonly string[];
   readonly nodeManager: NodeManager;
   /** Number of the newest host document; agents refuse a lower one. */
   readonly documentVersion: number;

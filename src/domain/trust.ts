@@ -33,6 +33,8 @@ export interface Anchor {
   readonly authorityId: AuthorityId;
   readonly usage: AuthorityUsage;
   readonly certificatePem: string;
+  /** Presenters append these to the leaves of this authority; absent: it issues them itself. */
+  readonly intermediatesPem?: string;
   /** Presenters append it to the leaves of this authority; absent once the predecessor is retired. */
   readonly crossCertificatePem: string | null;
 }

@@ -25,9 +25,17 @@ export {
   type KeyPair,
 } from "./key-pair.ts";
 export { nodeCryptoPort } from "./node-crypto-port.ts";
+export {
+  dropPendingKey,
+  makePendingKey,
+  readPendingKey,
+  requestFile,
+  type PendingKey,
+} from "./pending-key.ts";
 export { seal, unseal } from "./sealed.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { finishReplacement, replaceFiles } from "./replace-files.ts";
+export { signRequest } from "./sign-request.ts";
 export {
   fileSigner,
   keySigner,

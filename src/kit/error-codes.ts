@@ -55,6 +55,10 @@ export const errorCodes = {
     exit: 49,
     meaning: "no Admin Node Manager can sign with this authority",
   },
+  "awaiting-signature": {
+    exit: 52,
+    meaning: "the certificate is signed elsewhere and was not brought back yet",
+  },
   "audit-broken": { exit: 50, meaning: "the audit chain or issuance log does not verify" },
   "topology-differs": {
     exit: 51,

@@ -2,10 +2,11 @@ import { createHash } from "node:crypto";
 import { describeError, isDomainError, type CredentialId } from "../kit/index.ts";
 import { parseCertificatesPem } from "../pki/index.ts";
 import type { DesiredState } from "../contract/index.ts";
-import { generateKeyPair, requestForKey } from "../keys/index.ts";
+import { generateKeyPair, requestForKey, type PendingKey } from "../keys/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import { isNearItsEnd, nextCredentialMove } from "./converge.ts";
 import { installIssued, presentAndPrune, readFolder } from "./credential-folder.ts";
+import { dropPending, pendingElsewhere } from "./elsewhere.ts";
 import { instanceFolder, type Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
 
@@ -90,10 +91,22 @@ async function convergeOne(
     nowMs: Date.now(),
     jitter: jitterOf(`${state.hostId} ${wanted.id} ${presentedSerial}`),
   });
+  const isDue = move.do === "request" || move.do === "renew";
+  if (wanted.elsewhere !== undefined) {
+    const { isCollected } = wanted.elsewhere;
+    const pending = isDue || isCollected ? await pendingElsewhere(state, link, wanted) : null;
+    if (isDue && !isCollected) {
+      if (pending !== null)
+        await requestCertificate(state, link, wanted, { presentedSerial, pending });
+      return pending !== null;
+    }
+  }
+  if (!isDue && wanted.elsewhere?.isCollected !== true && wanted.usage === "management")
+    await dropPending(state, wanted);
   if (move.do === "nothing" || move.do === "wait") return false;
   if (move.do === "renew") return { wanted, presentedSerial, notAfterMs: move.notAfterMs };
   if (move.do === "present") await present(state, instances, wanted, move.sequence);
-  else await requestCertificate(state, link, wanted, presentedSerial);
+  else await requestCertificate(state, link, wanted, { presentedSerial });
   return true;
 }
 
@@ -104,7 +117,7 @@ async function renew(
   { wanted, presentedSerial }: Renewal,
 ): Promise<boolean> {
   try {
-    await requestCertificate(state, link, wanted, presentedSerial);
+    await requestCertificate(state, link, wanted, { presentedSerial });
     return true;
   } catch (error) {
     const retryAfterMs = isDomainError(error, "rate-limited") && error.context["retryAfterMs"];
@@ -120,14 +133,14 @@ async function requestCertificate(
   state: NodeState,
   link: AdminLink,
   wanted: WantedCredential,
-  presentedSerial: string | undefined,
+  { presentedSerial, pending }: { presentedSerial: string | undefined; pending?: PendingKey },
 ): Promise<void> {
-  const { privateKey } = await generateKeyPair("ecdsa-p256");
+  const { privateKey } = pending ?? (await generateKeyPair("ecdsa-p256"));
   if (wanted.id === state.credentialId) state.awaitsPresentation = state.settings.isAdmin;
   const issued = await link.call("issueCredential", {
     body: {
       credentialId: wanted.id,
-      requestPem: await requestForKey(privateKey, wanted.subject),
+      requestPem: pending?.requestPem ?? (await requestForKey(privateKey, wanted.subject)),
       ...(presentedSerial === undefined ? {} : { presentedSerial }),
     },
   });

@@ -262,7 +262,7 @@ function checkedCertificate(
       leaf,
       anchors: anchors.flatMap((anchor) => parseCertificatesPem(anchor.certificatePem)),
       intermediates: anchors.flatMap((anchor) =>
-        parseCertificatesPem(anchor.crossCertificatePem ?? ""),
+        parseCertificatesPem((anchor.intermediatesPem ?? "") + (anchor.crossCertificatePem ?? "")),
       ),
       atMs: Date.now(),
       purpose: "clientAuth",

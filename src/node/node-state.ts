@@ -40,6 +40,8 @@ export interface CredentialHealth {
   /** Not before this (monotonic) is the next try after a failure. */
   retryAtMs: number;
   seenOnWire: { serial: string; by: ProcessId; atMs: number } | null;
+  /** From this on the desired state knows of the last request to be signed elsewhere. */
+  requestedAtRevision: number;
 }
 
 /** Everything that a running Node Manager holds in memory. */
@@ -114,6 +116,7 @@ export class NodeState {
       lastError: null,
       retryAtMs: 0,
       seenOnWire: null,
+      requestedAtRevision: 0,
     };
     this.#health.set(id, fresh);
     return fresh;

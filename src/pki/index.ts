@@ -47,6 +47,7 @@ export {
   type Name,
   type NameAttribute,
 } from "./name.ts";
+export { leafTemplate, type LeafText } from "./leaf-text.ts";
 export { oid } from "./oid.ts";
 export { verifyPath, type PathFailure, type PathInput, type PathResult } from "./path.ts";
 export type { PathPolicy, PathRule } from "./path-rules.ts";

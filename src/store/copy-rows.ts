@@ -12,6 +12,7 @@ const columns = {
   authorities: ["id", "document", "usage", "status"],
   sealed_keys: ["authority_id", "host_id", "sealed"],
   credentials: ["id", "process", "host_id", "usage", "desired", "last_sequence", "recorded"],
+  signing_requests: ["id", "document", "host_id"],
   trust_links: ["epoch", "hash", "envelope"],
   plans: ["id", "document", "position"],
   rollouts: ["id", "document", "position", "version", "is_open", "changes_trust"],

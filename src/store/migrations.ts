@@ -78,6 +78,14 @@ export const migrations: readonly Migration[] = [
         sealed text not null, primary key (authority_id, host_id))`,
     ],
   },
+  {
+    title: "requests that are signed elsewhere",
+    usableFrom: 1,
+    statements: () => [
+      `create table signing_requests (${document}, host_id text not null)`,
+      "create index signing_requests_by_host on signing_requests (host_id)",
+    ],
+  },
 ];
 
 /** Exists before the first migration, so that it can say that none was applied. */

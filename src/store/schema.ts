@@ -22,6 +22,7 @@ export interface Schema {
     recorded: string;
   };
   issuances: IssuanceRow;
+  signing_requests: DocumentTable & { host_id: string };
   trust_links: { epoch: number; hash: string; envelope: string };
   plans: DocumentTable & { position: number };
   rollouts: DocumentTable & {

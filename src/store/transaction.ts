@@ -11,6 +11,7 @@ import { ObservationTables, ObservationView } from "./tables/observations.ts";
 import { raiseRevision, readRevision } from "./tables/revision.ts";
 import { RolloutTables, RolloutView } from "./tables/rollouts.ts";
 import { SealedKeyTable, SealedKeyView } from "./tables/sealed-keys.ts";
+import { SigningRequestTable, SigningRequestView } from "./tables/signing-requests.ts";
 import { TopologyTables, TopologyView } from "./tables/topology.ts";
 import { TrustTable, TrustView } from "./tables/trust.ts";
 
@@ -21,6 +22,7 @@ export function viewThrough(executor: Executor): StoreView {
     authorities: new AuthorityView(executor),
     sealedKeys: new SealedKeyView(executor),
     credentials: new CredentialView(executor),
+    signingRequests: new SigningRequestView(executor),
     issuances: new IssuanceView(executor),
     trust: new TrustView(executor),
     rollouts: new RolloutView(executor),
@@ -63,6 +65,7 @@ function transactionThrough(executor: TransactionExecutor): StoreTransaction {
     authorities: new AuthorityTable(executor),
     sealedKeys: new SealedKeyTable(executor),
     credentials: new CredentialTable(executor),
+    signingRequests: new SigningRequestTable(executor),
     issuances: new IssuanceTable(executor),
     trust: new TrustTable(executor),
     rollouts: new RolloutTables(executor),

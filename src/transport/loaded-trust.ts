@@ -162,12 +162,13 @@ export class LoadedTrust {
     return pem;
   }
 
-  /** What a leaf of this authority is followed by on the wire: the cross-certificate, if in use. */
+  /**
+   * What a leaf of this authority is followed by on the wire: those between it and its authority, and
+   * the cross-certificate, if in use.
+   */
   chainPem(authorityId: string): string {
-    return (
-      this.document.anchors.find((anchor) => anchor.authorityId === authorityId)
-        ?.crossCertificatePem ?? ""
-    );
+    const anchor = this.document.anchors.find((each) => each.authorityId === authorityId);
+    return (anchor?.intermediatesPem ?? "") + (anchor?.crossCertificatePem ?? "");
   }
 
   #required(): Loaded {

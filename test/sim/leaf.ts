@@ -47,10 +47,10 @@ const rolesOf: Readonly<Record<LeafJob["profile"], readonly Role[]>> = {
 
 /** A symbolic leaf as its job describes it. */
 export function symbolicLeaf(job: LeafJob, serial: string, spki: string): Leaf {
-  const { uris, notBeforeMs, notAfterMs, isProbe, issuerPem } = job;
+  const { alternativeNames, notBeforeMs, notAfterMs, isProbe, issuerPem } = job;
   return {
     serial,
-    uris,
+    uris: alternativeNames.flatMap((name) => (name.startsWith("URI:") ? [name.slice(4)] : [])),
     roles: rolesOf[job.profile],
     keyFingerprint: spki,
     certificateFingerprint: `leaf ${job.authorityId} ${serial}`,

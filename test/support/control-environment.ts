@@ -30,15 +30,12 @@ import {
 import {
   certificateFingerprint,
   encodePem,
+  leafTemplate,
   parseCertificatesPem,
-  parseNameText,
   parseRequestPem,
-  processProfile,
   randomSerial,
   spkiFingerprint,
-  trafficProfile,
   verifyRequestSignature,
-  type GeneralName,
 } from "../../src/pki/index.ts";
 import { openSqliteStore } from "../../src/store/index.ts";
 import { testNowMs, testRequest } from "./certificates.ts";
@@ -98,19 +95,12 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
   async issueLeaf(job: LeafJob): Promise<IssuedLeaf> {
     const request = parseRequestPem(job.requestPem);
     assert(verifyRequestSignature(request, nodeCryptoPort), "the request proves its key");
-    const names: GeneralName[] = [
-      ...job.uris.map((value) => ({ type: "uri", value }) as const),
-      ...job.dnsNames.map((value) => ({ type: "dns", value }) as const),
-      ...job.ipAddresses.map((value) => ({ type: "ip", value }) as const),
-    ];
     const [issuer] = parseCertificatesPem(job.issuerPem);
     assert(issuer !== undefined, "an authority has a certificate");
     const certificate = await issueCertificate(
       {
-        profile: job.profile === "traffic" ? trafficProfile : processProfile(job.profile),
+        ...leafTemplate(job),
         serial: randomSerial(this.#rng),
-        subject: parseNameText(job.subject),
-        subjectAltName: names,
         spki: request.spki,
         notBeforeMs: job.notBeforeMs,
         notAfterMs: job.notAfterMs,

@@ -23,6 +23,8 @@ export function testAuthority(
   return {
     id,
     usage,
+    signing: "generated",
+    intermediatesPem: "",
     status: "current",
     subject: `CN=${id}`,
     certificatePem: `certificate of ${id}`,

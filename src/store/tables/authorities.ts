@@ -31,11 +31,12 @@ const put = statement((db, p: { id: string; usage: string; status: string; docum
     ),
 );
 
-/** The version before has not written who holds the key. */
-type StoredAuthority = Omit<Authority, "holders"> & Partial<Pick<Authority, "holders">>;
+/** Versions before have not written who holds the key, nor how else it could be than made here. */
+type Added = "holders" | "signing" | "intermediatesPem";
+type StoredAuthority = Omit<Authority, Added> & Partial<Pick<Authority, Added>>;
 
-function withHolders(stored: StoredAuthority): Authority {
-  return { ...stored, holders: stored.holders ?? [] };
+function complete(stored: StoredAuthority): Authority {
+  return { holders: [], signing: "generated", intermediatesPem: "", ...stored };
 }
 
 export class AuthorityView implements AuthorityReader {
@@ -46,12 +47,12 @@ export class AuthorityView implements AuthorityReader {
   }
 
   async all(): Promise<Authority[]> {
-    return parseRows<StoredAuthority>(await this.#executor.rows(all({}))).map(withHolders);
+    return parseRows<StoredAuthority>(await this.#executor.rows(all({}))).map(complete);
   }
 
   async get(id: AuthorityId): Promise<Authority | undefined> {
     const stored = parseRow<StoredAuthority>(first(await this.#executor.rows(byId({ id }))));
-    return stored && withHolders(stored);
+    return stored && complete(stored);
   }
 
   async current(usage: AuthorityUsage): Promise<Authority> {
@@ -65,7 +66,7 @@ export class AuthorityView implements AuthorityReader {
         { context: { usage } },
       );
     }
-    return withHolders(authority);
+    return complete(authority);
   }
 }
 

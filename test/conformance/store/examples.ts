@@ -45,6 +45,8 @@ export function authority(n: number, changes: Partial<Authority> = {}): Authorit
   return {
     id: authorityId(n),
     usage: "management",
+    signing: "generated",
+    intermediatesPem: "",
     status: "current",
     subject: `CN=root ${n}`,
     certificatePem: "pem",

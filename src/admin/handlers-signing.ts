@@ -1,0 +1,35 @@
+import { formatName, parseCertificate, parseRequestPem } from "../pki/index.ts";
+import { cancelSigningRequest, submitCertificates } from "../control/index.ts";
+import type { Handlers } from "./handlers.ts";
+
+type Names = "listSigningRequests" | "submitCertificates" | "cancelSigningRequest";
+
+export const signingHandlers: Handlers<Names> = {
+  listSigningRequests: ({ env }) =>
+    env.store.read(async (view) => {
+      const hosts = new Map((await view.topology.hosts()).map((host) => [host.id, host.name]));
+      const authorities = new Map((await view.authorities.all()).map((each) => [each.id, each]));
+      return {
+        requests: (await view.signingRequests.all()).map(({ signedSerial, ...request }) => ({
+          ...request,
+          hostName: hosts.get(request.hostId) ?? request.hostId,
+          authoritySubject: authorities.get(request.authorityId)?.subject ?? "",
+          subject: formatName(parseRequestPem(request.requestPem).subject),
+          isSigned: signedSerial !== null,
+        })),
+      };
+    }),
+  async submitCertificates({ env }, { body, actor }) {
+    const certificates = body.certificates.map((text) =>
+      parseCertificate(Uint8Array.from(Buffer.from(text, "base64"))),
+    );
+    const submissions = await submitCertificates(env, { certificates, actor });
+    return {
+      submissions: submissions.map((each) => ({ ...each, differences: [...each.differences] })),
+    };
+  },
+  async cancelSigningRequest({ env }, { body, actor }) {
+    await cancelSigningRequest(env, body.id, actor);
+    return null;
+  },
+};

@@ -1,0 +1,42 @@
+import { dropPendingKey, makePendingKey, readPendingKey, type PendingKey } from "../keys/index.ts";
+import type { DesiredState } from "../contract/index.ts";
+import type { AdminLink } from "./admin-link.ts";
+import type { NodeState } from "./node-state.ts";
+
+type WantedCredential = DesiredState["credentials"][number];
+
+/**
+ * Sees to it that the request for a certificate that is signed elsewhere waits at the Admin Node
+ * Managers. Returns its key once the certificate was brought; null until then. A key that nobody
+ * waits for, as its request was cancelled or lost, is given up for a new one.
+ */
+export async function pendingElsewhere(
+  state: NodeState,
+  link: AdminLink,
+  wanted: WantedCredential,
+): Promise<PendingKey | null> {
+  const { elsewhere } = wanted;
+  const memory = state.health(wanted.id);
+  if (elsewhere === undefined || (state.desired?.revision ?? 0) < memory.requestedAtRevision)
+    return null;
+  const folder = pendingFolder(state, wanted);
+  const kept = await readPendingKey(folder);
+  if (kept !== null && kept.spki === elsewhere.requestedSpki)
+    return elsewhere.isSigned ? kept : null;
+  const { requestPem } = await makePendingKey(folder, elsewhere);
+  const { revision } = await link.call("requestSignature", {
+    body: { credentialId: wanted.id, requestPem },
+  });
+  memory.requestedAtRevision = revision;
+  state.log.info({ credential: wanted.id }, "a certificate is asked for that is signed elsewhere");
+  return null;
+}
+
+/** Removes the key and request of a certificate that came or is not wanted any more. */
+export function dropPending(state: NodeState, wanted: WantedCredential): Promise<void> {
+  return dropPendingKey(pendingFolder(state, wanted));
+}
+
+function pendingFolder(state: NodeState, { process }: WantedCredential): string {
+  return `${state.layout.temporaryKeys}/${process}`;
+}
