@@ -15,10 +15,15 @@ import { parseRequest } from "./request.ts";
  * with `what` as its name.
  */
 export function readCertificates(bytes: Uint8Array, what: string): Certificate[] {
-  const text = latin1Decode(bytes);
-  const found = text.includes("-----BEGIN ") ? fromPem(text) : fromDer(bytes);
+  const found = isBinary(bytes) ? fromDer(bytes) : fromPem(latin1Decode(bytes));
   if (found.length > 0) return found;
   throw new DomainError("invalid-input", `${what} has no certificate: it is ${kindOfFile(bytes)}`);
+}
+
+/** True for a SEQUENCE, long or as long as the file: what each binary form is, and no text. */
+function isBinary(bytes: Uint8Array): boolean {
+  const [tag, length = 0] = bytes;
+  return tag === derTag.sequence && (length >= 0x80 || length === bytes.length - 2);
 }
 
 const certificateLabels = new Set(["CERTIFICATE", "X509 CERTIFICATE", "TRUSTED CERTIFICATE"]);
@@ -56,13 +61,13 @@ function fromPkcs7(bytes: Uint8Array): Certificate[] | null {
 
 /** What a file without a certificate is, for a message. */
 export function kindOfFile(bytes: Uint8Array): string {
+  if (isBinary(bytes)) return attempt(() => kindOfDer(bytes)) ?? "not a file of a known form";
   const text = latin1Decode(bytes);
   if (text.trim() === "") return "empty";
   const labels = [...text.matchAll(/-----BEGIN ([^\n-]*)-----/g)].map(([, label = ""]) => label);
   if (labels.length > 0) return labels.map(kindOfBlock).join(" and ");
   if (/^\s*<(!doctype html|html|head|body)/i.test(text)) return "an HTML page";
-  if (/^\s*<\?xml/i.test(text)) return "an XML document";
-  return attempt(() => kindOfDer(bytes)) ?? "not a file of a known form";
+  return /^\s*<\?xml/i.test(text) ? "an XML document" : "not a file of a known form";
 }
 
 function kindOfBlock(label: string): string {
