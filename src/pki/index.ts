@@ -35,6 +35,7 @@ export type {
 export { formatGeneralName, parseGeneralNameText, type GeneralName } from "./general-name.ts";
 export { certificateIsForHost } from "./host-name.ts";
 export { formatIpAddress, parseIpAddress } from "./ip-address.ts";
+export { isNamedIssuer, isSignedBy } from "./issued-by.ts";
 export { issuanceDifferences, type IssuedCertificate } from "./issued-certificate.ts";
 export { formatName, parseNameText, type NameOrder } from "./name-text.ts";
 export {
@@ -51,6 +52,10 @@ export { leafTemplate, type LeafText } from "./leaf-text.ts";
 export { oid } from "./oid.ts";
 export { verifyPath, type PathFailure, type PathInput, type PathResult } from "./path.ts";
 export type { PathPolicy, PathRule } from "./path-rules.ts";
+export type { Pkcs12Crypto } from "./pkcs12/crypto.ts";
+export type { Pkcs12Form } from "./pkcs12/encryption.ts";
+export { readPkcs12, type Pkcs12Content } from "./pkcs12/read.ts";
+export { writePkcs12, type Pkcs12Template } from "./pkcs12/write.ts";
 export { decodeOnePem, decodePem, encodePem, type PemBlock } from "./pem.ts";
 export {
   authorityProfile,

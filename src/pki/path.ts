@@ -2,11 +2,11 @@ import { bytesEqual } from "./bytes.ts";
 import { certificateText } from "./certificate.ts";
 import type { Certificate } from "./certificate.ts";
 import type { CryptoPort } from "./crypto-port.ts";
+import { isNamedIssuer, isSignedBy } from "./issued-by.ts";
 import { formatName } from "./name-text.ts";
 import { namesEqual } from "./name.ts";
 import { pathProblem } from "./path-rules.ts";
 import type { PathPolicy, PathRule, Problem } from "./path-rules.ts";
-import { algorithmFitsKey } from "./signature-algorithm.ts";
 
 export interface PathInput extends PathPolicy {
   readonly leaf: Certificate;
@@ -78,7 +78,7 @@ class PathSearch {
     for (const candidate of candidates) {
       this.#steps++;
       if (this.#steps > stepsMax) break;
-      if (!this.#signed(last, candidate)) {
+      if (!isSignedBy(last, candidate, this.#crypto)) {
         const message = `its signature was not made by ${certificateText(candidate)}`;
         this.#note(stage.signature + path.length, last, { rule: "signature", message });
         continue;
@@ -96,15 +96,6 @@ class PathSearch {
     };
     const text = certificateText(certificate);
     return { certificate: text, rule: problem.rule, message: `${text}: ${problem.message}` };
-  }
-
-  #signed(certificate: Certificate, issuer: Certificate): boolean {
-    const { signatureAlgorithm, tbs, signature } = certificate;
-    return (
-      signatureAlgorithm !== null &&
-      algorithmFitsKey(signatureAlgorithm, issuer.publicKey) &&
-      this.#crypto.verify(issuer.spki, tbs, signature, signatureAlgorithm)
-    );
   }
 
   #noteUnknownIssuer(path: readonly Certificate[], last: Certificate): void {
@@ -132,12 +123,9 @@ function issuersOf(
   path: readonly Certificate[],
 ): Certificate[] {
   const found: Certificate[] = [];
-  const keyId = certificate.extensions.authorityKeyId?.keyId ?? null;
   for (const candidate of known) {
-    const candidateKeyId = candidate.extensions.subjectKeyId;
     const fits =
-      namesEqual(candidate.subject, certificate.issuer) &&
-      (keyId === null || candidateKeyId === null || bytesEqual(keyId, candidateKeyId)) &&
+      isNamedIssuer(certificate, candidate) &&
       !path.some((each) => isSameEntity(each, candidate)) &&
       !found.some((each) => bytesEqual(each.der, candidate.der));
     if (fits) found.push(candidate);
