@@ -82,7 +82,7 @@ export async function joinHost(
   const { token } = await domain.call("createJoinToken", {
     body: { hostName: name, lifetimeSeconds: 600 },
   });
-  const { settings } = await joinDomain(home, {
+  const joined = await joinDomain(home, {
     token,
     anmHost: "127.0.0.1",
     anmPort: domain.adminPort,
@@ -91,7 +91,8 @@ export async function joinHost(
     nodeManagerName: `Node Manager on ${name}`,
     port,
   });
-  return settings.hostId;
+  if ("awaits" in joined) throw new Error("this domain signs by itself");
+  return joined.settings.hostId;
 }
 
 async function readTrust(home: string): Promise<LoadedTrust> {

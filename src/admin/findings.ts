@@ -4,6 +4,7 @@ import {
   collectFindings,
   credentialId,
   holdersOf,
+  isSignedElsewhere,
   maySign,
   revokedRemedy,
   type Finding,
@@ -58,6 +59,15 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   cutOffFinding,
   keyHolderFindings,
   signerFindings,
+  ({ evidence }) =>
+    evidence.snapshot.signingRequests
+      .filter(({ signedSerial }) => signedSerial === null)
+      .map(({ id, createdAtMs }) => ({
+        code: "awaiting-signature",
+        severity: "warning",
+        subject: id,
+        text: `the certificate of ${id} waits to be signed elsewhere since ${new Date(createdAtMs).toISOString()}: \`gatehouse signing export FOLDER\` writes its request, \`gatehouse signing submit\` brings the certificate`,
+      })),
   ({ evidence }) =>
     evidence.snapshot.authorities
       .filter(({ status }) => status === "restored")
@@ -168,7 +178,12 @@ function keyHolderFindings(situation: Situation): Finding[] {
 function signerFindings({ evidence, reports }: Situation): Finding[] {
   if (!reports.areKnown) return [];
   return evidence.snapshot.authorities
-    .filter(({ id, status }) => maySign(status, "probe") && reports.signersOf(id).length === 0)
+    .filter(
+      (authority) =>
+        !isSignedElsewhere(authority) &&
+        maySign(authority.status, "probe") &&
+        reports.signersOf(authority.id).length === 0,
+    )
     .map(({ id, status }) => ({
       code: "authority-cannot-sign",
       severity: "error",

@@ -14,9 +14,11 @@ import {
   recordRelyingParty,
   returnHost,
   type Admission,
+  type AwaitedAdmission,
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
+import { certificateOf, submissionView } from "./handlers-signing.ts";
 import { refuseEmbedded, secretsFor } from "./new-admin.ts";
 import { verificationTargets } from "./verification-targets.ts";
 
@@ -83,12 +85,17 @@ export const accessHandlers: Handlers<Names> = {
     return { token: text, expiresAtMs };
   },
   async joinHost(state, { body, actor }) {
-    const { admin, ...request } = body;
-    if (admin === undefined)
-      return { ...admissionAnswer(await joinHost(state.env, request)), admin: null };
+    const { admin, certificates = [], ...request } = body;
+    const wish = { ...request, certificates: certificates.map(certificateOf) };
+    if (admin === undefined) {
+      const admission = await joinHost(state.env, wish);
+      if ("awaits" in admission) return awaitedAnswer(admission);
+      return { ...admissionAnswer(admission), admin: null };
+    }
     refuseEmbedded(state);
     const { sealingKey } = admin;
-    const admission = await joinHost(state.env, { ...request, isAdmin: true, sealingKey });
+    const admission = await joinHost(state.env, { ...wish, isAdmin: true, sealingKey });
+    if ("awaits" in admission) return awaitedAnswer(admission);
     await state.refreshTrust();
     const secrets = await secretsFor(state, admission.host, { sealingKey, actor });
     return { ...admissionAnswer(admission), admin: secrets };
@@ -121,6 +128,15 @@ export const accessHandlers: Handlers<Names> = {
     return null;
   },
 };
+
+function awaitedAnswer({ host, awaits, submissions }: AwaitedAdmission) {
+  return {
+    hostId: host.id,
+    nodeManagerId: host.nodeManager.id,
+    awaits: { ...awaits, alternativeNames: [...awaits.alternativeNames] },
+    submissions: submissions.map(submissionView),
+  };
+}
 
 function admissionAnswer(admission: Admission) {
   const { host, der, authorityId, sequence, renewFromMs, renewUntilMs, hostDocument, trust } =

@@ -1,5 +1,6 @@
-import { formatName, parseCertificate, parseRequestPem } from "../pki/index.ts";
-import { cancelSigningRequest, submitCertificates } from "../control/index.ts";
+import { formatName, parseCertificate, parseRequestPem, type Certificate } from "../pki/index.ts";
+import { cancelSigningRequest, submitCertificates, type Submission } from "../control/index.ts";
+import type { SubmissionView } from "../contract/index.ts";
 import type { Handlers } from "./handlers.ts";
 
 type Names = "listSigningRequests" | "submitCertificates" | "cancelSigningRequest";
@@ -20,16 +21,21 @@ export const signingHandlers: Handlers<Names> = {
       };
     }),
   async submitCertificates({ env }, { body, actor }) {
-    const certificates = body.certificates.map((text) =>
-      parseCertificate(Uint8Array.from(Buffer.from(text, "base64"))),
-    );
+    const certificates = body.certificates.map(certificateOf);
     const submissions = await submitCertificates(env, { certificates, actor });
-    return {
-      submissions: submissions.map((each) => ({ ...each, differences: [...each.differences] })),
-    };
+    return { submissions: submissions.map(submissionView) };
   },
   async cancelSigningRequest({ env }, { body, actor }) {
     await cancelSigningRequest(env, body.id, actor);
     return null;
   },
 };
+
+/** A certificate from the base64 of its DER. Throws `invalid-input`. */
+export function certificateOf(text: string): Certificate {
+  return parseCertificate(Uint8Array.from(Buffer.from(text, "base64")));
+}
+
+export function submissionView(submission: Submission): SubmissionView {
+  return { ...submission, differences: [...submission.differences] };
+}

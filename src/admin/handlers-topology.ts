@@ -126,15 +126,16 @@ export const topologyHandlers: Handlers<Names> = {
     const all = await env.store.read((view) => view.authorities.all());
     return {
       authorities: all.map(
-        ({ id, usage, subject, fingerprint, certificatePem, notAfterMs, status, holders }) => ({
+        ({ id, usage, signing, subject, fingerprint, certificatePem, notAfterMs, ...rest }) => ({
           id,
           usage,
+          signing,
           subject,
           fingerprint,
           certificatePem,
           notAfterMs,
-          status,
-          holders: [...holders],
+          status: rest.status,
+          holders: [...rest.holders],
           signers: reports.signersOf(id),
         }),
       ),

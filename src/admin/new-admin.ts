@@ -6,7 +6,8 @@ import { seal } from "../keys/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import { openDatabaseAccess, readDatabaseSettings } from "./database.ts";
 
-type AdminSecrets = NonNullable<RouteResponse<"joinHost">["admin"]>;
+type Admission = Extract<RouteResponse<"joinHost">, { admin: unknown }>;
+type AdminSecrets = NonNullable<Admission["admin"]>;
 
 /** Two Admin Node Managers share a store, which a folder of one of them cannot be. Throws `not-supported`. */
 export function refuseEmbedded(state: AdminState): void {

@@ -2,6 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, isDomainError, type RolloutId } from "../kit/index.ts";
 import type { RolloutView } from "../contract/index.ts";
 import type { Admin } from "./admin-session.ts";
+import { refuseDifferent } from "./signing/refusal.ts";
+import type { ProvidedCa } from "./signing/provided-ca.ts";
+import { signWaiting } from "./signing/waiting.ts";
 import { progressOn, type Progress } from "./progress.ts";
 import type { Terminal } from "./terminal.ts";
 
@@ -15,6 +18,8 @@ export interface FollowWishes {
   readonly asksPeople: boolean;
   /** Why callers that cannot be observed may be passed over, where that was said beforehand. */
   readonly waiverReason?: string | undefined;
+  /** Signs what waits to be signed elsewhere; absent: somebody else does. */
+  readonly ca?: ProvidedCa | undefined;
   /** Null: until it ends. */
   readonly timeoutSeconds: number | null;
 }
@@ -42,6 +47,8 @@ export async function followRollout(
           "conflict",
           `rollout ${id} was rolled back: everybody presents the certificates from before`,
         );
+      if (wishes.ca !== undefined && waitsForSignatures(view))
+        refuseDifferent(await signWaiting(admin, wishes.ca, () => true));
       if (wishes.asksPeople && waitsForPeople(view))
         await answerForCallers(admin, terminal, progress, { view, reason: wishes.waiverReason });
       if (performance.now() > endMs)
@@ -67,6 +74,10 @@ async function look(admin: Admin, id: RolloutId): Promise<RolloutView> {
       await sleep(pollMs);
     }
   }
+}
+
+function waitsForSignatures({ blockers }: RolloutView): boolean {
+  return blockers.some(({ code }) => code === "awaiting-signature" || code === "not-installed");
 }
 
 function waitsForPeople({ rollout, blockers }: RolloutView): boolean {

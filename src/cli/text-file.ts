@@ -6,8 +6,13 @@ import { DomainError } from "../kit/index.ts";
  * `invalid-input` for a folder, and `read-only` where it is there but cannot be read.
  */
 export async function readTextFile(path: string, what: string): Promise<string> {
+  return (await readBinaryFile(path, what)).toString("utf8");
+}
+
+/** The same for the bytes of a file. */
+export async function readBinaryFile(path: string, what: string): Promise<Buffer> {
   try {
-    return await readFile(path, "utf8");
+    return await readFile(path);
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === "EISDIR")

@@ -1,4 +1,5 @@
 import { Type } from "typebox";
+import { elsewhereSigned } from "./agent.ts";
 import type { RouteDefinition } from "./route.ts";
 import {
   authorityId,
@@ -18,6 +19,7 @@ import {
   strict,
   timeMs,
 } from "./schemas.ts";
+import { submission } from "./signing.ts";
 
 const role = Type.Union([Type.Literal("administrator"), Type.Literal("operator")]);
 
@@ -107,6 +109,11 @@ export const accessRoutes = {
       port,
       requestPem: pem,
       dial: Type.Optional(dial),
+      alternativeNames: Type.Optional(list(name)),
+      /** Signed elsewhere for this host, with those of their CAs; base64 of DER. */
+      certificates: Type.Optional(
+        Type.Array(Type.String({ maxLength: 65_536 }), { maxItems: 100 }),
+      ),
       admin: Type.Optional(
         strict({
           sealingKey: Type.String({
@@ -116,7 +123,15 @@ export const accessRoutes = {
         }),
       ),
     }),
-    response: strict({ ...admission, admin: nullable(adminSecrets) }),
+    response: Type.Union([
+      strict({ ...admission, admin: nullable(adminSecrets) }),
+      strict({
+        hostId,
+        nodeManagerId: processId,
+        awaits: elsewhereSigned,
+        submissions: list(submission),
+      }),
+    ]),
   },
   getReturnNonce: {
     method: "POST",

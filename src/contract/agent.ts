@@ -29,7 +29,7 @@ const edgeProof = strict({
 });
 
 /** What a certificate is to say that is signed elsewhere, and how far its request has come. */
-const elsewhereSigned = strict({
+export const elsewhereSigned = strict({
   authorityId,
   profile: Type.Union([
     Type.Literal("anm"),

@@ -9,6 +9,7 @@ import {
   logPage,
   name,
   nullable,
+  pem,
   planId,
   processId,
   rolloutId,
@@ -55,6 +56,14 @@ export const changeRoutes = {
           Type.String({
             maxLength: 64,
             description: "subject of the new management CA; null: chosen",
+          }),
+        ),
+        signing: Type.Optional(Type.Literal("generated")),
+        authority: Type.Optional(
+          strict({
+            signing: Type.Union([Type.Literal("provided"), Type.Literal("external")]),
+            certificatePem: pem,
+            intermediatesPem: Type.String({ maxLength: 65_536 }),
           }),
         ),
       }),

@@ -28,7 +28,8 @@ const signingRequest = strict({
 });
 export type SigningRequestView = Static<typeof signingRequest>;
 
-const submission = strict({
+/** What became of a certificate that was brought. */
+export const submission = strict({
   id: nullable(credentialId),
   certificate: Type.String(),
   differences: list(strict({ field: Type.String(), wanted: Type.String(), got: Type.String() })),

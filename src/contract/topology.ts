@@ -108,6 +108,11 @@ const signers = Type.Array(hostId, {
 const authorityView = strict({
   id: authorityId,
   usage,
+  signing: Type.Union([
+    Type.Literal("generated"),
+    Type.Literal("provided"),
+    Type.Literal("external"),
+  ]),
   subject: Type.String(),
   fingerprint: hexDigest,
   certificatePem: pem,

@@ -3,6 +3,7 @@ import {
   fits,
   forgetSuperseded,
   holdersOf,
+  isSignedElsewhere,
   wantNewer,
   type Anchor,
   type Authority,
@@ -23,7 +24,12 @@ import {
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { Leadership } from "./leadership.ts";
-import { makeAuthority, onlyCertificate, type NewAuthority } from "./make-authority.ts";
+import {
+  givenAuthority,
+  makeAuthority,
+  onlyCertificate,
+  type NewAuthority,
+} from "./make-authority.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { anchorOf, currentTrust, isDenied, publishTrust } from "./publish-trust.ts";
 import { requireRollout } from "./rollouts.ts";
@@ -103,24 +109,37 @@ async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthorit
     known: await view.authorities.all(),
     hosts: await view.topology.hosts(),
   }));
-  // Before a key is made here that nobody would ever use.
-  for (const { from } of step.edit.successions) await env.authorityKeys.requireUsable(from);
   const earlier = known.map((authority) => onlyCertificate(authority.certificatePem));
   const made: NewAuthority[] = [];
-  for (const { usage, from, to, subject } of step.edit.successions) {
-    const predecessor = known.find((authority) => authority.id === from);
-    assert(predecessor !== undefined, "a succession names an authority of the store");
+  for (const { usage, from, to, subject, given } of step.edit.successions) {
+    if (given !== undefined) {
+      made.push(givenAuthority(env, to, given));
+      continue;
+    }
+    const signer = signerBefore(known, from);
+    // Before a key is made here that nobody would ever use.
+    await env.authorityKeys.requireUsable(signer.id);
     const authority = await makeAuthority(env, {
       id: to,
       usage,
       subject,
-      predecessor,
+      predecessor: signer.id === from ? signer : null,
       earlier: [...earlier, ...made.map((m) => m.root)],
-      holders: holdersOf(predecessor, hosts),
+      holders: holdersOf(signer, hosts),
     });
     made.push(authority);
   }
   return made;
+}
+
+/** Whose key certifies the new one; where that is elsewhere, whose holders make and hold the new one. */
+function signerBefore(known: readonly Authority[], from: string): Authority {
+  const predecessor = known.find((authority) => authority.id === from);
+  assert(predecessor !== undefined, "a succession names an authority of the store");
+  if (!isSignedElsewhere(predecessor)) return predecessor;
+  const traffic = known.find(({ usage, status }) => usage === "traffic" && status === "current");
+  assert(traffic !== undefined, "a domain has a current traffic authority, made by itself");
+  return traffic;
 }
 
 async function applyStep(
@@ -171,6 +190,12 @@ async function applyEdit(
       await publishTrust(tx, env, { anchors: (anchors) => [...anchors, ...added] });
       return {};
     }
+    case "collect":
+      await collect(tx, edit);
+      return {};
+    case "give-up-collected":
+      await giveUpCollected(tx);
+      return {};
     case "make-current":
       for (const id of edit.authorities) await makeCurrent(tx, id, "previous");
       return {};
@@ -207,11 +232,14 @@ async function applyEdit(
 async function requireSameHolders(
   tx: StoreTransaction,
   rollout: RolloutId,
-  { predecessor: id, holders }: Authority,
+  { predecessor, holders, signing }: Authority,
 ): Promise<void> {
-  const predecessor = id === null ? undefined : await tx.authorities.get(id);
-  assert(predecessor !== undefined, "a succession names an authority of the store");
-  const wanted = holdersOf(predecessor, await tx.topology.hosts());
+  if (signing !== "generated") return;
+  const signer =
+    predecessor === null
+      ? await tx.authorities.current("traffic")
+      : signerBefore(await tx.authorities.all(), predecessor);
+  const wanted = holdersOf(signer, await tx.topology.hosts());
   if (wanted.map((host) => host.id).join() !== holders.join()) throw changedMeanwhile(rollout);
 }
 
@@ -230,6 +258,28 @@ async function makeCurrent(
   if (other?.id === chosen.id) return;
   if (other !== undefined) await tx.authorities.put({ ...other, status: statusOfOther });
   await tx.authorities.put({ ...chosen, status: "current" });
+}
+
+async function collect(
+  tx: StoreTransaction,
+  { credentials, authority }: Extract<Edit, { do: "collect" }>,
+): Promise<void> {
+  for (const id of credentials) {
+    const credential = await tx.credentials.get(id);
+    // One that was deleted since the plan was made.
+    if (credential === undefined) continue;
+    const desired = { ...credential.desired, collects: authority };
+    await tx.credentials.put({ ...credential, desired });
+  }
+}
+
+async function giveUpCollected(tx: StoreTransaction): Promise<void> {
+  for (const credential of await tx.credentials.all()) {
+    const { collects, ...desired } = credential.desired;
+    if (collects === undefined) continue;
+    await tx.credentials.put({ ...credential, desired });
+    await tx.signingRequests.remove(credential.id);
+  }
 }
 
 /** Wants a generation newer than any that exists, from the current authority of each usage. */
@@ -282,7 +332,9 @@ async function distrust(
   });
 }
 
+/** A CA that was not made here is not denied for good: it may be taken another time. */
 function denialsOf(authority: Authority): Denial[] {
+  if (authority.signing !== "generated") return [];
   const reason = `${authority.id} was rolled back`;
   return [authority.fingerprint, authority.crossFingerprint].flatMap((fingerprint) =>
     fingerprint === null ? [] : [{ kind: "certificate", fingerprint, reason }],

@@ -20,7 +20,6 @@ export type {
   TrustKey,
 } from "./environment.ts";
 export { setHostDial } from "./host-dial.ts";
-export type { GivenAuthority } from "./make-authority.ts";
 export {
   firstHost,
   initializeDomain,
@@ -47,6 +46,7 @@ export {
   returnHost,
   returnMessage,
   type Admission,
+  type AwaitedAdmission,
 } from "./join-host.ts";
 export {
   recordObservation,

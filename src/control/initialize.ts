@@ -1,12 +1,12 @@
 import { DomainError, type AuthorityId, type HostId, type ProcessId } from "../kit/index.ts";
 import { checkAddress, checkName, checkPort, type Host } from "../domain/index.ts";
+import type { GivenAuthority } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { newCredential } from "./issue.ts";
 import {
   givenAuthority,
   makeAuthority,
   trafficSubject,
-  type GivenAuthority,
   type NewAuthority,
 } from "./make-authority.ts";
 import type { StoreTransaction } from "./ports.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { HostId, ProcessId } from "../kit/index.ts";
+import { assert, type HostId, type ProcessId } from "../kit/index.ts";
 import type { TrustDocument } from "../domain/index.ts";
 import { signBytes, verifyEnvelope, type KeyPair } from "../keys/index.ts";
 import { base64Encode, parseCertificate } from "../pki/index.ts";
@@ -57,6 +57,7 @@ async function join(
     requestPem: pem,
     ...changes,
   });
+  assert("trust" in admission, "the domain signs by itself");
   return { ...admission, keys };
 }
 

@@ -5,6 +5,7 @@ import {
   checkPort,
   credentialId,
   formatJoinToken,
+  isSignedElsewhere,
   returnProofText,
   revokedRemedy,
   splitJoinToken,
@@ -13,14 +14,28 @@ import {
   type Host,
   type JoinTokenText,
 } from "../domain/index.ts";
-import { base64Decode, parseRequestPem, spkiFingerprint, utf8Encode } from "../pki/index.ts";
+import {
+  base64Decode,
+  parseRequestPem,
+  spkiFingerprint,
+  utf8Encode,
+  type Certificate,
+} from "../pki/index.ts";
 import { hashSecret, newSecret } from "./accounts.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { refuseDialledAdmin } from "./host-dial.ts";
 import { issueCredential, newCredential, type CredentialIssued } from "./issue.ts";
+import { ownCredential } from "./issuing-authority.ts";
 import { listenersAt } from "./listeners.ts";
 import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
 import { currentTrust, isDenied, requireHost } from "./publish-trust.ts";
+import {
+  asksForAll,
+  elsewhereSigned,
+  requestSignature,
+  type ElsewhereSigned,
+} from "./signing-requests.ts";
+import { submitCertificates, type Submission } from "./submit-certificates.ts";
 
 /** Reads a token's text as it was sent, white space around it left out. */
 export function parseJoinToken(text: string): JoinTokenText {
@@ -68,10 +83,14 @@ export interface JoinRequest {
   readonly nodeManagerName: string;
   readonly port: number;
   readonly requestPem: string;
+  /** The certificate that was signed elsewhere for this host, with those of its CAs. */
+  readonly certificates?: readonly Certificate[];
   /** The host becomes an Admin Node Manager; the token has to allow it. */
   readonly isAdmin?: boolean;
   /** Then also the key (SPKI, base64) that others seal for what they share with it. */
   readonly sealingKey?: string;
+  /** Further names in its certificate, as `DNS:name`. */
+  readonly alternativeNames?: readonly string[];
   /** Who opens the connections to Admin Node Managers from then on; absent: the host. */
   readonly dial?: Dial;
 }
@@ -85,9 +104,14 @@ export interface Admission extends CredentialIssued {
 /**
  * Admits a new host: spends the token, adds host and Node Manager to the topology and issues its
  * certificate. A host whose answer was lost asks again, with the same token and the same key, and
- * is admitted as the host that it became. Throws `token-expired`, `token-used`, `forbidden`, `already-exists`, `invalid-name`.
+ * is admitted as the host that it became. Where its certificate is signed elsewhere it is told what
+ * to have signed, and is admitted when it asks again, by the same token, and the certificate was
+ * brought. Throws `token-expired`, `token-used`, `forbidden`, `already-exists`, `invalid-name`.
  */
-export async function joinHost(env: ControlEnvironment, request: JoinRequest): Promise<Admission> {
+export async function joinHost(
+  env: ControlEnvironment,
+  request: JoinRequest,
+): Promise<Admission | AwaitedAdmission> {
   const token = parseJoinToken(request.token);
   checkName("host", request.hostName);
   checkName("Node Manager", request.nodeManagerName);
@@ -101,7 +125,7 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
   const joined = await env.store.read((view) =>
     joinedBefore(view, env, { token, hostName: request.hostName, spki }),
   );
-  if (joined !== undefined) return admit(env, joined, { requestPem, presentedSerial: null }, actor);
+  if (joined !== undefined) return admitOrAwait(env, joined, request, actor);
   const entry = {
     actor,
     action: "host.join",
@@ -110,15 +134,58 @@ export async function joinHost(env: ControlEnvironment, request: JoinRequest): P
   };
   const host = await env.store.write(entry, async (tx) => {
     const stored = await spendToken(tx, env, token, request);
-    await tx.accounts.putJoinToken({ ...stored, usedAtMs: env.clock.nowMs() });
-    return addHost(tx, request);
+    const added = await addHost(tx, request);
+    // One that waits for a certificate from elsewhere comes again by it, some day.
+    const expiresAtMs =
+      added.status === "joining"
+        ? env.clock.nowMs() + env.policy.rejoinWindowSeconds * 1000
+        : stored.expiresAtMs;
+    const usedAtMs = env.clock.nowMs();
+    await tx.accounts.putJoinToken({ ...stored, expiresAtMs, usedAtMs, hostId: added.id });
+    return added;
   });
-  return admit(env, host, { requestPem, presentedSerial: null }, actor);
+  return admitOrAwait(env, host, request, actor);
+}
+
+/** A host that is told what its certificate is to say, and waits until that was signed elsewhere. */
+export interface AwaitedAdmission {
+  readonly host: Host;
+  readonly awaits: ElsewhereSigned;
+  /** What became of the certificates that it brought. */
+  readonly submissions: readonly Submission[];
+}
+
+async function admitOrAwait(
+  env: ControlEnvironment,
+  host: Host,
+  { requestPem, certificates = [] }: Pick<JoinRequest, "requestPem" | "certificates">,
+  actor: string,
+): Promise<Admission | AwaitedAdmission> {
+  if (host.status !== "joining")
+    return admit(env, host, { requestPem, presentedSerial: null }, actor);
+  const id = credentialId(host.nodeManager.id, "management");
+  const look = () =>
+    env.store.read(async (view) => elsewhereSigned(view, await ownCredential(view, host.id, id)));
+  const wanted = await look();
+  if (wanted !== null && asksForAll(parseRequestPem(requestPem), wanted)) {
+    await requestSignature(env, { hostId: host.id, credentialId: id, requestPem, actor });
+  }
+  const submissions = await submitCertificates(env, { certificates, actor });
+  const awaits = await look();
+  if (awaits !== null && !awaits.isSigned) return { host, awaits, submissions };
+  const entry = { actor, action: "host.admit", subject: host.id, detail: {} };
+  const active = await env.store.write(entry, async (tx) => {
+    const admitted: Host = { ...(await requireHost(tx, host.id)), status: "active" };
+    await tx.topology.putHost(admitted);
+    return admitted;
+  });
+  return admit(env, active, { requestPem, presentedSerial: null }, actor);
 }
 
 /**
- * The host that a spent token made, if its key is the recorded one of this request and nothing was
- * ever heard of it: until then nobody has seen the answer.
+ * The host that a spent token made: while it waits for its certificate; and after that if its key is
+ * the recorded one of this request and nothing was ever heard of it: until then nobody has seen the
+ * answer.
  */
 async function joinedBefore(
   view: StoreView,
@@ -130,6 +197,8 @@ async function joinedBefore(
   if (!isSpent || stored.secretHash !== hashSecret(env, request.token.secret)) return undefined;
   if (env.clock.nowMs() > stored.expiresAtMs) return undefined;
   const hosts = await view.topology.hosts();
+  const waiting = hosts.find(({ id, status }) => id === stored.hostId && status === "joining");
+  if (waiting !== undefined) return waiting;
   const host = hosts.find(({ name, status }) => name === request.hostName && status === "active");
   if (host === undefined || (await view.observations.host(host.id)) !== undefined) return undefined;
   const credential = await view.credentials.get(credentialId(host.nodeManager.id, "management"));
@@ -175,6 +244,7 @@ async function spendToken(
 }
 
 async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host> {
+  const { alternativeNames = [] } = request;
   const hosts = await tx.topology.hosts();
   const same = hosts.find(({ name }) => name.toLowerCase() === request.hostName.toLowerCase());
   if (same !== undefined) {
@@ -194,8 +264,9 @@ async function addHost(tx: StoreTransaction, request: JoinRequest): Promise<Host
     id: `host-${await tx.topology.nextNumber("host", 1)}` as HostId,
     name: request.hostName,
     address: request.address,
-    status: "active",
+    status: isSignedElsewhere(await tx.authorities.current("management")) ? "joining" : "active",
     dial: request.dial ?? "nm",
+    ...(alternativeNames.length === 0 ? {} : { alternativeNames }),
     documentVersion: 1,
     nodeManager: {
       id: `nodemanager-${await tx.topology.nextNumber("nodemanager", 1)}` as ProcessId,

@@ -1,5 +1,5 @@
 import { DomainError, type AuthorityId } from "../kit/index.ts";
-import type { Authority, AuthoritySigning, AuthorityUsage, Host } from "../domain/index.ts";
+import type { Authority, AuthorityUsage, Host } from "../domain/index.ts";
 import {
   authorityProfile,
   certificateFingerprint,
@@ -16,6 +16,7 @@ import {
   type CertificateTemplate,
   type Issuer,
 } from "../pki/index.ts";
+import type { GivenAuthority } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { SealedKey, StoreTransaction } from "./ports.ts";
 
@@ -95,13 +96,6 @@ export async function makeAuthority(
       if (cross !== null) await recordAuthority(tx, env, "cross", cross);
     },
   };
-}
-
-/** A CA that was not made here: its certificate, and those between it and what it signs. */
-export interface GivenAuthority {
-  readonly signing: Exclude<AuthoritySigning, "generated">;
-  readonly certificatePem: string;
-  readonly intermediatesPem: string;
 }
 
 /** An authority of whose key nothing is known here; its own certificate is no issuance of ours. */

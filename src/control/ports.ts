@@ -308,6 +308,8 @@ export interface JoinToken {
   readonly createdBy: string;
   readonly expiresAtMs: number;
   readonly usedAtMs: number | null;
+  /** The host that it was spent for; absent: not spent, or by a version before. */
+  readonly hostId?: HostId;
 }
 
 /** The answer that was given to a write, kept to be given again to a repetition. */

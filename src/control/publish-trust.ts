@@ -82,10 +82,11 @@ export async function isDenied(
 
 /** The anchor of an authority; its cross-certificate is shown while the predecessor is trusted. */
 export function anchorOf(authority: Authority): Anchor {
-  const { id, usage, certificatePem, intermediatesPem, crossCertificatePem } = authority;
+  const { id, usage, signing, certificatePem, intermediatesPem, crossCertificatePem } = authority;
   return {
     authorityId: id,
     usage,
+    ...(signing === "generated" ? {} : { signing }),
     certificatePem,
     ...(intermediatesPem === "" ? {} : { intermediatesPem }),
     crossCertificatePem,

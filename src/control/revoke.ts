@@ -180,6 +180,9 @@ export async function removeCredentials(
   reason: string,
 ): Promise<Denial[]> {
   const credentials = await credentialsOf(tx, process);
-  for (const { id } of credentials) await tx.credentials.remove(id);
+  for (const { id } of credentials) {
+    await tx.signingRequests.remove(id);
+    await tx.credentials.remove(id);
+  }
   return credentials.flatMap((credential) => keyDenials(credential, reason));
 }

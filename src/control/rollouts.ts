@@ -6,20 +6,23 @@ import {
   type PlanId,
   type RolloutId,
 } from "../kit/index.ts";
-import type { AuthorityUsage } from "../domain/index.ts";
+import type { AuthoritySigning, AuthorityUsage } from "../domain/index.ts";
+import { formatName } from "../pki/index.ts";
 import {
   changesTrust,
   isOpen,
   planReplaceLeaves,
   planRotateCa,
   rollbackSteps,
+  type GivenAuthority,
   type Phase,
   type Plan,
   type Rollout,
+  type RotationRequest,
   type Waiver,
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import { managementSubject, trafficSubject } from "./make-authority.ts";
+import { managementSubject, onlyCertificate, trafficSubject } from "./make-authority.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -30,6 +33,10 @@ export type PlanWish =
       readonly usages: readonly AuthorityUsage[];
       readonly observeSeconds: number;
       readonly subject: string | null;
+      /** Another way of signing the management certificates than so far; absent: as so far. */
+      readonly signing?: AuthoritySigning;
+      /** The CA that signs them in that way, unless it is made here: PEM, its root among them. */
+      readonly authority?: GivenAuthority;
     };
 
 /** Computes a plan from the domain as it is now and keeps it to be looked at and started. */
@@ -49,7 +56,7 @@ export async function createPlan(
         : planRotateCa(snapshot, {
             ...request,
             observeSeconds: wish.observeSeconds,
-            successors: await successors(tx, wish.usages, wish.subject),
+            successors: await successors(tx, wish),
           });
     await tx.rollouts.putPlan(plan);
     return plan;
@@ -59,20 +66,39 @@ export async function createPlan(
 /** Names the new authorities: the numbers are spent when the plan is made, so no two plans share one. */
 async function successors(
   tx: StoreTransaction,
-  usages: readonly AuthorityUsage[],
-  subject: string | null,
-): Promise<{ usage: AuthorityUsage; to: AuthorityId; subject: string }[]> {
+  wish: Extract<PlanWish, { kind: "rotate-ca" }>,
+): Promise<RotationRequest["successors"]> {
   const domain = await tx.topology.domain();
   const list = [];
-  for (const usage of usages) {
+  for (const usage of wish.usages) {
+    const given = usage === "management" ? await givenFor(tx, wish) : undefined;
     const number = await tx.topology.nextNumber("authority", 1);
+    const to = `${usage}-${number}` as AuthorityId;
+    if (given !== undefined) {
+      const subject = formatName(onlyCertificate(given.certificatePem).subject);
+      list.push({ usage, to, subject, given });
+      continue;
+    }
     const chosen =
       usage === "traffic"
         ? trafficSubject(number, domain.id)
-        : (subject ?? managementSubject(domain.name, number));
-    list.push({ usage, to: `${usage}-${number}` as AuthorityId, subject: chosen });
+        : (wish.subject ?? managementSubject(domain.name, number));
+    list.push({ usage, to, subject: chosen });
   }
   return list;
+}
+
+/** The CA that was given; undefined where one is to be made. Throws `invalid-input` where it is missing. */
+async function givenFor(
+  view: StoreView,
+  { signing, authority }: Extract<PlanWish, { kind: "rotate-ca" }>,
+): Promise<GivenAuthority | undefined> {
+  const mode = signing ?? (await view.authorities.current("management")).signing;
+  if (mode === "generated" || authority !== undefined) return authority;
+  throw new DomainError(
+    "invalid-input",
+    `the management certificates are to be signed by a CA that is ${mode}, and its certificate is not given: \`gatehouse plan change-signing ${mode} --ca FILE\``,
+  );
 }
 
 /**

@@ -12,6 +12,7 @@ import {
   prepareRequest,
   spkiFingerprint,
   verifyRequestSignature,
+  type CertificateRequest,
   type LeafText,
 } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
@@ -87,8 +88,7 @@ export async function requestSignature(
         `the certificate of ${id} is not signed elsewhere any more`,
       );
     if (wanted.requestedSpki === spki) return;
-    const { info } = prepareRequest({ ...leafTemplate(wanted), spki: request.spki });
-    if (!bytesEqual(info, request.info))
+    if (!asksForAll(request, wanted))
       throw new DomainError(
         "certificate-rejected",
         `the request for ${id} does not ask for exactly what its certificate is to say: ask again`,
@@ -103,6 +103,11 @@ export async function requestSignature(
       signedSerial: null,
     });
   });
+}
+
+/** True if a request asks for exactly what its certificate is to say. */
+export function asksForAll({ spki, info }: CertificateRequest, leaf: LeafText): boolean {
+  return bytesEqual(info, prepareRequest({ ...leafTemplate(leaf), spki }).info);
 }
 
 /** Removes a request that nobody is to sign any more. Throws `not-found`. */

@@ -15,6 +15,7 @@ export async function readSnapshot(
     topology: await view.topology.whole(),
     authorities: await view.authorities.all(),
     credentials: await view.credentials.all(),
+    signingRequests: await view.signingRequests.all(),
     trust: await currentTrust(view),
     hosts: await view.observations.hosts(),
     relyingParties: await view.observations.relyingParties(),

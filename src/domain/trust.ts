@@ -1,5 +1,5 @@
 import { DomainError, type AuthorityId, type HostId, type ProcessId } from "../kit/index.ts";
-import type { AuthorityUsage } from "./authority.ts";
+import type { AuthoritySigning, AuthorityUsage } from "./authority.ts";
 import type { Role } from "./roles.ts";
 
 /** Signed bytes. `signature` covers a context prefix and the payload; see `keys/signed-envelope`. */
@@ -32,6 +32,8 @@ export interface TrustDocument {
 export interface Anchor {
   readonly authorityId: AuthorityId;
   readonly usage: AuthorityUsage;
+  /** How the domain signs with it; absent: with a key that was made here. */
+  readonly signing?: AuthoritySigning;
   readonly certificatePem: string;
   /** Presenters append these to the leaves of this authority; absent: it issues them itself. */
   readonly intermediatesPem?: string;

@@ -12,6 +12,8 @@ export {
   type Generation,
   type GenerationOptions,
 } from "./generation.ts";
+export { certificatesPem, chainAbove, sortChain } from "./chain.ts";
+export { readCertificateFiles } from "./certificate-files.ts";
 export { issueCertificate, issueRequest, requestForKey } from "./issue.ts";
 export {
   encryptedPrivateKeyPem,
@@ -32,6 +34,7 @@ export {
   requestFile,
   type PendingKey,
 } from "./pending-key.ts";
+export { makePkcs12, openPkcs12, type KeyAndChain } from "./pkcs12.ts";
 export { seal, unseal } from "./sealed.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { finishReplacement, replaceFiles } from "./replace-files.ts";

@@ -73,7 +73,7 @@ function readPair(der: Uint8Array, what: string): KeyPair {
 }
 
 /** The issuers of `certificate` among `known`, the nearest first; a root ends it. */
-function issuersOf(certificate: Certificate, known: readonly Certificate[]): Certificate[] {
+export function issuersOf(certificate: Certificate, known: readonly Certificate[]): Certificate[] {
   const chain: Certificate[] = [];
   for (let last = certificate; !isSelfIssued(last);) {
     const candidates = known.filter(

@@ -58,6 +58,7 @@ type Check<C extends Condition["require"]> = (
 const checks: { readonly [C in Condition["require"]]: Check<C> } = {
   "trust-loaded": (_condition, gate) => [...silentParties(gate), ...trustNotLoaded(gate)],
   "edges-proven": ({ authorities }, gate) => edgesNotProven(authorities, gate),
+  signed: ({ credentials }, gate) => notSigned(new Set(credentials), gate),
   presented: ({ credentials }, gate) => {
     const wanted = new Set(credentials);
     return notPresented((credential) => wanted.has(credential.id), gate);
@@ -202,6 +203,31 @@ function underOldAuthority(concerns: (credential: Credential) => boolean, gate: 
         `${credential.id} on ${credential.hostId} still belongs to ${credential.desired.authorityId}`,
       ),
     );
+}
+
+/** Certificates that are signed elsewhere, and were not brought back yet. */
+function notSigned(wanted: ReadonlySet<string>, gate: Gate): Finding[] {
+  const { credentials, signingRequests } = gate.evidence.snapshot;
+  const requests = new Map(signingRequests.map((request) => [request.id, request]));
+  return credentials
+    .filter(
+      ({ id, hostId, desired }) =>
+        wanted.has(id) && desired.collects !== undefined && !gate.isWaived(hostId),
+    )
+    .flatMap(({ id, hostId, desired }) => {
+      const request = requests.get(id);
+      if (request === undefined || request.authorityId !== desired.collects)
+        return [blocker("not-requested", id, `${hostId} has not made its request for ${id} yet`)];
+      return request.signedSerial !== null
+        ? []
+        : [
+            blocker(
+              "awaiting-signature",
+              id,
+              `the certificate of ${id} is signed elsewhere and was not brought yet`,
+            ),
+          ];
+    });
 }
 
 function notPresented(concerns: (credential: Credential) => boolean, gate: Gate): Finding[] {

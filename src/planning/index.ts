@@ -7,7 +7,16 @@ export {
   type RotationRequest,
 } from "./make-plan.ts";
 export { nextMove, type Move } from "./next-move.ts";
-export type { Condition, Edit, Phase, Plan, PlanKind, Step, Succession } from "./plan.ts";
+export type {
+  Condition,
+  Edit,
+  GivenAuthority,
+  Phase,
+  Plan,
+  PlanKind,
+  Step,
+  Succession,
+} from "./plan.ts";
 export { rollbackSteps } from "./rollback.ts";
 export {
   changesTrust,

@@ -1,6 +1,12 @@
 import { DomainError, type AuthorityId, type CredentialId, type PlanId } from "../kit/index.ts";
-import type { AuthorityUsage, Credential, Finding } from "../domain/index.ts";
-import type { Plan, Step, Succession } from "./plan.ts";
+import {
+  isSignedElsewhere,
+  type Authority,
+  type AuthorityUsage,
+  type Credential,
+  type Finding,
+} from "../domain/index.ts";
+import type { GivenAuthority, Plan, Step, Succession } from "./plan.ts";
 import { arrangeEvidence, isSilent, type DomainSnapshot } from "./snapshot.ts";
 import { wavesOf } from "./waves.ts";
 
@@ -33,7 +39,11 @@ export function planReplaceLeaves(
     replaced: chosen.map((credential) => credential.id),
     unprovable: [],
     problems: absentHosts(snapshot),
-    steps: [...reissueSteps(snapshot, chosen), forgetStep],
+    steps: [
+      ...collectSteps(chosen, snapshot.authorities.find(isCurrentElsewhere)),
+      ...reissueSteps(snapshot, chosen),
+      forgetStep,
+    ],
   };
 }
 
@@ -59,6 +69,7 @@ export interface RotationRequest extends PlanRequest {
     readonly usage: AuthorityUsage;
     readonly to: AuthorityId;
     readonly subject: string;
+    readonly given?: GivenAuthority;
   }[];
   readonly observeSeconds: number;
 }
@@ -77,7 +88,7 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
   return {
     ...plan,
     kind: "rotate-ca",
-    title: `Rotate the ${usages.join(" and ")} CA`,
+    title: titleOf(successions),
     parentRevision: snapshot.revision,
     createdAtMs: snapshot.nowMs,
     successions,
@@ -86,10 +97,19 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
     problems: [
       ...absentHosts(snapshot),
       ...absentParties(snapshot),
+      ...successions.flatMap(unprobed),
       ...subjectsTaken(snapshot, successions),
     ],
     steps: rotationSteps({
       successions,
+      collect: successions.flatMap(({ given, to, usage }) =>
+        given === undefined
+          ? []
+          : collectSteps(
+              concerned.filter((credential) => credential.usage === usage),
+              { id: to, usage },
+            ),
+      ),
       reissue: reissueSteps(snapshot, concerned),
       unmanaged: unprovable.map((finding) => finding.subject),
       observeSeconds,
@@ -97,8 +117,53 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
   };
 }
 
+function titleOf(successions: readonly Succession[]): string {
+  const [given] = successions.flatMap((succession) => succession.given ?? []);
+  if (given === undefined)
+    return `Rotate the ${successions.map(({ usage }) => usage).join(" and ")} CA`;
+  return given.signing === "external"
+    ? "Have the management certificates signed by an external CA"
+    : "Have the management certificates signed by a CA that you provide";
+}
+
+/** Without its key there are no probes: it says so before anything is touched. */
+function unprobed({ given, to, subject }: Succession): Finding[] {
+  if (given === undefined) return [];
+  return [
+    {
+      code: "edges-not-probed",
+      severity: "warning",
+      subject: to,
+      text: `${subject} signs elsewhere, so no probe can prove trust in it: that everybody has loaded it is proven, and the canary is the first that presents a certificate of it`,
+    },
+  ];
+}
+
+function isCurrentElsewhere(authority: Authority): boolean {
+  return authority.status === "current" && isSignedElsewhere(authority);
+}
+
+/** One manifest out, with the request of every credential, and the certificates in, before any is presented. */
+function collectSteps(
+  credentials: readonly Credential[],
+  authority: Pick<Authority, "id" | "usage"> | undefined,
+): Step[] {
+  const ids = credentials.filter(({ usage }) => usage === authority?.usage).map(({ id }) => id);
+  if (authority === undefined || ids.length === 0) return [];
+  return [
+    {
+      id: "collect",
+      phase: "collect",
+      title: `Have ${ids.length === 1 ? "one certificate" : `${ids.length} certificates`} signed elsewhere`,
+      edit: { do: "collect", credentials: ids, authority: authority.id },
+      gate: [{ require: "signed", credentials: ids }],
+    },
+  ];
+}
+
 function rotationSteps(of: {
   readonly successions: readonly Succession[];
+  readonly collect: readonly Step[];
   readonly reissue: readonly Step[];
   readonly unmanaged: readonly string[];
   readonly observeSeconds: number;
@@ -106,12 +171,14 @@ function rotationSteps(of: {
   const { successions } = of;
   const usages = successions.map((succession) => succession.usage);
   const next = successions.map((succession) => succession.to);
+  const proven = successions.flatMap(({ given, to }) => (given === undefined ? [to] : []));
   const old = successions.map((succession) => succession.from);
   return [
     {
       id: "prepare",
       phase: "prepare",
-      title: "Make the new CA and its cross-certificate",
+      title:
+        proven.length > 0 ? "Make the new CA and its cross-certificate" : "Take over the new CA",
       edit: { do: "create-authorities", successions },
       gate: [],
     },
@@ -120,8 +187,12 @@ function rotationSteps(of: {
       phase: "introduce",
       title: "Trust the old and the new CA everywhere",
       edit: { do: "trust", authorities: next },
-      gate: [{ require: "trust-loaded" }, { require: "edges-proven", authorities: next }],
+      gate: [
+        { require: "trust-loaded" },
+        ...(proven.length > 0 ? [{ require: "edges-proven", authorities: proven } as const] : []),
+      ],
     },
+    ...of.collect,
     {
       id: "issue",
       phase: "issue",
@@ -237,8 +308,11 @@ function absentParties(snapshot: DomainSnapshot): Finding[] {
 
 function subjectsTaken(snapshot: DomainSnapshot, successions: readonly Succession[]): Finding[] {
   return successions
-    .filter(({ subject }) =>
-      snapshot.authorities.some((authority) => authority.subject === subject),
+    .filter(({ subject, given }) =>
+      snapshot.authorities.some(
+        (authority) =>
+          authority.subject === subject && authority.certificatePem !== given?.certificatePem,
+      ),
     )
     .map(({ subject }) => ({
       code: "subject-taken",

@@ -1,5 +1,5 @@
 import type { AuthorityId, CredentialId, PlanId } from "../kit/index.ts";
-import type { AuthorityUsage, Finding } from "../domain/index.ts";
+import type { AuthoritySigning, AuthorityUsage, Finding } from "../domain/index.ts";
 
 export type PlanKind = "replace-leaves" | "rotate-ca";
 
@@ -7,6 +7,7 @@ export type PlanKind = "replace-leaves" | "rotate-ca";
 export type Phase =
   | "prepare"
   | "introduce"
+  | "collect"
   | "issue"
   | "reissue"
   | "observe"
@@ -42,6 +43,15 @@ export interface Succession {
   readonly to: AuthorityId;
   /** Subject of the new root, RFC 4514 text; differs from every earlier root of the domain. */
   readonly subject: string;
+  /** The new CA, where it is not made here; absent: its key and root are made. */
+  readonly given?: GivenAuthority;
+}
+
+/** A CA that was not made here: its certificate, and those between it and what it signs. */
+export interface GivenAuthority {
+  readonly signing: Exclude<AuthoritySigning, "generated">;
+  readonly certificatePem: string;
+  readonly intermediatesPem: string;
 }
 
 /** An edit of desired state, and what must be observed before the next step begins. */
@@ -58,6 +68,14 @@ export type Edit =
   | { readonly do: "create-authorities"; readonly successions: readonly Succession[] }
   /** Adds anchors to the trust document: old and new are trusted. */
   | { readonly do: "trust"; readonly authorities: readonly AuthorityId[] }
+  /** Has the next certificate of each credential signed elsewhere by an authority, before it is wanted. */
+  | {
+      readonly do: "collect";
+      readonly credentials: readonly CredentialId[];
+      readonly authority: AuthorityId;
+    }
+  /** Gives up every request that is collected, and the certificates that were brought for them. */
+  | { readonly do: "give-up-collected" }
   /** From now on `to` signs new requests; `from` becomes `previous`. */
   | { readonly do: "make-current"; readonly authorities: readonly AuthorityId[] }
   /** Wants a new generation of each credential, from the current authority of its usage. */
@@ -82,6 +100,8 @@ export type Condition =
   | { readonly require: "trust-loaded" }
   /** Every edge of these authorities' usages was proven with the epoch of this step loaded. */
   | { readonly require: "edges-proven"; readonly authorities: readonly AuthorityId[] }
+  /** The certificates of these credentials were brought from elsewhere. */
+  | { readonly require: "signed"; readonly credentials: readonly CredentialId[] }
   /** The credentials fit what is desired of them and were seen on the wire. */
   | { readonly require: "presented"; readonly credentials: readonly CredentialId[] }
   /** The same for every credential of these usages, newcomers included, and all under the current authority. */

@@ -21,6 +21,14 @@ export function rollbackSteps(rollout: Rollout): Step[] {
   );
   const introduced = rollout.successions.map((succession) => succession.to);
   const steps: Step[] = [];
+  if (phases.has("collect"))
+    steps.push({
+      id: "give-up",
+      phase: "collect",
+      title: "Give up the requests for certificates that are signed elsewhere",
+      edit: { do: "give-up-collected" },
+      gate: [],
+    });
   if (phases.has("issue") || reissued.length > 0) {
     steps.push({
       id: "return",

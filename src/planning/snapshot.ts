@@ -10,6 +10,7 @@ import {
   type Process,
   type ProcessObservation,
   type RelyingPartyObservation,
+  type SigningRequest,
   type Topology,
   type TrustDocument,
 } from "../domain/index.ts";
@@ -21,6 +22,7 @@ export interface DomainSnapshot {
   readonly topology: Topology;
   readonly authorities: readonly Authority[];
   readonly credentials: readonly Credential[];
+  readonly signingRequests: readonly SigningRequest[];
   readonly trust: TrustDocument;
   readonly hosts: readonly HostObservation[];
   readonly relyingParties: readonly RelyingPartyObservation[];

@@ -1,4 +1,10 @@
-import { DomainError, isDomainError, type HostId, type RolloutId } from "../../src/kit/index.ts";
+import {
+  assert,
+  DomainError,
+  isDomainError,
+  type HostId,
+  type RolloutId,
+} from "../../src/kit/index.ts";
 import type { AuthorityUsage, Instance } from "../../src/domain/index.ts";
 import {
   approveHost,
@@ -241,6 +247,7 @@ export class People {
         port: 8090,
         requestPem: pem,
       });
+      assert("trust" in admission, "the domain signs by itself");
       return { ...admission, issuerPem: await this.#world.issuerPem(admission.authorityId) };
     });
     const trust = signing.newTrust();

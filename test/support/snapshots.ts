@@ -140,6 +140,7 @@ export function settledSnapshot(
     topology,
     authorities: [testAuthority("management", 1), testAuthority("traffic", 1)],
     credentials,
+    signingRequests: [],
     trust: {
       domain: topology.domain.id,
       epoch,

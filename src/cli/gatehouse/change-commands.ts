@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { CredentialId, PlanId } from "../../kit/index.ts";
 import { observeSecondsDefault } from "../duration.ts";
+import type { SigningOptions } from "./change-signing.ts";
 import type { PlanWish } from "./plan.ts";
 import type { ContextOf } from "./program.ts";
 import type { WaiverWish } from "./rollout.ts";
@@ -40,7 +41,7 @@ const waiveHelp =
 
 function addPlanCommands(program: Command, contextOf: ContextOf): void {
   const plan = program.command("plan").description("compute a change without touching anything");
-  const planCommand = (name: string, help: string): Command =>
+  const planCommand: PlanCommand = (name, help) =>
     plan
       .command(name)
       .description(help)
@@ -73,12 +74,38 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
         });
       },
     );
+  addChangeSigning(planCommand, contextOf);
   plan
     .command("show")
     .description("a plan that was computed before")
     .argument("<plan>", "its id")
     .action(async (id: PlanId, _options, command: Command) =>
       (await import("./plan.ts")).showPlan(contextOf(command), id),
+    );
+}
+
+type PlanCommand = (name: string, help: string) => Command;
+
+function addChangeSigning(planCommand: PlanCommand, contextOf: ContextOf): void {
+  planCommand(
+    "change-signing",
+    "another way of signing the management certificates, under live traffic",
+  )
+    .argument("<way>", "generated, provided (your own CA) or external (a CA elsewhere)")
+    .option(
+      "--ca <file>",
+      "the CA that is to sign: PKCS#12 with provided, certificates with external",
+    )
+    .option("--passphrase-file <file>", "file whose first line is the passphrase of a PKCS#12 file")
+    .option("--passphrase-exec <command>", "command that prints it")
+    .option("--observe <seconds>", "as with rotate-ca", observeSecondsDefault)
+    .option("--subject <name>", "with generated: subject of the new CA")
+    .action(async (way: string, options: PlanOptions & SigningOptions, command: Command) =>
+      (await import("./change-signing.ts")).changeSigning(contextOf(command), {
+        way,
+        options,
+        ...wishOf(options),
+      }),
     );
 }
 

@@ -3,6 +3,7 @@ import type { RouteBody } from "../../contract/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { followRollout } from "../follow-rollout.ts";
 import { planText } from "../render/plan-text.ts";
+import type { ProvidedCa } from "../signing/provided-ca.ts";
 import { startNewPlan } from "../start-plan.ts";
 
 export interface PlanWish {
@@ -10,6 +11,8 @@ export interface PlanWish {
   readonly starts: boolean;
   readonly follows: boolean;
   readonly waiverReason: string | undefined;
+  /** Signs what the rollout wants signed elsewhere, while it is followed. */
+  readonly ca?: ProvidedCa;
 }
 
 /** `gatehouse plan ...`: computes and shows a plan; starts and follows it where that was asked for. */
@@ -35,6 +38,7 @@ export function makePlan(context: CommandContext, wish: PlanWish): Promise<void>
       asksPeople: true,
       timeoutSeconds: null,
       waiverReason: wish.waiverReason,
+      ca: wish.ca,
     });
     context.terminal.err(`Completed: ${rollout.id}`);
   });

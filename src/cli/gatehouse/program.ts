@@ -10,6 +10,7 @@ import { productVersion } from "../version.ts";
 import { addChangeCommands } from "./change-commands.ts";
 import { addDomainCommands } from "./domain-commands.ts";
 import { addNodeCommands } from "./node-commands.ts";
+import { addSigningCommands } from "./signing-commands.ts";
 import { addStoreCommands } from "./store-commands.ts";
 
 /** Makes the context of a command from the options that were given to it and to the program. */
@@ -41,6 +42,7 @@ export function gatehouse(open: OpenAdmin = openAdmin): Program {
     addNodeCommands(program, contextOf, (ended) => (status = ended));
     addDomainCommands(program, contextOf);
     addChangeCommands(program, contextOf);
+    addSigningCommands(program, contextOf);
     addStoreCommands(program, contextOf);
     await program.parseAsync([...args], { from: "user" });
     return status;

@@ -1,6 +1,6 @@
 import { resolve } from "node:path";
 import { DomainError } from "../../kit/index.ts";
-import type { DatabaseLogin } from "../../node/local.ts";
+import type { DatabaseLogin, JoinedHost } from "../../node/local.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { propsPath } from "../admin-session.ts";
 import { findDomain, givenServer } from "../first-contact.ts";
@@ -9,6 +9,10 @@ import { timeText } from "../render/table.ts";
 import { readTextFile } from "../text-file.ts";
 import type { Given } from "./command-line.ts";
 import { newHostOf, type NewHost } from "./new-host.ts";
+import { givenPassphrase } from "./passphrase.ts";
+import { reportSubmissions } from "../signing/refusal.ts";
+import { keepRequest } from "../signing/request-file.ts";
+import { givenCa, signingChoice } from "./signing.ts";
 
 const tokenSeconds = 300;
 
@@ -16,8 +20,10 @@ const tokenSeconds = 300;
 export async function add(context: CommandContext, given: Given): Promise<void> {
   const { terminal, options } = context;
   const host = newHostOf(given);
+  const choice = signingChoice(given);
+  const ca = await givenCa(given, choice);
   const dial = givenDial(given);
-  const { joinDomain, openLocalHome } = await import("../../node/local.ts");
+  const { completeJoin, joinDomain, openLocalHome } = await import("../../node/local.ts");
   if ((await openLocalHome(options.home)).joined !== null)
     throw new DomainError(
       "home-exists",
@@ -34,14 +40,36 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
   const token = await tokenFor(context, given, { host, props });
   terminal.out(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
   terminal.out("  making the key pair, requesting its certificate, verifying the answer ...");
-  const { settings, serial, notAfterMs } = await joinDomain(options.home, {
+  const keyPassphrase = await givenPassphrase(given, "key_passphrase");
+  const answer = await joinDomain(options.home, {
     anmHost: server.address,
     anmPort: server.port,
     token,
     admin: login,
+    keyPassphrase,
+    ...(choice.mode === null ? {} : { signing: choice.mode }),
     ...dial,
     ...host,
   });
+  const joined =
+    "awaits" in answer && ca !== null
+      ? await completeJoin(options.home, {
+          certificates: [await ca.sign(answer.awaits.requestPem), ...ca.chain],
+          keyPassphrase,
+        })
+      : answer;
+  if (!("awaits" in joined)) return reportJoined(context, joined);
+  const { nodeManagerId, requestPem, submissions } = joined.awaits;
+  reportSubmissions(terminal, submissions);
+  terminal.out(await keepRequest(given.text("csr") ?? `${nodeManagerId}.csr`, requestPem));
+}
+
+/** Says who this host is in its domain, and tries what it will need. */
+export async function reportJoined(
+  context: Pick<CommandContext, "terminal" | "options">,
+  { settings, serial, notAfterMs, request: host }: JoinedHost,
+): Promise<void> {
+  const { terminal, options } = context;
   terminal.out(
     [
       `Host:         ${host.hostName} [${settings.hostId}]`,
@@ -51,12 +79,12 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       `  gatehouse node start --home ${options.home}`,
     ].join("\n"),
   );
-  if (login !== null) await tryLogin(context, login);
+  if (host.admin) await tryLogin(context, host.admin);
 }
 
 /** It has joined, and would serve nobody: better said here than in the log of its first start. */
 async function tryLogin(
-  { terminal, options }: CommandContext,
+  { terminal, options }: Pick<CommandContext, "terminal" | "options">,
   login: DatabaseLogin,
 ): Promise<void> {
   const { databaseLoginProblem } = await import("../../admin/offline.ts");

@@ -1,21 +1,26 @@
 import { dirname } from "node:path";
-import { DomainError } from "../../kit/index.ts";
+import { DomainError, type CredentialId } from "../../kit/index.ts";
 import { propsPath } from "../admin-session.ts";
 import type { CommandContext } from "../command-context.ts";
+import type { FirstHostOutcome, FirstHostRequest, InitializedHome } from "../../admin/offline.ts";
 import { findLogin } from "../credentials.ts";
 import { readProps } from "../props.ts";
 import type { Given } from "./command-line.ts";
 import { newHostOf } from "./new-host.ts";
 import { givenPassphrase } from "./passphrase.ts";
+import { keepRequest } from "../signing/request-file.ts";
+import type { ProvidedCa } from "../signing/provided-ca.ts";
+import { reportSubmissions } from "../signing/refusal.ts";
+import { givenCa, signingChoice } from "./signing.ts";
 
 const domainNameLengthMax = 64;
 
 /** `managedomain --initialize`: makes a domain on this host, offline. */
-export async function initialize(
-  { terminal, options }: CommandContext,
-  given: Given,
-): Promise<void> {
+export async function initialize(context: CommandContext, given: Given): Promise<void> {
+  const { terminal, options } = context;
   const host = newHostOf(given);
+  const choice = signingChoice(given);
+  const ca = await givenCa(given, choice);
   const domainName = domainNameOf(given.text("domain_name") ?? "CN=Domain");
   const { openLocalHome } = await import("../../node/local.ts");
   if ((await openLocalHome(options.home)).joined !== null)
@@ -29,37 +34,78 @@ export async function initialize(
     terminal,
     { isNew: true },
   );
+  const wish = { ...host, administrator: { name: username, password } };
+  terminal.out(`Making the domain in ${options.home}:`);
+  if (choice.mode !== null && choice.mode !== "generated")
+    return initializeElsewhere(context, given, { ...wish, signing: choice.mode }, ca);
   const passphrase = await givenPassphrase(given, "domain_passphrase");
   if (passphrase === "") throw new DomainError("invalid-input", "--domain_passphrase is empty");
   const { initializeHome } = await import("../../admin/offline.ts");
-  terminal.out(`Making the domain in ${options.home}:`);
   terminal.out("  making its CAs, its trust-signing key, and this host's key and certificate ...");
-  const made = await initializeHome(options.home, {
-    ...host,
-    domainName,
-    administrator: { name: username, password },
-    passphrase,
+  const made = await initializeHome(options.home, { ...wish, domainName, passphrase });
+  terminal.out(madeText(options.home, made, passphrase !== null));
+}
+
+/** A CA of the user's signs the certificate at once, an external one for `--submit_cert`. */
+async function initializeElsewhere(
+  { terminal, options }: CommandContext,
+  given: Given,
+  request: FirstHostRequest,
+  ca: ProvidedCa | null,
+): Promise<void> {
+  const { completeFirstHost, requestFirstHost } = await import("../../admin/offline.ts");
+  terminal.out("  making this host's key and the request for its certificate ...");
+  const keyPassphrase = await givenPassphrase(given, "key_passphrase");
+  const waiting = await requestFirstHost(options.home, request, keyPassphrase);
+  if (ca === null)
+    return terminal.out(
+      await keepRequest(given.text("csr") ?? "nodemanager-1.csr", waiting.requestPem),
+    );
+  terminal.out("  signing it with your CA ...");
+  const outcome = await completeFirstHost(options.home, {
+    certificates: [await ca.sign(waiting.requestPem), ...ca.chain],
+    keyPassphrase,
+    passphrase: null,
   });
-  const { settings } = made;
-  terminal.out(
-    [
-      `Host:               ${host.hostName} [${settings.hostId}]`,
-      `Admin Node Manager: ${settings.name} [${settings.nodeManagerId}] (https://${host.address}:${settings.port})`,
-      `Administrator:      ${username}`,
-      `Domain CA:          ${domainName}`,
-      `SHA-256 fingerprint of the domain CA, to be compared at the first contact from elsewhere:`,
-      `  ${made.authorityFingerprint}`,
-      `The key of the domain CA is in ${made.authorityKeyFile}.`,
-      `Back up ${dirname(made.authorityKeyFile)} to a safe place: without it no certificate can be issued, and whoever has it can issue any.`,
-      ...(passphrase === null
-        ? []
-        : [
-            "It is encrypted: whenever the Admin Node Manager has started, let it sign with `gatehouse authority unlock`.",
-          ]),
-      "You may now start the Node Manager:",
-      `  gatehouse node start --home ${options.home}`,
-    ].join("\n"),
-  );
+  reportFirstHost({ terminal, options }, outcome, false);
+}
+
+/** Says what became of a first host whose certificate was brought. Throws `certificate-rejected`. */
+export function reportFirstHost(
+  { terminal, options }: Pick<CommandContext, "terminal" | "options">,
+  outcome: FirstHostOutcome,
+  isEncrypted: boolean,
+): void {
+  if ("made" in outcome) return terminal.out(madeText(options.home, outcome.made, isEncrypted));
+  const { certificate, differences } = outcome;
+  const id = "nodemanager-1/management" as CredentialId;
+  reportSubmissions(terminal, [{ id, certificate, differences: [...differences] }]);
+}
+
+/** What a new domain is, and what comes next. */
+function madeText(home: string, made: InitializedHome, isEncrypted: boolean): string {
+  const { settings, authorityKeyFile: keyFile } = made;
+  return [
+    `Host:               ${made.hostName} [${settings.hostId}]`,
+    `Admin Node Manager: ${settings.name} [${settings.nodeManagerId}] (https://${settings.adminAddress}:${settings.port})`,
+    `Administrator:      ${made.administrator}`,
+    `Domain CA:          ${made.authoritySubject}`,
+    `SHA-256 fingerprint of the domain CA, to be compared at the first contact from elsewhere:`,
+    `  ${made.authorityFingerprint}`,
+    ...(keyFile === null
+      ? ["Its key is not on this host: certificates are signed with it elsewhere, and brought."]
+      : [
+          `The key of the domain CA is in ${keyFile}.`,
+          `Back up ${dirname(keyFile)} to a safe place: without it no certificate can be issued, and whoever has it can issue any.`,
+        ]),
+    ...(isEncrypted
+      ? [
+          "It is encrypted: whenever the Admin Node Manager has started, let it sign with `gatehouse authority unlock`.",
+        ]
+      : []),
+    "You may now start the Node Manager:",
+    `  gatehouse node start --home ${home}`,
+  ].join("\n");
 }
 
 /** The subject of the CA; a bare name becomes its common name, as people mean it. */

@@ -12,6 +12,7 @@ export const commandNames = [
   "topology_synch",
   "topology_merge",
   "regen_certs",
+  "submit_cert",
   "change_domain_passphrase",
   "version",
 ] as const;
@@ -51,6 +52,10 @@ export const commandRows: readonly OptionRow[] = [
     help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's",
   },
   {
+    flags: "--submit_cert",
+    help: "bring certificates that were signed elsewhere: complete what waits on this host, or in the domain",
+  },
+  {
     flags: "--change_domain_passphrase",
     help: "encrypt the keys of the CAs on this host anew, while its Node Manager is stopped; takes some seconds",
   },
@@ -59,6 +64,8 @@ export const commandRows: readonly OptionRow[] = [
 
 const makesCertificates = ["initialize", "add", "create_instance", "regen_certs"] as const;
 const makesHost = ["initialize", "add"] as const;
+const takesCaPassphrase = [...makesCertificates, "submit_cert"] as const;
+const keepsKeys = [...makesHost, "submit_cert"] as const;
 const callsAdmin = [
   "add",
   "create_instance",
@@ -71,6 +78,7 @@ const callsAdmin = [
   "topology_synch",
   "topology_merge",
   "regen_certs",
+  "submit_cert",
 ] as const;
 const logsIn = ["initialize", ...callsAdmin] as const;
 
@@ -113,18 +121,33 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     flags: "--domain_passphrase <text>",
-    help: "encrypts the keys of the CAs; seen by every user of this machine: prefer --domain_passphrase_file",
-    for: ["initialize"],
+    help: "encrypts the keys of the CAs, or opens the file of --ca; seen by every user of this machine: prefer --domain_passphrase_file",
+    for: takesCaPassphrase,
   },
   {
     flags: "--domain_passphrase_file <file>",
     help: "file whose first line it is",
-    for: ["initialize"],
+    for: takesCaPassphrase,
   },
   {
     flags: "--domain_passphrase_exec <command>",
     help: "command that prints it",
-    for: ["initialize"],
+    for: takesCaPassphrase,
+  },
+  {
+    flags: "--key_passphrase <text>",
+    help: "encrypts the key while its certificate is signed elsewhere, and opens it with --submit_cert; seen by every user of this machine: prefer --key_passphrase_file",
+    for: keepsKeys,
+  },
+  {
+    flags: "--key_passphrase_file <file>",
+    help: "file whose first line it is",
+    for: keepsKeys,
+  },
+  {
+    flags: "--key_passphrase_exec <command>",
+    help: "command that prints it",
+    for: keepsKeys,
   },
   {
     flags: "--old_passphrase <text>",
@@ -168,8 +191,33 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     flags: "--sign_with_generated",
-    help: "sign with the domain's own CA (default)",
+    help: "sign with the domain's own CA (default of a new domain)",
     for: makesCertificates,
+  },
+  {
+    flags: "--sign_with_user_provided",
+    help: "sign with your own CA, in the file of --ca",
+    for: makesCertificates,
+  },
+  {
+    flags: "--sign_with_external_ca",
+    help: "write a request for a CA elsewhere; --submit_cert brings the certificate",
+    for: makesCertificates,
+  },
+  {
+    flags: "--ca <file...>",
+    help: "PKCS#12 file with the key and certificate of your CA; with --submit_cert: certificates of the CA that signed",
+    for: [...makesCertificates, "submit_cert"],
+  },
+  {
+    flags: "--cert <path...>",
+    help: "certificates in PEM, DER or PKCS#7, in files or folders, in any order",
+    for: ["submit_cert"],
+  },
+  {
+    flags: "--csr <file>",
+    help: "where to write the request (default: PROCESS.csr, here)",
+    for: ["initialize", "add", "create_instance"],
   },
   {
     flags: "--sign_alg <name>",
@@ -178,7 +226,7 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     flags: "--subj_alt_name <name...>",
-    help: "further name in the Node Manager's certificate, as DNS.1=NAME or IP.1=ADDRESS",
+    help: "further name in the Node Manager's certificate, as DNS.1=NAME, IP.1=ADDRESS, email.1=ADDRESS or URI.1=URI",
     for: makesHost,
   },
   {

@@ -4,7 +4,7 @@ import { readSecret, shellCommand } from "../secret-source.ts";
 import type { Terminal } from "../terminal.ts";
 import type { Given } from "./command-line.ts";
 
-type PassphraseName = "domain_passphrase" | "old_passphrase" | "new_passphrase";
+type PassphraseName = "domain_passphrase" | "key_passphrase" | "old_passphrase" | "new_passphrase";
 
 /** What an option, its file or its command gives; null where none of them is there. */
 export function givenPassphrase(given: Given, name: PassphraseName): Promise<string | null> {

@@ -21,6 +21,7 @@ const secrets = {
   password: ["a password", "--password_file, or conf/managedomain.props"],
   token: ["a join token", "--token_file"],
   domain_passphrase: ["a passphrase", "--domain_passphrase_file"],
+  key_passphrase: ["a passphrase", "--key_passphrase_file"],
   old_passphrase: ["a passphrase", "--old_passphrase_file"],
   new_passphrase: ["a passphrase", "--new_passphrase_file"],
 } as const;
@@ -44,6 +45,8 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./add.ts")).add(context, given);
     case "regen_certs":
       return (await import("./regenerate.ts")).regenerateCertificates(context, given);
+    case "submit_cert":
+      return (await import("./submit.ts")).submitCertificates(context, given);
     case "change_domain_passphrase":
       return (await import("./passphrase.ts")).changePassphrase(context, given);
     case "print_topology":

@@ -1,5 +1,5 @@
 import { DomainError, type CredentialId } from "../../kit/index.ts";
-import type { RouteBody } from "../../contract/index.ts";
+import type { RouteBody, RouteResponse } from "../../contract/index.ts";
 import type { Admin } from "../admin-session.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { observeSecondsDefault, parseObserveSeconds } from "../duration.ts";
@@ -7,14 +7,16 @@ import { followRollout } from "../follow-rollout.ts";
 import { planText } from "../render/plan-text.ts";
 import { startNewPlan } from "../start-plan.ts";
 import type { Given } from "./command-line.ts";
-import { checkSigning } from "./signing.ts";
+import { isSignedElsewhere } from "../signing/choice.ts";
+import { givenCa, signingChoice } from "./signing.ts";
 
 /**
  * `managedomain --regen_certs`: on the Admin Node Manager's host a rotation of the management CA,
  * unless it is retained; else new leaf certificates for this host. Follows the rollout to its end.
  */
 export async function regenerateCertificates(context: CommandContext, given: Given): Promise<void> {
-  checkSigning(given);
+  const choice = signingChoice(given);
+  const ca = await givenCa(given, choice);
   const observeSeconds = parseObserveSeconds(given.text("observe") ?? observeSecondsDefault);
   const { openLocalHome } = await import("../../node/local.ts");
   const { joined } = await openLocalHome(context.options.home);
@@ -24,23 +26,43 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
       `${context.options.home} is not part of a domain: certificates are regenerated on a host of one, named with --home`,
     );
   const { isAdmin, hostId } = joined.settings;
-  const rotates = isAdmin && !given.has("retain_domain_cert");
   await asAdmin(context, async (admin) => {
     const { terminal } = context;
+    const isElsewhere = await isSignedElsewhere(admin, choice.mode);
+    // A CA that is not this domain's own is replaced by `gatehouse plan change-signing`.
+    const rotates = isAdmin && !isElsewhere && !given.has("retain_domain_cert");
     const body: RouteBody<"createPlan"> = rotates
       ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
       : { kind: "replace-leaves", credentials: await credentialsOf(admin, hostId) };
     const { plan, rollout } = await startNewPlan(admin, body);
     terminal.out(planText(plan));
+    if (isElsewhere && ca === null) return leaveToOthers(context, plan, rollout.id);
     await followRollout(admin, terminal, rollout.id, {
       asksPeople: true,
       timeoutSeconds: null,
       waiverReason: given.text("waive_unmanaged"),
+      ca: ca ?? undefined,
     });
     terminal.out(
       `${plan.title}: done, ${plan.replaced.length} certificates replaced without a restart (${rollout.id}).`,
     );
   });
+}
+
+/** The certificates come from elsewhere, some day: the rollout waits, this command does not. */
+function leaveToOthers(
+  { terminal }: CommandContext,
+  plan: RouteResponse<"createPlan">,
+  rollout: string,
+): void {
+  terminal.out(
+    [
+      `${plan.title}: the keys are being made (${rollout}).`,
+      "Take the requests to your CA, and bring the certificates back:",
+      "  gatehouse signing export FOLDER",
+      "  managedomain --submit_cert --cert cert.pem",
+    ].join("\n"),
+  );
 }
 
 async function credentialsOf(admin: Admin, hostId: string): Promise<CredentialId[]> {

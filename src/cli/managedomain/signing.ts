@@ -1,8 +1,52 @@
 import { DomainError } from "../../kit/index.ts";
+import { signingOptions, type SigningMode } from "../signing/choice.ts";
+import { openProvidedCa, type ProvidedCa } from "../signing/provided-ca.ts";
 import type { Given } from "./command-line.ts";
+import { givenPassphrase } from "./passphrase.ts";
 
-/** Refuses ways of signing that this version does not have, each with its reason. */
-export function checkSigning(given: Given): void {
+/** How the certificates of a command are to be signed, as its options say. */
+export interface SigningChoice {
+  /** Null: as the domain signs. */
+  readonly mode: SigningMode | null;
+  /** The file of `--ca`, with `--sign_with_user_provided`. */
+  readonly caFile: string | null;
+}
+
+/** Reads the options. Throws `usage` for what does not go together, `invalid-input`, `not-supported`. */
+export function signingChoice(given: Given): SigningChoice {
+  checkAlgorithm(given);
+  const modes = (Object.keys(signingOptions) as SigningMode[]).filter((mode) =>
+    given.has(signingOptions[mode]),
+  );
+  const [mode = null, second] = modes;
+  if (mode !== null && second !== undefined)
+    throw new DomainError(
+      "usage",
+      `--${signingOptions[mode]} and --${signingOptions[second]} were given: choose one`,
+    );
+  const [caFile = null] = given.texts("ca");
+  if (mode === "provided" && caFile === null)
+    throw new DomainError(
+      "usage",
+      "--sign_with_user_provided needs --ca=FILE.p12, with the key and the certificate of your CA",
+    );
+  if (mode !== "provided" && caFile !== null)
+    throw new DomainError("usage", "--ca goes with --sign_with_user_provided");
+  if (mode !== null && mode !== "generated" && given.has("domain_name"))
+    throw new DomainError(
+      "usage",
+      `--domain_name goes with --sign_with_generated: with --${signingOptions[mode]} the CA has its name`,
+    );
+  return { mode, caFile };
+}
+
+/** Opens the CA of `--ca`, with the passphrase of `--domain_passphrase`; null where none was given. */
+export async function givenCa(given: Given, { caFile }: SigningChoice): Promise<ProvidedCa | null> {
+  if (caFile === null) return null;
+  return openProvidedCa(caFile, (await givenPassphrase(given, "domain_passphrase")) ?? "");
+}
+
+function checkAlgorithm(given: Given): void {
   const algorithm = (given.text("sign_alg") ?? "sha256").toLowerCase().replace("-", "");
   if (algorithm === "sha256") return;
   if (algorithm === "sha1")
@@ -19,22 +63,4 @@ export function checkSigning(given: Given): void {
     "invalid-input",
     `--sign_alg ${JSON.stringify(algorithm)} is not known: leave the option out for sha256`,
   );
-}
-
-/** Alternative names that a Node Manager's certificate has anyway pass; others are a later version's. */
-export function checkAlternativeNames(given: Given, address: string): void {
-  const has = new Set([address, "localhost", "127.0.0.1"]);
-  for (const text of given.texts("subj_alt_name")) {
-    const [, value] = /^(?:DNS|IP)(?:\.\d+)?[=:](.+)$/.exec(text) ?? [];
-    if (value === undefined)
-      throw new DomainError(
-        "invalid-input",
-        `--subj_alt_name ${JSON.stringify(text)} is not of the form DNS.1=NAME or IP.1=ADDRESS`,
-      );
-    if (!has.has(value))
-      throw new DomainError(
-        "not-supported",
-        `--subj_alt_name ${value}: names beside the host's address (${address}), localhost and 127.0.0.1 come with a later version; set the name that others use with --address`,
-      );
-  }
 }

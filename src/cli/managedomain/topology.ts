@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { DomainError, type HostId, type ProcessId } from "../../kit/index.ts";
+import { DomainError, type CredentialId, type HostId, type ProcessId } from "../../kit/index.ts";
 import type { TopologyView } from "../../contract/index.ts";
 import type { Admin } from "../admin-session.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
@@ -7,7 +7,11 @@ import { findGroup, findHost, findInstance } from "../lookup.ts";
 import { timeText } from "../render/table.ts";
 import { topologyTree } from "../render/topology-tree.ts";
 import type { Given } from "./command-line.ts";
-import { checkSigning } from "./signing.ts";
+import { isSignedElsewhere } from "../signing/choice.ts";
+import { reportSubmissions } from "../signing/refusal.ts";
+import { keepRequest } from "../signing/request-file.ts";
+import { awaitRequest, signWaiting } from "../signing/waiting.ts";
+import { givenCa, signingChoice } from "./signing.ts";
 
 const credentialsMsMax = 30_000;
 const pollMs = 250;
@@ -20,8 +24,9 @@ export function printTopology(context: CommandContext): Promise<void> {
 }
 
 /** `managedomain --create_instance`: creates it, and waits until its host has keys and certificates for it. */
-export function createInstance(context: CommandContext, given: Given): Promise<void> {
-  checkSigning(given);
+export async function createInstance(context: CommandContext, given: Given): Promise<void> {
+  const choice = signingChoice(given);
+  const ca = await givenCa(given, choice);
   const name = given.required("name", "create_instance");
   const group = given.required("group", "create_instance");
   const ports = {
@@ -34,6 +39,7 @@ export function createInstance(context: CommandContext, given: Given): Promise<v
       `-m and -s are both ${ports.servicesPort}: an instance needs two different ports`,
     );
   return asAdmin(context, async (admin) => {
+    const isElsewhere = await isSignedElsewhere(admin, choice.mode);
     const topology = await admin.call("getTopology");
     const host = await chooseHost(context, topology, given.text("host"));
     const { terminal } = context;
@@ -45,6 +51,15 @@ export function createInstance(context: CommandContext, given: Given): Promise<v
     terminal.out(`Host:       ${host.name} [${host.id}]`);
     terminal.out(`Management: https://${host.address}:${instance.managementPort}`);
     terminal.out(`Services:   https://${host.address}:${instance.servicesPort}`);
+    if (isElsewhere) {
+      const id = `${instance.id}/management` as CredentialId;
+      const { requestPem } = await awaitRequest(admin, id, host.name);
+      if (ca === null)
+        return terminal.out(
+          await keepRequest(given.text("csr") ?? `${instance.id}.csr`, requestPem),
+        );
+      reportSubmissions(terminal, await signWaiting(admin, ca, (request) => request.id === id));
+    }
     await reportCertificates(context, admin, instance.id, host);
     terminal.out(`Start it: gatehouse instance start ${instance.id}`);
   });

@@ -53,6 +53,8 @@ function conditionText(condition: ConditionView): string {
       return "every process has loaded this trust";
     case "edges-proven":
       return `every connection is proven under ${condition.authorities.join(" and ")}`;
+    case "signed":
+      return `${condition.credentials.length === 1 ? "its certificate was" : `all ${condition.credentials.length} certificates were`} brought: \`gatehouse signing export\`, \`gatehouse signing submit\``;
     case "presented":
       return `${condition.credentials.length === 1 ? condition.credentials[0] : count(condition.credentials.length, "credential")} ${condition.credentials.length === 1 ? "shows its" : "show their"} new certificate on the wire`;
     case "all-presented":

@@ -168,7 +168,7 @@ async function joinSecondHost(
     headers: admin.administrator,
   });
   const home = `${await tempFolder()}/home`;
-  const { serial } = await joinDomain(home, {
+  const joined = await joinDomain(home, {
     anmHost: "127.0.0.1",
     anmPort: admin.port,
     token,
@@ -178,7 +178,8 @@ async function joinSecondHost(
     port: await freePort(),
   });
   const generation = await readCurrent(homeLayout(home).nodeCredential);
-  if (generation === null) throw new Error("no credential");
+  if (generation === null || "awaits" in joined) throw new Error("no credential");
+  const { serial } = joined;
   return {
     serial,
     identity: {

@@ -1,0 +1,135 @@
+import { mkdir, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { DomainError, type CredentialId } from "../../kit/index.ts";
+import type { SigningRequestView } from "../../contract/index.ts";
+import { readCertificateFiles } from "../../keys/index.ts";
+import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
+import { table, timeText } from "../render/table.ts";
+import { openProvidedCa } from "../signing/provided-ca.ts";
+import { reportSubmissions } from "../signing/refusal.ts";
+import { signWaiting, submitAll } from "../signing/waiting.ts";
+import { readSecret, type SecretSource } from "../secret-source.ts";
+
+/** `gatehouse signing list`. */
+export function listRequests(context: CommandContext): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { requests } = await admin.call("listSigningRequests");
+    printResult(context, requests, (all) =>
+      table(
+        ["REQUEST", "HOST", "SUBJECT", "TO BE SIGNED BY", "SINCE", "STATE"],
+        all.map((request) => [
+          request.id,
+          request.hostName,
+          request.subject,
+          request.authoritySubject,
+          timeText(request.createdAtMs),
+          request.isSigned ? "brought" : "waits",
+        ]),
+      ),
+    );
+  });
+}
+
+/** What goes out to whoever signs: every request that waits, and what each is. */
+interface Manifest {
+  readonly requests: readonly (Pick<
+    SigningRequestView,
+    "id" | "subject" | "requestPem" | "spki"
+  > & {
+    readonly host: string;
+    readonly signer: string;
+  })[];
+}
+
+/** `gatehouse signing export`: a folder with a manifest and a file for each request that waits. */
+export function exportRequests(context: CommandContext, folder: string): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const { requests } = await admin.call("listSigningRequests");
+    const waiting = requests.filter(({ isSigned }) => !isSigned);
+    if (waiting.length === 0)
+      throw new DomainError("not-found", "no request waits for its certificate: nothing to export");
+    const manifest: Manifest = {
+      requests: waiting.map(({ id, subject, requestPem, spki, hostName, authoritySubject }) => ({
+        id,
+        host: hostName,
+        signer: authoritySubject,
+        subject,
+        spki,
+        requestPem,
+      })),
+    };
+    try {
+      await mkdir(folder, { recursive: true });
+      for (const { id, requestPem } of waiting)
+        await writeFile(join(folder, `${id.replace("/", "-")}.csr`), requestPem);
+      await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
+    } catch (cause) {
+      throw new DomainError("read-only", `${folder} cannot be written: choose another folder`, {
+        cause,
+      });
+    }
+    printResult(
+      context,
+      { folder, requests: waiting.map(({ id }) => id) },
+      () =>
+        `${waiting.length} requests are in ${folder}, with manifest.json. When they are signed: gatehouse signing submit FILES`,
+    );
+  });
+}
+
+/** `gatehouse signing submit`: certificates in any order, in files or folders. */
+export async function submitFiles(
+  { terminal, ...context }: CommandContext,
+  paths: readonly string[],
+): Promise<void> {
+  const certificates = await readCertificateFiles(paths);
+  await asAdmin({ terminal, ...context }, async (admin) =>
+    reportSubmissions(terminal, await submitAll(admin, certificates)),
+  );
+}
+
+/** `gatehouse signing sign`: signs all that waits with a CA of the user's. */
+export async function signRequests(
+  context: CommandContext,
+  caFile: string,
+  passphrase: SecretSource,
+): Promise<void> {
+  const ca = await openProvidedCa(caFile, (await readSecret(passphrase, "passphrase")) ?? "");
+  await asAdmin(context, async (admin) => {
+    const submissions = await signWaiting(admin, ca, () => true);
+    if (submissions.length === 0)
+      return context.terminal.out("No request waits for its certificate.");
+    reportSubmissions(context.terminal, submissions);
+  });
+}
+
+/** `gatehouse signing cancel`: a request in the domain, or what waits on this host. */
+export async function cancelRequest(
+  context: CommandContext,
+  id: CredentialId | undefined,
+): Promise<void> {
+  const { options, terminal } = context;
+  if (id !== undefined)
+    return asAdmin(context, async (admin) => {
+      await admin.call("cancelSigningRequest", { body: { id } });
+      terminal.out(
+        `The request of ${id} is cancelled; if its certificate is still wanted, its host asks anew, with another key.`,
+      );
+    });
+  const offline = await import("../../admin/offline.ts");
+  const local = await import("../../node/local.ts");
+  const { layout } = await local.openLocalHome(options.home);
+  const join = await local.readPendingJoin(layout);
+  if (join === null && !offline.awaitsFirstHost(options.home))
+    throw new DomainError(
+      "not-found",
+      `nothing waits on this host (${options.home}): name a request that \`gatehouse signing list\` shows`,
+    );
+  await offline.cancelFirstHost(options.home);
+  await local.cancelJoin(layout);
+  terminal.out(
+    join === null
+      ? "The first host is cancelled; its key is removed."
+      : `The join is cancelled; its key is removed. The domain still waits for ${join.nodeManagerId}: gatehouse host delete`,
+  );
+}

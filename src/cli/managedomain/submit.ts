@@ -1,0 +1,47 @@
+import { DomainError } from "../../kit/index.ts";
+import { readCertificateFiles } from "../../keys/index.ts";
+import { asAdmin, type CommandContext } from "../command-context.ts";
+import { reportSubmissions } from "../signing/refusal.ts";
+import { submitAll } from "../signing/waiting.ts";
+import { reportJoined } from "./add.ts";
+import type { Given } from "./command-line.ts";
+import { reportFirstHost } from "./initialize.ts";
+import { givenPassphrase } from "./passphrase.ts";
+
+/**
+ * `managedomain --submit_cert`: brings certificates that were signed elsewhere. They complete what
+ * waits on this host, a first host or a join; else they go to the domain, for whatever waits there.
+ */
+export async function submitCertificates(context: CommandContext, given: Given): Promise<void> {
+  const { options, terminal } = context;
+  const files = [...given.texts("cert"), ...given.texts("ca")];
+  const certificates = await readCertificateFiles(files);
+  const offline = await import("../../admin/offline.ts");
+  const keyPassphrase = await givenPassphrase(given, "key_passphrase");
+  if (offline.awaitsFirstHost(options.home)) {
+    requireCertificates(files);
+    const passphrase = await givenPassphrase(given, "domain_passphrase");
+    const of = { certificates, keyPassphrase, passphrase };
+    const outcome = await offline.completeFirstHost(options.home, of);
+    return reportFirstHost(context, outcome, passphrase !== null);
+  }
+  const local = await import("../../node/local.ts");
+  const { layout } = await local.openLocalHome(options.home);
+  if ((await local.readPendingJoin(layout)) !== null) {
+    const joined = await local.completeJoin(options.home, { certificates, keyPassphrase });
+    if (!("awaits" in joined)) return reportJoined(context, joined);
+    reportSubmissions(terminal, joined.awaits.submissions);
+    throw new DomainError(
+      "awaiting-signature",
+      "this host's certificate was not brought yet: give it with --cert, or run this again when it was submitted elsewhere",
+    );
+  }
+  requireCertificates(files);
+  await asAdmin(context, async (admin) =>
+    reportSubmissions(terminal, await submitAll(admin, certificates)),
+  );
+}
+
+function requireCertificates(files: readonly string[]): void {
+  if (files.length === 0) throw new DomainError("usage", "--submit_cert needs --cert");
+}

@@ -1,0 +1,38 @@
+import { DomainError } from "../../kit/index.ts";
+import type { Admin } from "../admin-session.ts";
+
+/** The documented ways of having certificates signed. */
+export type SigningMode = "generated" | "provided" | "external";
+
+/** The option of `managedomain` that chooses each. */
+export const signingOptions = {
+  generated: "sign_with_generated",
+  provided: "sign_with_user_provided",
+  external: "sign_with_external_ca",
+} as const satisfies Record<SigningMode, string>;
+
+/**
+ * True where the domain's management certificates are signed by hand, with a key that no Admin Node
+ * Manager holds. Throws `conflict` where another way of signing was chosen than the domain's.
+ */
+export async function isSignedElsewhere(
+  admin: Admin,
+  chosen: SigningMode | null,
+): Promise<boolean> {
+  const { authorities } = await admin.call("listAuthorities");
+  const current = authorities.find(
+    ({ usage, status }) => usage === "management" && status === "current",
+  );
+  const { signing = "generated", holders = [] } = current ?? {};
+  requireMode(chosen, signing);
+  return signing !== "generated" && holders.length === 0;
+}
+
+function requireMode(chosen: SigningMode | null, domain: SigningMode): void {
+  if (chosen === null || chosen === domain) return;
+  const ca = chosen === "generated" ? "" : " --ca FILE";
+  throw new DomainError(
+    "conflict",
+    `--${signingOptions[chosen]} is not how this domain signs: leave it out, or give --${signingOptions[domain]}; to change the whole domain, without an interruption, run \`gatehouse plan change-signing ${chosen}${ca} --start --follow\``,
+  );
+}
