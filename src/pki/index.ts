@@ -1,3 +1,9 @@
+export {
+  authorityProblems,
+  type AuthorityInput,
+  type AuthorityProblem,
+  type NeededLeaf,
+} from "./authority-problems.ts";
 export { bytesEqual } from "./bytes.ts";
 export { base64Decode, base64Encode } from "./base64.ts";
 export { formatTime } from "./civil-time.ts";
