@@ -13,7 +13,7 @@ import { oid, usageName } from "./oid.ts";
 import { publicKeyText } from "./public-key.ts";
 
 /** What can be wrong with an authority that somebody brings. */
-export type AuthorityProblemCode =
+type AuthorityProblemCode =
   | "not-an-authority"
   | "key-usage"
   | "expired"
