@@ -36,6 +36,7 @@ export {
 } from "./pending-key.ts";
 export { makePkcs12, openPkcs12, type KeyAndChain } from "./pkcs12.ts";
 export { seal, unseal } from "./sealed.ts";
+export { readSealedFile, writeSealedFile, type SealedPart } from "./sealed-file.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { finishReplacement, replaceFiles } from "./replace-files.ts";
 export { signRequest } from "./sign-request.ts";
