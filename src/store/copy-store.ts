@@ -2,7 +2,6 @@ import { DomainError } from "../kit/index.ts";
 import { auditBetween, issuancesBetween, linkHash, linksAfter, readLink } from "./chain.ts";
 import { emptyAll, insertOf, stateQueries, type Table } from "./copy-rows.ts";
 import type { Executor } from "./executor.ts";
-import type { Connection } from "./postgresql/connection.ts";
 import type { LinkRow } from "./schema.ts";
 import { writersOf } from "./tables/logs.ts";
 
@@ -11,18 +10,23 @@ const rowsPerInsert = 500;
 /** So few new rows are left to the end, when writes wait. */
 const rowsLeftMax = 200;
 
+/** Where a copy goes: a connection that runs texts in PostgreSQL's notation. */
+export interface CopyTarget {
+  execute(sql: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+}
+
 /**
  * Copies a store that is being written to. The logs come first, link by link, each verified on its
  * way; what changes comes last, while nobody writes.
  */
 export class StoreCopy {
   readonly #source: Executor;
-  readonly #target: Connection;
+  readonly #target: CopyTarget;
   /** Number of the last link copied, by writer. */
   readonly #copied = new Map<string, number>();
   readonly counts = { records: 0, issuances: 0 };
 
-  constructor(source: Executor, target: Connection) {
+  constructor(source: Executor, target: CopyTarget) {
     this.#source = source;
     this.#target = target;
   }
