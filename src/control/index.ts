@@ -109,6 +109,16 @@ export {
   publishTrust,
   requireHost,
 } from "./publish-trust.ts";
+export {
+  hearHost,
+  markRestored,
+  pendingRestoration,
+  settleRestoration,
+  unheardHosts,
+  waiveUnheard,
+} from "./restoration.ts";
+export type { PresentedInstance } from "./restored-hosts.ts";
+export { recordKeyCopies } from "./key-copies.ts";
 export { restoreAuthority, retireAuthority } from "./restore-authority.ts";
 export { RenewalQueue } from "./renewal-queue.ts";
 export { revoke, type RevokeRequest } from "./revoke.ts";

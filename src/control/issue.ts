@@ -16,7 +16,7 @@ import type { ControlEnvironment, IssuedLeaf, LeafJob } from "./environment.ts";
 import { ownCredential, signingAuthority } from "./issuing-authority.ts";
 import { leafNames } from "./leaf-names.ts";
 import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
-import { hostDocumentOf, publishTrust, requireHost } from "./publish-trust.ts";
+import { hostDocumentOf, isWaitingForHosts, publishTrust, requireHost } from "./publish-trust.ts";
 
 /** A certificate that is durable in the issuance log, and what its holder needs with it. */
 export interface CredentialIssued {
@@ -261,8 +261,9 @@ async function recordKey(
   else await tx.credentials.put({ ...credential, desired, lastSequence: key.sequence, recorded });
   await tx.topology.raiseDocumentVersion(credential.hostId);
   const host = await requireHost(tx, credential.hostId);
-  if (host.nodeManager.isAdmin && credential.process === host.nodeManager.id)
-    await publishTrust(tx, env, {});
+  const isAdmin = host.nodeManager.isAdmin && credential.process === host.nodeManager.id;
+  // After a restore the first publication names it.
+  if (isAdmin && !(await isWaitingForHosts(tx))) await publishTrust(tx, env, {});
 }
 
 /**

@@ -33,6 +33,7 @@ export async function publishTrust(
   env: Signing,
   change: TrustChange,
 ): Promise<TrustDocument> {
+  await refuseWhileWaiting(tx);
   const head = await tx.trust.head();
   const current = head === undefined ? undefined : decodeTrust(head);
   const document: TrustDocument = {
@@ -52,6 +53,22 @@ export async function publishTrust(
     envelope: await env.trustKey.sign("trust", payload),
   });
   return document;
+}
+
+/** Hosts may hold a link of the number that the next one would have. Throws `stale-epoch`. */
+async function refuseWhileWaiting(view: StoreView): Promise<void> {
+  if (!(await isWaitingForHosts(view))) return;
+  throw new DomainError(
+    "stale-epoch",
+    "this domain was restored from a backup and publishes no trust before it has heard of every host: `gatehouse findings` names those it waits for, `gatehouse host waive HOST` passes one over",
+  );
+}
+
+/** True while a restored domain waits for hosts that may hold newer trust. */
+export async function isWaitingForHosts(view: StoreView): Promise<boolean> {
+  // None before the first transaction of a domain.
+  if ((await view.trust.head()) === undefined) return false;
+  return (await view.topology.domain()).restoration?.completedAtMs === null;
 }
 
 /** The document of a stored link. */

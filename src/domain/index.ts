@@ -90,3 +90,10 @@ export {
   type PeerVerdict,
   type Refusal,
 } from "./who-may-talk.ts";
+export { trustSigningKeyName, type KeyCopies, type KeyCopy } from "./key-copies.ts";
+export {
+  presentationProofText,
+  restoredNumberGap,
+  restoredVersionGap,
+  type Restoration,
+} from "./restoration.ts";

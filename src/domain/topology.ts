@@ -1,4 +1,6 @@
 import type { GroupId, HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
+import type { KeyCopies } from "./key-copies.ts";
+import type { Restoration } from "./restoration.ts";
 import type { Role } from "./roles.ts";
 
 export interface Domain {
@@ -8,6 +10,10 @@ export interface Domain {
   readonly createdAtMs: number;
   /** SPKI (hex SHA-256) of the trust-signing key that signs from now on. */
   readonly trustSigningKey: string;
+  /** Absent unless the domain was restored from a backup, and no newer backup was made since. */
+  readonly restoration?: Restoration;
+  /** The keys of which a copy is kept elsewhere; absent: none is known of. */
+  readonly keyCopies?: KeyCopies;
 }
 
 /** Which end opens the connection between Node Manager and Admin Node Manager. */

@@ -63,6 +63,6 @@ test("a sealed file of a later version, and a file that is none, are told apart"
 test("nothing is left when a part of what is to be sealed cannot be read", async () => {
   const folder = await tempFolder();
   const parts = [{ name: "store.db", content: { path: join(folder, "gone") } }];
-  await expect(writeSealedFile(join(folder, "sealed"), "x", parts)).rejects.toThrow();
+  await expect(writeSealedFile(join(folder, "sealed"), "x", parts)).rejects.toThrow(/gone/);
   expect(await readdir(folder)).toEqual([]);
 });

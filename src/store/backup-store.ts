@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import type Database from "better-sqlite3";
 import type { Clock } from "../kit/index.ts";
+import { restoredNumberGap, restoredVersionGap } from "../domain/index.ts";
 import { StoreCopy, type CopyTarget } from "./copy-store.ts";
 import type { Executor } from "./executor.ts";
 import { databaseError } from "./postgresql/errors.ts";
@@ -88,10 +89,6 @@ function embeddedTarget(db: Database.Database): CopyTarget {
   };
 }
 
-/** By so much numbers go on after a restore, so that none that was given out since is given again. */
-const numberGap = 1_000;
-const versionGap = 1_000_000;
-
 /**
  * Makes a copied store one that goes on: nothing that was numbered after the copy was made gets a
  * number again, versions are above all that hosts may have seen, and what was of its moment is gone:
@@ -103,11 +100,11 @@ export function continueStore(folder: string): void {
   try {
     db.transaction(() => {
       db.exec(
-        `update counters set value = value + ${numberGap} where name not in ('revision', 'schema_usable_from')`,
+        `update counters set value = value + ${restoredNumberGap} where name not in ('revision', 'schema_usable_from')`,
       );
-      db.exec(`update counters set value = value + ${versionGap} where name = 'revision'`);
-      db.exec(`update hosts set document_version = document_version + ${versionGap}`);
-      db.exec(`update credentials set last_sequence = last_sequence + ${numberGap}`);
+      db.exec(`update counters set value = value + ${restoredVersionGap} where name = 'revision'`);
+      db.exec(`update hosts set document_version = document_version + ${restoredVersionGap}`);
+      db.exec(`update credentials set last_sequence = last_sequence + ${restoredNumberGap}`);
       db.exec("delete from sessions where expires_at_ms is not null");
       for (const table of [
         "leases",

@@ -7,3 +7,4 @@ export { databaseTimeMs } from "./postgresql/database-time.ts";
 export { SwitchableStore } from "./switchable-store.ts";
 export { lockHome, type HomeLock } from "./sqlite/home-lock.ts";
 export { openSqliteStore, requireStore, type SqliteStoreOptions } from "./sqlite/open.ts";
+export { backUpStore, continueStore, type BackupSource } from "./backup-store.ts";
