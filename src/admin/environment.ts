@@ -1,6 +1,5 @@
 import { randomBytes } from "node:crypto";
 import { rename } from "node:fs/promises";
-import { performance } from "node:perf_hooks";
 import { DomainError, type Rng } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
 import {
@@ -24,9 +23,9 @@ import {
 import { FileAuthorityKeys } from "./authority-keys.ts";
 import { openDatabaseAccess, usesDatabase } from "./database.ts";
 import { keepingKeys } from "./idempotency.ts";
+import { machineClock } from "./machine-clock.ts";
 import { passwordHasher } from "./passwords.ts";
 
-const machineClock = { nowMs: () => Date.now(), monotonicMs: () => performance.now() };
 const rng: Rng = { bytes: (length) => new Uint8Array(randomBytes(length)) };
 
 /** What the use cases work with on a home folder, and how to let go of it. */

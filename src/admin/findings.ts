@@ -20,6 +20,7 @@ import {
 import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { AdminReports } from "./admin-reports.ts";
 import { isHeardOf } from "./heard-of.ts";
+import { keyCopyFindings, restorationFindings } from "./recovery-findings.ts";
 import type { Presence } from "./presence.ts";
 import type { StrayTrust } from "./stray-trust.ts";
 
@@ -58,6 +59,8 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   silentAdminFindings,
   cutOffFinding,
   keyHolderFindings,
+  keyCopyFindings,
+  restorationFindings,
   signerFindings,
   ({ evidence }) =>
     evidence.snapshot.signingRequests

@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { assert, DomainError } from "../kit/index.ts";
+import { assert } from "../kit/index.ts";
 import { trustLinksPerAnswerMax } from "../contract/index.ts";
 import { encodePem } from "../pki/index.ts";
 import {
@@ -16,9 +15,9 @@ import {
   type Admission,
   type AwaitedAdmission,
 } from "../control/index.ts";
-import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
 import { certificateOf, submissionView } from "./handlers-signing.ts";
+import { giveNonce, spendNonce } from "./nonces.ts";
 import { refuseEmbedded, secretsFor } from "./new-admin.ts";
 import { verificationTargets } from "./verification-targets.ts";
 
@@ -34,29 +33,6 @@ type Names =
   | "deleteRelyingParty"
   | "getVerificationTargets"
   | "reportRelyingParty";
-
-const noncesMax = 10_000;
-
-/** Nonces given out and not used yet, oldest first, with the end of their validity (monotonic). */
-const nonces = new Map<string, number>();
-
-function giveNonce(state: AdminState): string {
-  const nonce = randomBytes(32).toString("hex");
-  const [oldest] = nonces.keys();
-  if (nonces.size >= noncesMax && oldest !== undefined) nonces.delete(oldest);
-  nonces.set(nonce, state.env.clock.monotonicMs() + state.env.policy.nonceLifetimeSeconds * 1000);
-  return nonce;
-}
-
-function spendNonce(state: AdminState, nonce: string): void {
-  const untilMs = nonces.get(nonce);
-  nonces.delete(nonce);
-  if (untilMs === undefined || untilMs < state.env.clock.monotonicMs())
-    throw new DomainError(
-      "forbidden",
-      "the nonce is not one that was given out, or it is too old: ask for another",
-    );
-}
 
 export const accessHandlers: Handlers<Names> = {
   async getTrust(state, { query }) {

@@ -13,6 +13,7 @@ import type { Reading } from "./cut-off.ts";
 import { authorityKeyHandlers } from "./handlers-authority-keys.ts";
 import { changeHandlers } from "./handlers-change.ts";
 import { signingHandlers } from "./handlers-signing.ts";
+import { restorationHandlers } from "./handlers-restoration.ts";
 import { storeHandlers } from "./handlers-store.ts";
 import { topologyHandlers } from "./handlers-topology.ts";
 import { topologyCheckHandlers } from "./handlers-topology-check.ts";
@@ -62,4 +63,5 @@ export const handlers: Handlers<RouteName> = {
   ...storeHandlers,
   ...authorityKeyHandlers,
   ...signingHandlers,
+  ...restorationHandlers,
 };

@@ -1,13 +1,16 @@
+import { rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, isDomainError, type RolloutId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
   isOwnProcessRecorded,
+  isWaitingForHosts,
   knownNodeManager,
   publishTrust,
   recordOwnProcess,
   renewShort,
   requireHost,
+  settleRestoration,
   type Leadership,
 } from "../control/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -145,6 +148,7 @@ async function followStore(state: AdminState, signal: AbortSignal): Promise<void
       await state.refreshIdentity();
       await prepareOwnProbes(state);
       await sayOwnState(state);
+      await settle(state);
       await refreshAdmins(state);
       const seen = await state.env.store.waitForRevision(revision, idlePollMs);
       if (seen !== revision) {
@@ -159,6 +163,13 @@ async function followStore(state: AdminState, signal: AbortSignal): Promise<void
   }
 }
 
+/** After a restore the first link is published as soon as nobody is waited for any more. */
+async function settle({ env, layout, log }: AdminState): Promise<void> {
+  if (!(await settleRestoration(env))) return;
+  await rm(layout.restored, { force: true });
+  log.info("every host was heard of after the restore: this domain publishes trust again");
+}
+
 /** Its Node Manager reports for this host too, but only now and then: gates wait for this. */
 async function sayOwnState(state: AdminState): Promise<void> {
   const own = { adminProcess: state.observation(), proofs: state.proofs() };
@@ -168,6 +179,7 @@ async function sayOwnState(state: AdminState): Promise<void> {
 
 /** The trust document names each Admin Node Manager's keys: a key that was forgotten leaves it too. */
 async function refreshAdmins(state: AdminState): Promise<void> {
+  if (await state.env.store.read(isWaitingForHosts)) return;
   const recorded = await state.env.store.read(async (view) =>
     knownNodeManager(view, await requireHost(view, state.hostId)),
   );

@@ -1,6 +1,8 @@
 /** The door for what a command does on a home folder while no Admin Node Manager runs there. */
 export { databaseLoginProblem, forgetDatabaseSettings, saveDatabaseSettings } from "./database.ts";
+export { backUpHome } from "./backup.ts";
 export { changePassphrase } from "./change-passphrase.ts";
+export { restoreHome } from "./restore.ts";
 export {
   awaitsFirstHost,
   cancelFirstHost,

@@ -7,6 +7,7 @@ import {
   apiPrefix,
   callApi,
   fetchTrustLinks,
+  knownCaTls,
   mayDoBetterElsewhere,
   type ApiInput,
   type ServerAddress,
@@ -112,7 +113,7 @@ export class AdminConnection {
 
   async #connected(): Promise<{ caller: ApiCaller; server: ServerAddress }> {
     if (this.#open !== null) return this.#open;
-    const { trust } = this.#domain;
+    const { trust, isRestored = false } = this.#domain;
     let failure: unknown = new DomainError(
       "unreachable",
       "the trust document names no Admin Node Manager: give --anm_host",
@@ -121,7 +122,9 @@ export class AdminConnection {
     for (const server of this.#servers) {
       try {
         trust.accept(await fetchTrustLinks(server, trust.epoch, timeoutMs));
-        const tls = adminServerTls({ trust, caller: "user", nowMs: () => Date.now() });
+        const tls = isRestored
+          ? knownCaTls(trust.anchorsPem("management"))
+          : adminServerTls({ trust, caller: "user", nowMs: () => Date.now() });
         this.#open = { server, caller: new ApiCaller({ ...server, prefix: apiPrefix }, tls) };
         return this.#open;
       } catch (error) {

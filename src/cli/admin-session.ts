@@ -33,9 +33,10 @@ export function propsPath(home: string): string {
 /** Connects to a verified Admin Node Manager; logs in at the first call that needs it. */
 export const openAdmin: OpenAdmin = async (options, terminal) => {
   const props = await readProps(propsPath(options.home));
-  const { trust, servers } = await findDomain(options, props, terminal);
+  const found = await findDomain(options, props, terminal);
+  const { trust, servers } = found;
   let isWarned = false;
-  const connection = new AdminConnection({ trust, servers }, (server, asOf) => {
+  const connection = new AdminConnection(found, (server, asOf) => {
     if (!isWarned)
       terminal.err(
         `warning: the Admin Node Manager at ${server.address}:${server.port} cannot reach its store: it shows what it knew at ${asOf.toISOString()}`,

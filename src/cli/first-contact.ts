@@ -1,4 +1,5 @@
 import { X509Certificate } from "node:crypto";
+import { existsSync } from "node:fs";
 import { DomainError } from "../kit/index.ts";
 import {
   callApi,
@@ -26,6 +27,8 @@ import { readTextFile } from "./text-file.ts";
 export interface VerifiedDomain {
   readonly trust: LoadedTrust;
   readonly servers: readonly ServerAddress[];
+  /** True on a home that was restored: no published trust names the key of its Admin Node Manager yet. */
+  readonly isRestored?: boolean;
 }
 
 /**
@@ -39,7 +42,7 @@ export async function findDomain(
   terminal: Terminal,
 ): Promise<VerifiedDomain> {
   const { openLocalHome } = await import("../node/local.ts");
-  const { joined } = await openLocalHome(options.home);
+  const { joined, layout } = await openLocalHome(options.home);
   const given = givenServer(options, props);
   const isExplicit = options.fingerprint !== undefined || options.truststoreFile !== undefined;
   if (joined !== null && !isExplicit) {
@@ -49,6 +52,8 @@ export async function findDomain(
       address: hostId === settings.hostId ? "127.0.0.1" : address,
       port,
     }));
+    if (existsSync(layout.restored))
+      return { trust, servers: [{ address: "127.0.0.1", port: settings.port }], isRestored: true };
     return { trust, servers: options.anmHost !== undefined && given !== null ? [given] : known };
   }
   const [first] = joined?.trust.document.admins ?? [];

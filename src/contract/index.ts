@@ -4,6 +4,7 @@ import { authorityKeyRoutes } from "./authority-keys.ts";
 import { changeRoutes } from "./change.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
 import { signingRoutes } from "./signing.ts";
+import { restorationRoutes } from "./restoration.ts";
 import { storeRoutes } from "./store.ts";
 import { topologyRoutes } from "./topology.ts";
 import { topologyCheckRoutes } from "./topology-check.ts";
@@ -18,6 +19,7 @@ export const routes = {
   ...storeRoutes,
   ...authorityKeyRoutes,
   ...signingRoutes,
+  ...restorationRoutes,
 } as const;
 
 export type RouteName = keyof typeof routes;

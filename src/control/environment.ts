@@ -55,13 +55,13 @@ export interface IssuedLeaf {
   readonly notAfterMs: number;
 }
 
-/** The trust-signing key: signs trust documents and host documents, nothing else. */
+/** The trust-signing key: signs trust documents, host documents, and what a restored Admin Node Manager asks. */
 export interface TrustKey {
   /** SPKI, DER. */
   readonly spki: Uint8Array;
   /** Hex SHA-256 of `spki`. */
   readonly keyId: string;
-  sign(kind: "trust" | "host", payload: Uint8Array): Promise<Envelope>;
+  sign(kind: "trust" | "host" | "restoration", payload: Uint8Array): Promise<Envelope>;
 }
 
 export interface PasswordHasher {

@@ -104,6 +104,7 @@ export type {
 export {
   currentTrust,
   decodeTrust,
+  isWaitingForHosts,
   knownCallers,
   knownNodeManager,
   publishTrust,

@@ -41,14 +41,14 @@ function isOver({ status }: Authority): boolean {
 }
 
 /** One of which nothing is known but what everybody trusts: its key is not here. */
-function authorityOf(
-  env: Pick<ControlEnvironment, "clock" | "crypto">,
-  { authorityId: id, usage, certificatePem, crossCertificatePem }: Anchor,
-): Authority {
+function authorityOf(env: Pick<ControlEnvironment, "clock" | "crypto">, anchor: Anchor): Authority {
+  const { authorityId: id, usage, certificatePem, crossCertificatePem } = anchor;
   const root = onlyCertificate(certificatePem);
   return {
     id,
     usage,
+    signing: anchor.signing ?? "generated",
+    intermediatesPem: anchor.intermediatesPem ?? "",
     status: "restored",
     subject: formatName(root.subject),
     certificatePem,
@@ -66,10 +66,7 @@ function authorityOf(
 }
 
 /** Of the trusted ones, one whose key may be here comes first, then the newest. */
-async function chooseCurrent(
-  tx: StoreTransaction,
-  usage: (typeof usages)[number],
-): Promise<void> {
+async function chooseCurrent(tx: StoreTransaction, usage: (typeof usages)[number]): Promise<void> {
   const trusted = (await tx.authorities.all()).filter(
     (authority) => authority.usage === usage && !isOver(authority),
   );

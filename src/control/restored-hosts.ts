@@ -83,9 +83,7 @@ export async function takeOver(
   found.push(...(await followInstances(tx, presented)));
   const anchors = (await currentTrust(tx)).anchors;
   for (const shown of presented.certificates) {
-    const process = document.processes.find(({ id }) =>
-      shown.credentialId.startsWith(`${id}/`),
-    );
+    const process = document.processes.find(({ id }) => shown.credentialId.startsWith(`${id}/`));
     if (process !== undefined && (await importCertificate(tx, env, { anchors, process, shown })))
       found.push(`certificate ${shown.certificate.serialHex} of ${shown.credentialId}`);
   }
@@ -124,8 +122,7 @@ async function followInstances(
   const known = new Map((await tx.topology.instances()).map((one) => [one.id, one]));
   for (const instance of known.values()) {
     if (instance.hostId !== hostId || stated.has(instance.id)) continue;
-    for (const usage of usages)
-      await tx.credentials.remove(credentialId(instance.id, usage));
+    for (const usage of usages) await tx.credentials.remove(credentialId(instance.id, usage));
     await tx.topology.removeInstance(instance.id);
     found.push(`deletion of ${instance.id}`);
   }

@@ -26,6 +26,8 @@ export interface HomeLayout {
   readonly databaseSettings: string;
   /** What is remembered of it; while it is there, the database and not the folder is the store. */
   readonly databaseIdentity: string;
+  /** There while a home that was restored from a backup has not published its new identity. */
+  readonly restored: string;
   readonly run: string;
   readonly logs: string;
   /** Newest desired state, for a start without an Admin Node Manager. */
@@ -63,6 +65,7 @@ export function homeLayout(home: string): HomeLayout {
     store: `${home}/store`,
     databaseSettings: `${home}/conf/database.json`,
     databaseIdentity: `${home}/store/database-identity.json`,
+    restored: `${home}/conf/restored.json`,
     run: `${home}/run`,
     logs: `${home}/logs`,
     desiredState: `${home}/conf/desired-state.json`,

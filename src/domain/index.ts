@@ -96,4 +96,5 @@ export {
   restoredNumberGap,
   restoredVersionGap,
   type Restoration,
+  type RestorationQuestion,
 } from "./restoration.ts";

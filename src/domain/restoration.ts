@@ -31,6 +31,18 @@ export const restoredNumberGap = 1_000;
 /** The same for the versions of host documents and the feed revision. */
 export const restoredVersionGap = 1_000_000;
 
+/** What an Admin Node Manager that was restored asks of a host; signed with the trust-signing key. */
+export interface RestorationQuestion {
+  readonly domain: string;
+  /** What the host has sent, so that the question is not an old one. */
+  readonly challenge: string;
+  readonly nonce: string;
+  /** The newest epoch of its store: it wants the links above. */
+  readonly after: number;
+  /** The certificate that it shows, which no published trust names yet. */
+  readonly certificatePem: string;
+}
+
 /**
  * The text that a host signs with its last key to say what trust it has loaded, and an Admin Node
  * Manager that was restored verifies.

@@ -103,7 +103,7 @@ async function encryptPart(
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
-  for (let written = 0; written < bytes.length; )
+  for (let written = 0; written < bytes.length;)
     written += (await handle.write(bytes, written)).bytesWritten;
 }
 
@@ -161,7 +161,10 @@ function checkedHeader(path: string, line: Buffer): Header {
     // Said below.
   }
   if (header.format !== "gatehouse-backup")
-    throw new DomainError("invalid-input", `${path} is not a backup that \`gatehouse backup\` made`);
+    throw new DomainError(
+      "invalid-input",
+      `${path} is not a backup that \`gatehouse backup\` made`,
+    );
   const isKnown =
     header.version === formatVersion && header.kdf === "scrypt" && header.cipher === cipher;
   const isModest =
@@ -211,7 +214,7 @@ async function split(plain: string, folder: string): Promise<void> {
   const { size } = await stat(plain);
   const handle = await open(plain, "r");
   try {
-    for (let at = 0; at < size; ) {
+    for (let at = 0; at < size;) {
       const start = Buffer.alloc(headerBytesMax);
       const { bytesRead } = await handle.read(start, 0, headerBytesMax, at);
       const end = start.subarray(0, bytesRead).indexOf("\n");

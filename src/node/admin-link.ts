@@ -18,6 +18,7 @@ import { AdminChoice } from "./admin-choice.ts";
 import { installIssued, presentAndPrune } from "./credential-folder.ts";
 import type { Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
+import { presentTrust } from "./present-trust.ts";
 
 /** Refusals after which a proof of the last key may let the host back in. */
 const returnableRefusals = new Set(["chain", "expired", "other-key"]);
@@ -189,6 +190,7 @@ export class AdminLink {
       try {
         const links = await fetchTrustLinks(server, trust.epoch, this.#answerMsMax);
         if (await this.#state.acceptTrust(links)) return true;
+        await presentTrust(this.#state, server, this.#answerMsMax);
       } catch (error) {
         this.#state.log.debug({ error: describeError(error) }, "the trust chain could not be read");
       }

@@ -238,7 +238,8 @@ async function install(
   const certificate = checkedCertificate(admission, trust, spki, sealing === null ? "nm" : "anm");
   await installIssued(layout.nodeCredential, key.privateKey, admission.certificatePem, admission);
   await presentGeneration(layout.nodeCredential, admission.sequence);
-  await writeFileAtomic(layout.trust, JSON.stringify(trust.save()), { mode: 0o600 });
+  const saved = { ...trust.save(), recent: trust.recent };
+  await writeFileAtomic(layout.trust, JSON.stringify(saved), { mode: 0o600 });
   if (sealing !== null) await becomeAdmin(layout, request, admission, sealing);
   const settings = settingsOf(request, admission, trust);
   await writeFileAtomic(layout.nodeSettings, `${JSON.stringify(settings, null, 2)}\n`, {

@@ -168,7 +168,11 @@ export class NodeState {
     };
     const next = this.trust.copy();
     if (!accept(next)) return false;
-    await writeFileAtomic(this.layout.trust, JSON.stringify(next.save()), { mode: 0o600 });
+    await writeFileAtomic(
+      this.layout.trust,
+      JSON.stringify({ ...next.save(), recent: next.recent }),
+      { mode: 0o600 },
+    );
     return accept(this.trust);
   }
 

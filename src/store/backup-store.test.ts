@@ -91,10 +91,12 @@ test.each(Object.keys(sources))(
     expect(found.count).toBeGreaterThanOrEqual(1);
     expect(found.count).toBeLessThanOrEqual(seen + 2);
     expect(found.host?.documentVersion).toBeGreaterThan(before.host?.documentVersion ?? Infinity);
-    expect(found.credential?.lastSequence).toBeGreaterThan(before.credential?.lastSequence ?? Infinity);
-    expect(
-      await copy.write(entry, (tx) => tx.topology.nextNumber("host", 1)),
-    ).toBeGreaterThan(1000);
+    expect(found.credential?.lastSequence).toBeGreaterThan(
+      before.credential?.lastSequence ?? Infinity,
+    );
+    expect(await copy.write(entry, (tx) => tx.topology.nextNumber("host", 1))).toBeGreaterThan(
+      1000,
+    );
     await expect(
       copy.write(entry, (tx) => tx.issuances.append(issuance("a1"))),
     ).rejects.toMatchObject({ code: "conflict" });

@@ -31,7 +31,7 @@ export {
   probeServerName,
   type ProbeAnswer,
 } from "./probe.ts";
-export { adminServerTls, knownCaTls, mutualTls } from "./server-checks.ts";
+export { adminServerTls, knownCaTls, mutualTls, pinnedServerTls } from "./server-checks.ts";
 export {
   guardConnections,
   listenerOptions,

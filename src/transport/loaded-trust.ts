@@ -17,7 +17,13 @@ export interface SavedTrust {
   readonly link: Envelope;
   readonly host: Envelope | null;
   readonly closeBefore: number;
+  /** Links before and with `link`, oldest first: a restored Admin Node Manager may lack them. */
+  readonly recent?: readonly Envelope[];
 }
+
+/** How many links are kept, and how long they may be together (characters). */
+const recentMax = 256;
+const recentLengthMax = 2_000_000;
 
 interface Loaded {
   readonly document: TrustDocument;
@@ -37,6 +43,7 @@ export class LoadedTrust {
   #current: Loaded | null = null;
   #host: { document: HostDocument; envelope: Envelope } | null = null;
   #closeBefore = 0;
+  #recent: readonly Envelope[] = [];
 
   /** `pinnedKeyId`: hex SHA-256 of the SPKI of the key that signs the first link it will see. */
   constructor(pinnedKeyId: string) {
@@ -55,6 +62,7 @@ export class LoadedTrust {
         signer: saved.signer,
       };
       trust.#closeBefore = saved.closeBefore;
+      trust.#recent = saved.recent ?? [saved.link];
       if (saved.host !== null) trust.acceptHost(saved.host);
       return trust;
     } catch (cause) {
@@ -72,12 +80,18 @@ export class LoadedTrust {
     copy.#current = this.#current;
     copy.#host = this.#host;
     copy.#closeBefore = this.#closeBefore;
+    copy.#recent = this.#recent;
     return copy;
   }
 
   save(): SavedTrust {
     const { link, signer } = this.#required();
     return { signer, link, host: this.#host?.envelope ?? null, closeBefore: this.#closeBefore };
+  }
+
+  /** The last links that were loaded, oldest first, without a gap. */
+  get recent(): readonly Envelope[] {
+    return this.#recent;
   }
 
   /** Verifies and loads links in order; those already loaded are passed over. True if any was new. */
@@ -103,6 +117,7 @@ export class LoadedTrust {
     checkSuccession(this.#current, document);
     const before = this.#current?.document;
     this.#current = { document, hash: hashOf(link), link, signer };
+    this.#recent = newest([...this.#recent, link]);
     if (before !== undefined && takesAway(before, document)) this.#closeBefore = document.epoch;
     return true;
   }
@@ -179,6 +194,16 @@ export class LoadedTrust {
       );
     return this.#current;
   }
+}
+
+/** As many of the last links as are kept. */
+function newest(links: readonly Envelope[]): readonly Envelope[] {
+  let length = 0;
+  const tooMany = links.findLastIndex(
+    ({ payload }, i) =>
+      (length += payload.length) > recentLengthMax || links.length - i > recentMax,
+  );
+  return links.slice(Math.min(tooMany + 1, links.length - 1));
 }
 
 function openEnvelope<Document>(

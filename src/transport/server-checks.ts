@@ -2,6 +2,7 @@ import type { AgentOptions } from "node:https";
 import type { PeerCertificate as NodePeerCertificate } from "node:tls";
 import { DomainError } from "../kit/index.ts";
 import type { KnownProcess } from "../domain/index.ts";
+import { bytesEqual, parseCertificatesPem } from "../pki/index.ts";
 import { contextOptions, type Identity } from "./identity.ts";
 import type { LoadedTrust } from "./loaded-trust.ts";
 import { describePeer, judgePeer, type Self } from "./peer.ts";
@@ -88,5 +89,23 @@ export function knownCaTls(caPem: readonly string[]): AgentOptions {
         "the server's certificate is not that of an Admin Node Manager",
       );
     },
+  };
+}
+
+/**
+ * TLS options of a caller that was told by a signed document which certificate the server shows: that
+ * very one counts, whoever issued it.
+ */
+export function pinnedServerTls(certificatePem: string): AgentOptions {
+  const [pinned] = parseCertificatesPem(certificatePem);
+  return {
+    ca: certificatePem,
+    allowPartialTrustChain: true,
+    minVersion: "TLSv1.3",
+    rejectUnauthorized: true,
+    checkServerIdentity: (_host: string, certificate: NodePeerCertificate) =>
+      pinned !== undefined && bytesEqual(certificate.raw, pinned.der)
+        ? undefined
+        : new DomainError("untrusted-server", "the server shows another certificate than it said"),
   };
 }

@@ -3,6 +3,7 @@ import type { AuthorityId } from "../../kit/index.ts";
 import { parseDuration, parseWhole } from "../duration.ts";
 import type { Page } from "./lists.ts";
 import type { ContextOf } from "./program.ts";
+import { addBackedUp, addHostWaiver } from "./recovery-commands.ts";
 import type { UnlockWish } from "./unlock.ts";
 
 /** What the domain consists of: sessions, hosts, groups, instances, and lists of all kinds. */
@@ -126,6 +127,7 @@ function addHostCommands(program: Command, contextOf: ContextOf): void {
     .action(async (name: string, _options, command: Command) =>
       (await import("../managedomain/topology.ts")).deleteHost(contextOf(command), name),
     );
+  addHostWaiver(host, contextOf);
 }
 
 function addPartyCommands(program: Command, contextOf: ContextOf): void {
@@ -170,6 +172,7 @@ function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
         (await import("./changes.ts")).changeAuthority(contextOf(command), verb, id),
       );
   addUnlock(authority, contextOf);
+  addBackedUp(authority, contextOf);
   for (const [verb, help] of [
     ["share", "give the keys of the CAs to another Admin Node Manager, sealed for it"],
     ["unshare", "take them from one again; never from the last that has them"],

@@ -11,6 +11,7 @@ import { addChangeCommands } from "./change-commands.ts";
 import { addDomainCommands } from "./domain-commands.ts";
 import { addNodeCommands } from "./node-commands.ts";
 import { addSigningCommands } from "./signing-commands.ts";
+import { addRecoveryCommands } from "./recovery-commands.ts";
 import { addStoreCommands } from "./store-commands.ts";
 
 /** Makes the context of a command from the options that were given to it and to the program. */
@@ -44,6 +45,7 @@ export function gatehouse(open: OpenAdmin = openAdmin): Program {
     addChangeCommands(program, contextOf);
     addSigningCommands(program, contextOf);
     addStoreCommands(program, contextOf);
+    addRecoveryCommands(program, contextOf);
     await program.parseAsync([...args], { from: "user" });
     return status;
   };

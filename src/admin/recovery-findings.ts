@@ -1,0 +1,64 @@
+import { maySign, trustSigningKeyName, type Finding } from "../domain/index.ts";
+import type { Evidence } from "../planning/index.ts";
+import { pendingRestoration } from "../control/index.ts";
+
+interface Situation {
+  readonly evidence: Pick<Evidence, "snapshot">;
+}
+
+/** Keys that would be lost with the Admin Node Managers. */
+export function keyCopyFindings({ evidence }: Situation): Finding[] {
+  const { authorities, topology } = evidence.snapshot;
+  const { keyCopies = {} } = topology.domain;
+  const present = [
+    ...authorities.filter(({ status }) => maySign(status, "probe")).map(({ id }) => id as string),
+    trustSigningKeyName,
+  ];
+  const missing = present.filter((key) => keyCopies[key] === undefined);
+  if (missing.length === 0) return [];
+  return [
+    {
+      code: "keys-not-backed-up",
+      severity: "warning",
+      subject: "domain",
+      text: `there is no known copy of ${missing.join(", ")}: if the hosts that hold them are lost, so is the domain; \`gatehouse backup FILE\` makes one, \`gatehouse authority backed-up\` records one that there is`,
+    },
+  ];
+}
+
+/** What a restored domain waits for, and what it has taken over from hosts. */
+export function restorationFindings({ evidence }: Situation): Finding[] {
+  const { domain, hosts } = evidence.snapshot.topology;
+  const { restoration } = domain;
+  if (restoration === undefined) return [];
+  const from = `a backup of ${new Date(restoration.backupAtMs).toISOString()}`;
+  const pending = pendingRestoration(domain);
+  const waiting = hosts.filter(
+    ({ id, status }) =>
+      pending !== undefined &&
+      status === "active" &&
+      ![pending.hostId, ...pending.heard, ...pending.waived].includes(id),
+  );
+  return [
+    ...waiting.map(({ id, name }): Finding => ({
+      code: "restored-host-unheard",
+      severity: "error",
+      subject: id,
+      text: `this domain was restored from ${from}, and host ${name} (${id}) may hold newer trust: no trust is published before it was heard of; start its Node Manager, or \`gatehouse host waive ${id}\``,
+    })),
+    {
+      code: "restored",
+      severity: "warning",
+      subject: "domain",
+      text: `this domain was restored from ${from}${imported(restoration.imported)}: look through it, then make a new backup, which ends this finding`,
+    },
+  ];
+}
+
+const shownMax = 20;
+
+function imported(what: readonly string[]): string {
+  if (what.length === 0) return "";
+  const more = what.length > shownMax ? `, and ${what.length - shownMax} more` : "";
+  return `, and has taken over what it did not know: ${what.slice(0, shownMax).join(", ")}${more}`;
+}

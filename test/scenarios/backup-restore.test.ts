@@ -1,0 +1,126 @@
+import { execFile } from "node:child_process";
+import { existsSync } from "node:fs";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { homeLayout, type TrustDocument } from "../../src/domain/index.ts";
+import type { SavedTrust } from "../../src/transport/index.ts";
+import { LiveDomain, password } from "../support/live-domain.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const gatehouse = join(import.meta.dirname, "..", "..", "bin", "gatehouse");
+const deadlineMs = 60_000;
+
+async function trustOf(domain: LiveDomain, host: string): Promise<TrustDocument> {
+  const { trust } = homeLayout(domain.home(host));
+  const { link } = JSON.parse(await readFile(trust, "utf8")) as SavedTrust;
+  return JSON.parse(Buffer.from(link.payload, "base64").toString("utf8")) as TrustDocument;
+}
+
+test("a domain whose first host is destroyed comes back from a backup, forgets no revocation, lowers no epoch and locks nobody out", async () => {
+  const domain = await LiveDomain.start(3);
+  const folder = await tempFolder();
+  const file = (name: string): string => join(folder, name);
+  await writeFile(file("passphrase"), "of the backup\n");
+  await writeFile(file("wrong"), "of another\n");
+  await writeFile(file("password"), `${password}\n`);
+  const user = ["--home", domain.home("host-1"), "--username", "admin"];
+  const run = async (...args: string[]): Promise<string> =>
+    (await promisify(execFile)(gatehouse, [...user, "--password-file", file("password"), ...args]))
+      .stdout;
+  const secret = ["--passphrase-file", file("passphrase")];
+  const kept = await domain.addInstance("host-2");
+  const revoked = await domain.addInstance("host-3");
+
+  expect(await run("findings")).toContain("keys-not-backed-up");
+  expect(await run("backup", file("backup"), ...secret)).toMatch(/It was opened and checked/);
+  expect(await run("findings")).not.toContain("keys-not-backed-up");
+  expect((await readFile(file("backup"), "latin1")).includes("PRIVATE KEY")).toBe(false);
+  await expect(run("backup", file("backup"), ...secret)).rejects.toMatchObject({ code: 4 });
+
+  // All that the backup does not know.
+  await domain.call("revoke", { body: { process: revoked.id, reason: "stolen" } as never });
+  await domain.follow(await domain.roll({ kind: "replace-leaves", credentials: null }));
+  await domain.join("host-4");
+  const later = await domain.addInstance("host-2", "later");
+  const before = await trustOf(domain, "host-2");
+  const ends = new Map(
+    (await domain.call("listCredentials")).credentials.map(({ id, notAfterMs }) => [
+      id,
+      notAfterMs,
+    ]),
+  );
+  expect(before.denied.length).toBeGreaterThan(0);
+
+  await domain.cutPower("host-1");
+  await rm(domain.home("host-1"), { recursive: true });
+  await domain.stopNode("host-3");
+  await expect(
+    run("restore", file("backup"), "--passphrase-file", file("wrong")),
+  ).rejects.toMatchObject({ code: 11 });
+  expect(existsSync(domain.home("host-1"))).toBe(false);
+  expect(await run("restore", file("backup"), ...secret)).toMatch(
+    /publishes nothing before it has heard of host-2\.test, host-3\.test:/,
+  );
+  await expect(run("restore", file("backup"), ...secret)).rejects.toMatchObject({ code: 22 });
+
+  await domain.startNode("host-1");
+  const waitsFor = async (): Promise<string> =>
+    (await run("findings").catch(() => "restored-host-unheard: not there yet"))
+      .split("\n")
+      .filter((line) => line.includes("restored-host-unheard"))
+      .join();
+  await waitUntil(async () => /^(?!.*host-2).*host-3/.test(await waitsFor()), {
+    deadlineMs,
+    what: "host-2 is heard of, and host-3 is waited for",
+  });
+  // Host 3 may hold another link of the number that would come next.
+  expect((await trustOf(domain, "host-2")).epoch).toBe(before.epoch);
+  await expect(run("revoke", kept.id, "--reason", "too early")).rejects.toMatchObject({ code: 46 });
+
+  await domain.startNode("host-3");
+  // Its administrator's own trust follows once the new identity is published.
+  await domain.call("getTrust", { query: { after: before.epoch } } as never);
+  await waitUntil(() => domain.logIn(), { deadlineMs, what: "the administrator logs in" });
+  await waitUntil(
+    async () => {
+      const { hosts } = await domain.call("getTopology");
+      return hosts.length === 4 && hosts.every(({ connected }) => connected);
+    },
+    { deadlineMs, what: "every host is back" },
+  );
+  for (const host of ["host-1", "host-2", "host-3", "host-4"])
+    await waitUntil(async () => (await trustOf(domain, host)).epoch > before.epoch, {
+      deadlineMs,
+      what: `${host} has loaded newer trust`,
+    });
+  const after = await trustOf(domain, "host-4");
+  expect(after.denied).toEqual(expect.arrayContaining([...before.denied]));
+
+  // Nobody got anything anew but the host that was restored.
+  expect([...ends.keys()].join()).toContain(later.id);
+  await domain.waitForCredentials(() => true, ends.size);
+  const { credentials } = await domain.call("listCredentials");
+  for (const { id, hostId, notAfterMs } of credentials)
+    if (hostId !== "host-1") expect([id, notAfterMs]).toEqual([id, ends.get(id)]);
+  const { issuances } = await domain.call("listIssuances", { query: { limit: 1000 } } as never);
+  const logged = issuances.map(({ authorityId, serial }) => `${authorityId} ${serial}`);
+  expect(new Set(logged).size).toBe(logged.length);
+  const { findings } = await domain.call("listFindings");
+  const restored = findings.find(({ code }) => code === "restored");
+  expect(restored?.text).toMatch(/taken over what it did not know: .*host-4/);
+  expect(findings.filter(({ code }) => code === "store-behind")).toEqual([]);
+  expect(await domain.call("verifyAudit")).toMatchObject({ ok: true });
+
+  const created = await domain.addInstance("host-2", "after");
+  expect(Number(created.id.split("-")[1])).toBeGreaterThan(1000);
+  const again = await domain.follow(
+    await domain.roll({ kind: "replace-leaves", credentials: null }),
+  );
+  expect(again.rollout.status).toBe("completed");
+  expect(await run("backup", file("another"), ...secret)).toContain("4 hosts");
+  expect(await run("findings")).not.toMatch(/\brestored\b/);
+  expect((await readdir(homeLayout(domain.home("host-1")).store)).join()).not.toContain("backup");
+}, 300_000);
