@@ -1,6 +1,7 @@
 import { DomainError, type CredentialId } from "../kit/index.ts";
 import type { Authority, SigningRequest } from "../domain/index.ts";
 import {
+  bytesEqual,
   certificateFingerprint,
   certificateText,
   differencesFromRequest,
@@ -14,7 +15,7 @@ import {
   type CertificateDifference,
 } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import type { StoreTransaction, StoreView } from "./ports.ts";
+import type { StoreView } from "./ports.ts";
 
 /** What became of one certificate that was brought. */
 export interface Submission {
@@ -68,6 +69,7 @@ async function submitOne(
     };
   const { request, authority } = found;
   const differences = [
+    ...(await usedSerial(env, request, certificate)),
     ...differencesFromRequest(parseRequestPem(request.requestPem), certificate, env.crypto),
     ...issuanceDifferences(
       {
@@ -113,7 +115,6 @@ async function take(
     if (request?.spki !== spki)
       throw new DomainError("conflict", `another certificate of ${id} is waited for by now`);
     if (request.signedSerial === serial) return;
-    await refuseUsedSerial(tx, request, serial);
     await tx.issuances.append({
       authorityId: request.authorityId,
       serial,
@@ -132,20 +133,23 @@ async function take(
   });
 }
 
-/** A CA that was given up and taken again is the same CA. */
-async function refuseUsedSerial(
-  tx: StoreTransaction,
+/**
+ * A serial that the CA gave to another certificate before. A CA that was given up and taken again is
+ * the same CA.
+ */
+function usedSerial(
+  env: ControlEnvironment,
   { authorityId }: SigningRequest,
-  serial: string,
-): Promise<void> {
-  const all = await tx.authorities.all();
-  const own = all.find(({ id }) => id === authorityId);
-  const same = all.filter(({ fingerprint }) => fingerprint === own?.fingerprint);
-  const found = await Promise.all(same.map(({ id }) => tx.issuances.find(id, serial)));
-  const used = found.find((issuance) => issuance !== undefined);
-  if (used === undefined) return;
-  throw new DomainError(
-    "certificate-rejected",
-    `the serial ${serial} is that of another certificate of the same CA, for ${used.credentialId ?? used.subject}: have it signed again`,
-  );
+  { serialHex, der }: Certificate,
+): Promise<CertificateDifference[]> {
+  return env.store.read(async (view) => {
+    const all = await view.authorities.all();
+    const own = all.find(({ id }) => id === authorityId);
+    const same = all.filter(({ fingerprint }) => fingerprint === own?.fingerprint);
+    const found = await Promise.all(same.map(({ id }) => view.issuances.find(id, serialHex)));
+    const used = found.find((issuance) => issuance !== undefined && !bytesEqual(issuance.der, der));
+    if (used === undefined) return [];
+    const got = `${serialHex}, which is that of ${used.credentialId ?? used.subject}`;
+    return [{ field: "serial number", wanted: "one that the CA did not use before", got }];
+  });
 }

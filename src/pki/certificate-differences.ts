@@ -15,6 +15,7 @@ import type { CertificateRequest } from "./request.ts";
 /** One thing that a certificate should say and what it says instead, as text for people. */
 export interface CertificateDifference {
   readonly field:
+    | "serial number"
     | "public key"
     | "subject"
     | "order of the subject"
