@@ -59,7 +59,8 @@ export async function changePassphrase(
   }
 }
 
-async function lockStopped({ home, store }: HomeLayout): Promise<HomeLock> {
+/** The lock of a home whose Admin Node Manager does not run. Throws `home-locked`. */
+export async function lockStopped({ home, store }: HomeLayout): Promise<HomeLock> {
   try {
     return await lockHome(store);
   } catch (cause) {

@@ -20,7 +20,7 @@ import {
 import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { AdminReports } from "./admin-reports.ts";
 import { isHeardOf } from "./heard-of.ts";
-import { keyCopyFindings, restorationFindings } from "./recovery-findings.ts";
+import { keyCopyFindings, lostKeyFindings, restorationFindings } from "./recovery-findings.ts";
 import type { Presence } from "./presence.ts";
 import type { StrayTrust } from "./stray-trust.ts";
 
@@ -60,6 +60,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
   cutOffFinding,
   keyHolderFindings,
   keyCopyFindings,
+  lostKeyFindings,
   restorationFindings,
   signerFindings,
   ({ evidence }) =>

@@ -17,6 +17,7 @@ import {
 } from "../control/index.ts";
 import type { Handlers } from "./handlers.ts";
 import { certificateOf, submissionView } from "./handlers-signing.ts";
+import { refuseLostKeys } from "./lost-keys.ts";
 import { giveNonce, spendNonce } from "./nonces.ts";
 import { refuseEmbedded, secretsFor } from "./new-admin.ts";
 import { verificationTargets } from "./verification-targets.ts";
@@ -61,6 +62,7 @@ export const accessHandlers: Handlers<Names> = {
     return { token: text, expiresAtMs };
   },
   async joinHost(state, { body, actor }) {
+    await refuseLostKeys(state, ["management"]);
     const { admin, certificates = [], ...request } = body;
     const wish = { ...request, certificates: certificates.map(certificateOf) };
     if (admin === undefined) {

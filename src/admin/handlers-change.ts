@@ -18,6 +18,7 @@ import type { AdminState } from "./admin-state.ts";
 import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { Handlers } from "./handlers.ts";
 import { isHeardOf, shownMoment } from "./heard-of.ts";
+import { refuseKeysAtHand } from "./lost-keys.ts";
 
 type Names =
   | "createPlan"
@@ -36,7 +37,11 @@ type Names =
 const rolloutsShownMax = 100;
 
 export const changeHandlers: Handlers<Names> = {
-  createPlan: ({ env }, { body, actor }) => createPlan(env, body, actor),
+  async createPlan(state, { body, actor }) {
+    if (body.kind === "rotate-ca" && body.isKeyLost === true)
+      await refuseKeysAtHand(state, body.usages);
+    return createPlan(state.env, body, actor);
+  },
   getPlan: ({ env }, { params }) => env.store.read((view) => requirePlan(view, params.id)),
   startRollout: async (state, { body, actor }) =>
     viewOf(state, await startRollout(state.env, body.planId, actor)),

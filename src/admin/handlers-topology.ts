@@ -16,6 +16,7 @@ import { maySign } from "../domain/index.ts";
 import { arrangeEvidence, horizonOf } from "../planning/index.ts";
 import { shownSnapshot } from "./cut-off.ts";
 import { currentFindings } from "./findings.ts";
+import { refuseLostKeys } from "./lost-keys.ts";
 import type { Handlers } from "./handlers.ts";
 import { topologyView } from "./topology-view.ts";
 
@@ -54,7 +55,9 @@ export const topologyHandlers: Handlers<Names> = {
     await approveHost(env, params.id, actor);
     return null;
   },
-  async createInstance({ env }, { body, actor }) {
+  async createInstance(state, { body, actor }) {
+    const { env } = state;
+    await refuseLostKeys(state, ["management", "traffic"]);
     const { instance, group } = await createInstance(env, { ...body, actor } as Parameters<
       typeof createInstance
     >[1]);

@@ -2,6 +2,7 @@
 export { databaseLoginProblem, forgetDatabaseSettings, saveDatabaseSettings } from "./database.ts";
 export { backUpHome } from "./backup.ts";
 export { changePassphrase } from "./change-passphrase.ts";
+export { recoverHome } from "./recover.ts";
 export { restoreHome } from "./restore.ts";
 export {
   awaitsFirstHost,

@@ -87,18 +87,19 @@ async function bring(
     );
 }
 
-/** Writes the trust of the store, and this host's document, as what the host has loaded. */
+/** Writes the trust of the store, and this host's document, as what the host has loaded; returns the epoch. */
 export async function writeOwnTrust(
   env: ControlEnvironment,
   layout: HomeLayout,
   hostDocument: Envelope,
-): Promise<void> {
+): Promise<number> {
   const links = await env.store.read((view) => view.trust.after(0, 1_000_000));
   const trust = new LoadedTrust(links[0]?.envelope.keyId ?? env.trustKey.keyId);
   trust.accept(links.map((link) => link.envelope));
   trust.acceptHost(hostDocument);
   const saved = { ...trust.save(), recent: trust.recent };
   await writeFileAtomic(layout.trust, JSON.stringify(saved), { mode: 0o600 });
+  return trust.epoch;
 }
 
 /** Writes the settings of a host with an Admin Node Manager, which mark its home as done. */

@@ -32,7 +32,7 @@ export async function ownReport({
       code: keyMissing,
       severity: "error",
       subject: id,
-      text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; put the file back from a backup, or rotate the ${usage} CA`,
+      text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; put the file back from a backup, have another holder share it, or rotate the ${usage} CA`,
     });
   }
   return { signs, findings };

@@ -1,9 +1,13 @@
-import { maySign, trustSigningKeyName, type Finding } from "../domain/index.ts";
+import { isSignedElsewhere, maySign, trustSigningKeyName, type Finding } from "../domain/index.ts";
 import type { Evidence } from "../planning/index.ts";
 import { pendingRestoration } from "../control/index.ts";
 
+import type { AdminReports } from "./admin-reports.ts";
+import { lostKeyRemedy, lostKeys } from "./lost-keys.ts";
+
 interface Situation {
   readonly evidence: Pick<Evidence, "snapshot">;
+  readonly reports: AdminReports;
 }
 
 /** Keys that would be lost with the Admin Node Managers. */
@@ -11,7 +15,9 @@ export function keyCopyFindings({ evidence }: Situation): Finding[] {
   const { authorities, topology } = evidence.snapshot;
   const { keyCopies = {} } = topology.domain;
   const present = [
-    ...authorities.filter(({ status }) => maySign(status, "probe")).map(({ id }) => id as string),
+    ...authorities
+      .filter((authority) => maySign(authority.status, "probe") && !isSignedElsewhere(authority))
+      .map(({ id }) => id as string),
     trustSigningKeyName,
   ];
   const missing = present.filter((key) => keyCopies[key] === undefined);
@@ -24,6 +30,17 @@ export function keyCopyFindings({ evidence }: Situation): Finding[] {
       text: `there is no known copy of ${missing.join(", ")}: if the hosts that hold them are lost, so is the domain; \`gatehouse backup FILE\` makes one, \`gatehouse authority backed-up\` records one that there is`,
     },
   ];
+}
+
+/** Keys of current CAs that nobody has any more. */
+export function lostKeyFindings({ evidence, reports }: Situation): Finding[] {
+  const { authorities, topology } = evidence.snapshot;
+  return lostKeys(authorities, topology.hosts, reports).map(({ id }) => ({
+    code: "authority-key-lost",
+    severity: "error",
+    subject: id,
+    text: `no Admin Node Manager has the key of ${id} any more: no host can join and no instance be made; ${lostKeyRemedy}`,
+  }));
 }
 
 /** What a restored domain waits for, and what it has taken over from hosts. */

@@ -52,6 +52,9 @@ export const changeRoutes = {
         kind: Type.Literal("rotate-ca"),
         usages: Type.Array(usage, { minItems: 1, maxItems: 2, uniqueItems: true }),
         observeSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }),
+        isKeyLost: Type.Optional(
+          Type.Boolean({ description: "without the old key: no cross-certificate" }),
+        ),
         subject: nullable(
           Type.String({
             maxLength: 64,

@@ -11,6 +11,7 @@ import {
   type Credential,
   type DesiredCredential,
   type Denial,
+  type Host,
 } from "../domain/index.ts";
 import {
   arrangeEvidence,
@@ -111,35 +112,27 @@ async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthorit
   }));
   const earlier = known.map((authority) => onlyCertificate(authority.certificatePem));
   const made: NewAuthority[] = [];
-  for (const { usage, from, to, subject, given } of step.edit.successions) {
+  for (const { usage, from, to, subject, given, isKeyLost = false } of step.edit.successions) {
     if (given !== undefined) {
       made.push(givenAuthority(env, to, given));
       continue;
     }
-    const signer = signerBefore(known, from);
+    const before = known.find((authority) => authority.id === from);
+    assert(before !== undefined, "a succession names an authority of the store");
+    const predecessor = isKeyLost || isSignedElsewhere(before) ? null : before;
     // Before a key is made here that nobody would ever use.
-    await env.authorityKeys.requireUsable(signer.id);
+    if (predecessor !== null) await env.authorityKeys.requireUsable(predecessor.id);
     const authority = await makeAuthority(env, {
       id: to,
       usage,
       subject,
-      predecessor: signer.id === from ? signer : null,
+      predecessor,
       earlier: [...earlier, ...made.map((m) => m.root)],
-      holders: holdersOf(signer, hosts),
+      holders: predecessor === null ? activeAdmins(hosts) : holdersOf(predecessor, hosts),
     });
     made.push(authority);
   }
   return made;
-}
-
-/** Whose key certifies the new one; where that is elsewhere, whose holders make and hold the new one. */
-function signerBefore(known: readonly Authority[], from: string): Authority {
-  const predecessor = known.find((authority) => authority.id === from);
-  assert(predecessor !== undefined, "a succession names an authority of the store");
-  if (!isSignedElsewhere(predecessor)) return predecessor;
-  const traffic = known.find(({ usage, status }) => usage === "traffic" && status === "current");
-  assert(traffic !== undefined, "a domain has a current traffic authority, made by itself");
-  return traffic;
 }
 
 async function applyStep(
@@ -228,18 +221,21 @@ async function applyEdit(
   }
 }
 
+/** Who gets the key of a CA that none before it certifies: nobody had that one's, or it was lost. */
+function activeAdmins(hosts: readonly Host[]): Host[] {
+  return hosts.filter(({ status, nodeManager }) => nodeManager.isAdmin && status === "active");
+}
+
 /** A key that was shared or unshared since the new one was sealed: that would go to the wrong ones. */
 async function requireSameHolders(
   tx: StoreTransaction,
   rollout: RolloutId,
-  { predecessor, holders, signing }: Authority,
+  { predecessor: id, holders, signing }: Authority,
 ): Promise<void> {
   if (signing !== "generated") return;
-  const signer =
-    predecessor === null
-      ? await tx.authorities.current("traffic")
-      : signerBefore(await tx.authorities.all(), predecessor);
-  const wanted = holdersOf(signer, await tx.topology.hosts());
+  const hosts = await tx.topology.hosts();
+  const predecessor = id === null ? undefined : await tx.authorities.get(id);
+  const wanted = predecessor === undefined ? activeAdmins(hosts) : holdersOf(predecessor, hosts);
   if (wanted.map((host) => host.id).join() !== holders.join()) throw changedMeanwhile(rollout);
 }
 

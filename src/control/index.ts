@@ -110,6 +110,7 @@ export {
   publishTrust,
   requireHost,
 } from "./publish-trust.ts";
+export { recoverDomain } from "./recover.ts";
 export {
   hearHost,
   markRestored,

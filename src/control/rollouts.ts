@@ -32,6 +32,8 @@ export type PlanWish =
       readonly kind: "rotate-ca";
       readonly usages: readonly AuthorityUsage[];
       readonly observeSeconds: number;
+      /** The present key is lost: the new CA comes without its signature. */
+      readonly isKeyLost?: boolean;
       readonly subject: string | null;
       /** Another way of signing the management certificates than so far; absent: as so far. */
       readonly signing?: AuthoritySigning;
@@ -56,6 +58,7 @@ export async function createPlan(
         : planRotateCa(snapshot, {
             ...request,
             observeSeconds: wish.observeSeconds,
+            isKeyLost: wish.isKeyLost === true,
             successors: await successors(tx, wish),
           });
     await tx.rollouts.putPlan(plan);

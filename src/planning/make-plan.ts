@@ -72,6 +72,8 @@ export interface RotationRequest extends PlanRequest {
     readonly given?: GivenAuthority;
   }[];
   readonly observeSeconds: number;
+  /** The keys of the present authorities are lost. */
+  readonly isKeyLost?: boolean;
 }
 
 /**
@@ -80,8 +82,11 @@ export interface RotationRequest extends PlanRequest {
  * edge by edge, before anybody presents it; everybody presents it before the old one is retired.
  */
 export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest): Plan {
-  const { successors, observeSeconds, ...plan } = request;
-  const successions = successors.map((successor) => successionOf(snapshot, successor));
+  const { successors, observeSeconds, isKeyLost = false, ...plan } = request;
+  const successions = successors.map((successor) => ({
+    ...successionOf(snapshot, successor),
+    ...(isKeyLost ? { isKeyLost } : {}),
+  }));
   const usages = successions.map((succession) => succession.usage);
   const concerned = snapshot.credentials.filter((credential) => usages.includes(credential.usage));
   const unprovable = usages.map((usage) => unmanagedCallers(usage));
@@ -119,11 +124,22 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
 
 function titleOf(successions: readonly Succession[]): string {
   const [given] = successions.flatMap((succession) => succession.given ?? []);
-  if (given === undefined)
-    return `Rotate the ${successions.map(({ usage }) => usage).join(" and ")} CA`;
+  if (given === undefined) {
+    const usages = successions.map(({ usage }) => usage).join(" and ");
+    return successions.some(({ isKeyLost }) => isKeyLost)
+      ? `Replace the ${usages} CA, whose key is lost`
+      : `Rotate the ${usages} CA`;
+  }
   return given.signing === "external"
     ? "Have the management certificates signed by an external CA"
     : "Have the management certificates signed by a CA that you provide";
+}
+
+function preparationOf(successions: readonly Succession[]): string {
+  if (successions.every(({ given }) => given !== undefined)) return "Take over the new CA";
+  return successions.some(({ isKeyLost }) => isKeyLost)
+    ? "Make the new CA, which every Admin Node Manager gets the key of"
+    : "Make the new CA and its cross-certificate";
 }
 
 /** Without its key there are no probes: it says so before anything is touched. */
@@ -177,8 +193,7 @@ function rotationSteps(of: {
     {
       id: "prepare",
       phase: "prepare",
-      title:
-        proven.length > 0 ? "Make the new CA and its cross-certificate" : "Take over the new CA",
+      title: preparationOf(successions),
       edit: { do: "create-authorities", successions },
       gate: [],
     },

@@ -43,6 +43,8 @@ export interface Succession {
   readonly to: AuthorityId;
   /** Subject of the new root, RFC 4514 text; differs from every earlier root of the domain. */
   readonly subject: string;
+  /** The key of `from` is lost: it certifies nothing, and `to` is proven by its own probes alone. */
+  readonly isKeyLost?: true;
   /** The new CA, where it is not made here; absent: its key and root are made. */
   readonly given?: GivenAuthority;
 }

@@ -13,6 +13,12 @@ interface Passphrases {
 }
 
 export type BackupWish = Passphrases;
+/** The passphrase is that of the keys. */
+export interface RecoverWish {
+  readonly passphraseFile?: string;
+  readonly passphraseExec?: readonly string[];
+  readonly newCa?: boolean;
+}
 export interface RestoreWish extends Passphrases {
   readonly host?: string;
   readonly waive?: readonly string[];
@@ -70,6 +76,27 @@ export async function restoreBackup(
   );
 }
 
+/** `gatehouse recover`: on the files of this home, offline. */
+export async function recover(context: CommandContext, wish: RecoverWish): Promise<void> {
+  const { home } = context.options;
+  const { recoverHome } = await import("../../admin/offline.ts");
+  const done = await recoverHome(home, {
+    passphrase: await passphraseOf(wish),
+    isNewAuthorityWanted: wish.newCa === true,
+  });
+  printResult(context, done, ({ hostId, replaced, epoch }) =>
+    [
+      `${hostId} has a new certificate, trust epoch ${epoch}${replaced.length === 0 ? "" : `, and new CAs in place of ${replaced.join(", ")}`}. Start it: gatehouse node start --home ${home}`,
+      "The other hosts come back by themselves, on proof of their last keys, as soon as they reach it.",
+      ...(replaced.length === 0
+        ? []
+        : [
+            "Give the new CAs to callers that do not report; `gatehouse backup` makes a copy of their keys.",
+          ]),
+    ].join("\n"),
+  );
+}
+
 /** `gatehouse authority backed-up`. */
 export function recordCopies(
   context: CommandContext,
@@ -91,7 +118,10 @@ export function waiveHost(context: CommandContext, name: string, reason: string)
   });
 }
 
-function passphraseOf({ passphraseFile: file, passphraseExec: exec }: Passphrases) {
+function passphraseOf({
+  passphraseFile: file,
+  passphraseExec: exec,
+}: Pick<Passphrases, "passphraseFile" | "passphraseExec">) {
   return readSecret({ file, exec }, "passphrase");
 }
 

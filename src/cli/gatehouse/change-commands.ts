@@ -75,6 +75,7 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
       },
     );
   addChangeSigning(planCommand, contextOf);
+  addRecoverCa(planCommand, contextOf);
   plan
     .command("show")
     .description("a plan that was computed before")
@@ -85,6 +86,26 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
 }
 
 type PlanCommand = (name: string, help: string) => Command;
+
+function addRecoverCa(planCommand: PlanCommand, contextOf: ContextOf): void {
+  planCommand(
+    "recover-ca",
+    "a new CA in place of one whose key is lost, under live traffic: trusted and proven first, without the old one's signature",
+  )
+    .option("--usage <usage>", "management, traffic or all", "management")
+    .option(
+      "--observe <seconds>",
+      "how long the new CA is watched before the old one is retired",
+      observeSecondsDefault,
+    )
+    .action(async (options: PlanOptions & { usage: string; observe: string }, command: Command) => {
+      const { rotationBody } = await import("./rollout.ts");
+      return (await import("./plan.ts")).makePlan(contextOf(command), {
+        body: { ...rotationBody(options), isKeyLost: true },
+        ...wishOf(options),
+      });
+    });
+}
 
 function addChangeSigning(planCommand: PlanCommand, contextOf: ContextOf): void {
   planCommand(

@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import type { BackupWish, RestoreWish } from "./backup.ts";
+import type { BackupWish, RecoverWish, RestoreWish } from "./backup.ts";
 import type { ContextOf } from "./program.ts";
 
 /** What a domain comes back with after a disaster. */
@@ -28,6 +28,22 @@ export function addRecoveryCommands(program: Command, contextOf: ContextOf): voi
     .option("--waive <host...>", "hosts that are gone: they are not waited for")
     .action(async (file: string, options: RestoreWish, command: Command) =>
       (await commands()).restoreBackup(contextOf(command), file, options),
+    );
+  addRecover(program, contextOf);
+}
+
+/** `gatehouse recover`. */
+function addRecover(program: Command, contextOf: ContextOf): void {
+  program
+    .command("recover")
+    .description(
+      "bring a domain back in which every certificate has expired: on a host of an Admin Node Manager that holds the keys of the CAs and is stopped",
+    )
+    .option("--passphrase-file <file>", "file whose first line is the passphrase of the keys")
+    .option("--passphrase-exec <program...>", "program and arguments that print it")
+    .option("--new-ca", "make a new management CA though the present one lasts: its key is lost")
+    .action(async (options: RecoverWish, command: Command) =>
+      (await import("./backup.ts")).recover(contextOf(command), options),
     );
 }
 

@@ -1,0 +1,143 @@
+import { execFile } from "node:child_process";
+import { rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { connect } from "node:tls";
+import { promisify } from "node:util";
+import { expect, test } from "vitest";
+import { homeLayout } from "../../src/domain/index.ts";
+import type { AuthorityId, HostId } from "../../src/kit/index.ts";
+import { FakeClock } from "../support/fake-clock.ts";
+import { LiveDomain, password } from "../support/live-domain.ts";
+import { LiveLoad } from "../support/live-load.ts";
+import { tempFolder } from "../support/temp-folder.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const gatehouse = join(import.meta.dirname, "..", "..", "bin", "gatehouse");
+const deadlineMs = 60_000;
+const dayMs = 86_400_000;
+
+test("a domain whose CA key is lost refuses what is new with the reason, and gets a new CA without the old key and without a failed request", async () => {
+  const domain = await LiveDomain.start(2);
+  const instance = await domain.addInstance("host-2");
+  const load = await LiveLoad.start(domain, [instance.port]);
+  const layout = homeLayout(domain.home("host-1"));
+  const plan = (isKeyLost: boolean) => ({
+    kind: "rotate-ca" as const,
+    usages: ["management" as const, "traffic" as const],
+    observeSeconds: 0,
+    subject: null,
+    ...(isKeyLost ? { isKeyLost } : {}),
+  });
+  await expect(domain.call("createPlan", { body: plan(true) })).rejects.toMatchObject({
+    code: "conflict",
+  });
+  const { token } = await domain.call("createJoinToken", {
+    body: { hostName: "host-3.test", isAdmin: false, lifetimeSeconds: 600 },
+  });
+  for (const id of ["management-1", "traffic-1"] as AuthorityId[])
+    await rm(layout.authorityKey(id));
+
+  const refused = {
+    code: "authority-unavailable",
+    message: expect.stringMatching(/key of .* is lost: .*recover-ca/) as unknown,
+  };
+  await expect(
+    domain.call("createInstance", {
+      body: { name: "another", group: "service", hostId: "host-2" as HostId },
+    }),
+  ).rejects.toMatchObject(refused);
+  await expect(
+    domain.call("joinHost", {
+      body: {
+        token,
+        hostName: "host-3.test",
+        address: "127.0.0.1",
+        nodeManagerName: "n",
+        port: 9,
+        requestPem: "-",
+      },
+    }),
+  ).rejects.toMatchObject(refused);
+  const { findings } = await domain.call("listFindings");
+  expect(findings.map(({ code, subject }) => `${code} ${subject}`)).toEqual(
+    expect.arrayContaining(["authority-key-lost management-1", "authority-key-lost traffic-1"]),
+  );
+
+  const done = await domain.follow(await domain.roll(plan(true)));
+  expect(done.rollout.status).toBe("completed");
+  const { authorities } = await domain.call("listAuthorities");
+  expect(authorities.map(({ id, status }) => `${id} ${status}`).toSorted()).toEqual([
+    "management-1 retired",
+    "management-2 current",
+    "traffic-1 retired",
+    "traffic-3 current",
+  ]);
+  await domain.addInstance("host-2", "later");
+  await load.stop();
+  expect(load.at(instance.port).failures).toEqual([]);
+  expect(load.at(instance.port).requests).toBeGreaterThan(50);
+}, 200_000);
+
+test("a domain in which every certificate has expired, those of its CAs too, comes back after one command on the host of its keys", async () => {
+  const clock = await FakeClock.start();
+  const environment = {
+    ...clock.environment,
+    GATEHOUSE_POLICY: JSON.stringify({ authorityLifetimeSeconds: 35 * 86_400 }),
+  };
+  const domain = await LiveDomain.start(3, {}, () => ({
+    address: "127.0.0.1",
+    exec: [],
+    environment,
+  }));
+  const away = await domain.addInstance("host-2");
+  const own = await domain.addInstance("host-1", "own");
+  const folder = await tempFolder();
+  await writeFile(join(folder, "password"), `${password}\n`);
+  const args = ["--home", domain.home("host-1"), "--username", "admin"];
+  const run = async (...command: string[]): Promise<string> =>
+    (
+      await promisify(execFile)(
+        gatehouse,
+        [...args, "--password-file", join(folder, "password"), ...command],
+        { env: { ...process.env, ...environment } },
+      )
+    ).stdout;
+  const before = await domain.call("listAuthorities");
+
+  await domain.cutPower("host-3");
+  await clock.moveTo("+40d");
+  await expect(run("recover")).rejects.toMatchObject({
+    code: 20,
+    stderr: expect.stringContaining("gatehouse node stop") as unknown,
+  });
+  await run("node", "stop");
+  expect(await run("recover")).toMatch(/new CAs in place of management-1, traffic-1/);
+  await domain.startNode("host-1");
+  await domain.startNode("host-3");
+
+  const hosts = async (): Promise<string> => run("host", "list").catch(() => "");
+  await waitUntil(async () => ((await hosts()).match(/\byes\b/g) ?? []).length === 3, {
+    deadlineMs,
+    what: "every host is back",
+  });
+  for (const { port } of [away, own])
+    await waitUntil(async () => (await endOf(port)) > Date.now() + 60 * dayMs, {
+      deadlineMs,
+      what: `the gateway at ${port} shows a new certificate`,
+    });
+  expect(before.authorities).toHaveLength(2);
+  expect(await run("authorities")).toMatch(/management-2 .*current/);
+  expect(await run("audit", "verify")).toMatch(/verif/);
+  await clock.moveTo("+0");
+}, 200_000);
+
+/** When the certificate that is shown at a port ends, ms since 1970. */
+function endOf(port: number): Promise<number> {
+  return new Promise((resolve) => {
+    const socket = connect({ port, host: "127.0.0.1", rejectUnauthorized: false }, () => {
+      resolve(Date.parse(socket.getPeerCertificate().valid_to));
+      socket.destroy();
+    });
+    socket.once("error", () => resolve(0));
+  });
+}
