@@ -83,7 +83,12 @@ async function followCurrent(tx: StoreTransaction): Promise<void> {
   const over = new Set((await tx.authorities.all()).filter(isOver).map(({ id }) => id));
   for (const credential of await tx.credentials.all()) {
     if (!over.has(credential.desired.authorityId)) continue;
-    const current = await tx.authorities.current(credential.usage);
-    await tx.credentials.put({ ...credential, desired: wantNewer(credential, current.id) });
+    const { id } = await tx.authorities.current(credential.usage);
+    const own = credential.recorded.findLast(({ authorityId }) => authorityId === id);
+    const desired =
+      own === undefined
+        ? wantNewer(credential, id)
+        : { authorityId: id, minSequence: own.sequence, maxSequence: null };
+    await tx.credentials.put({ ...credential, desired });
   }
 }

@@ -23,6 +23,9 @@ import { presentTrust } from "./present-trust.ts";
 /** Refusals after which a proof of the last key may let the host back in. */
 const returnableRefusals = new Set(["chain", "expired", "other-key"]);
 
+/** An Admin Node Manager that is not the one it was, or that has lost its store for good. */
+const explainedByTrust = ["untrusted-server", "unreachable", "store-unavailable"] as const;
+
 interface OpenLink {
   readonly caller: ApiCaller;
   readonly admin: KnownProcess;
@@ -175,8 +178,7 @@ export class AdminLink {
       await this.#return();
       return true;
     }
-    if (isDomainError(failure, "untrusted-server") || isDomainError(failure, "unreachable"))
-      return this.#refreshTrust();
+    if (explainedByTrust.some((code) => isDomainError(failure, code))) return this.#refreshTrust();
     return false;
   }
 
