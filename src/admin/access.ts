@@ -129,7 +129,7 @@ async function knownCaller(state: AccessState, peer: PeerCertificate): Promise<K
         "quarantined",
         `host ${host.name} waits for an administrator's approval`,
       );
-    return host === undefined ? [] : [await knownNodeManager(view, host)];
+    return host === undefined ? [] : knownNodeManager(view, host);
   });
 }
 

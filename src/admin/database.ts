@@ -53,6 +53,25 @@ export async function saveDatabaseSettings(
   });
 }
 
+/**
+ * Writes how this home logs in to the database, for its Node Manager to find it when it becomes an
+ * Admin Node Manager; a login that is there already stays where none is given. Returns what takes it
+ * back. Throws as `passwordOf`.
+ */
+export async function saveDatabaseLogin(
+  home: string,
+  login: Omit<DatabaseSettings, "url">,
+): Promise<() => Promise<void>> {
+  const { databaseSettings } = homeLayout(home);
+  const before = await readStateFile<object>(databaseSettings);
+  if (before !== null && Object.keys(login).length === 0) return async () => {};
+  await passwordOf(login);
+  const write = (settings: object): Promise<void> =>
+    writeFileAtomic(databaseSettings, `${JSON.stringify(settings, null, 2)}\n`, { mode: 0o600 });
+  await write(login);
+  return () => (before === null ? rm(databaseSettings, { force: true }) : write(before));
+}
+
 /** Removes the settings of a database that has not become the store. */
 export async function forgetDatabaseSettings(home: string): Promise<void> {
   const layout = homeLayout(home);
@@ -104,7 +123,7 @@ export async function usesDatabase(layout: HomeLayout): Promise<boolean> {
 async function passwordOf({
   passwordFile,
   passwordExec,
-}: DatabaseSettings): Promise<string | undefined> {
+}: Omit<DatabaseSettings, "url">): Promise<string | undefined> {
   if (passwordFile !== undefined) return passwordFromFile(passwordFile);
   if (passwordExec === undefined) return undefined;
   const [program = "", ...args] = passwordExec;

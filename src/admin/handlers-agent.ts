@@ -7,19 +7,24 @@ import {
   issueCredential,
   issueProbe,
   recordObservation,
+  recordSealingKey,
   renewalDeadline,
   requestSignature,
+  requireHost,
 } from "../control/index.ts";
 import type { Caller } from "./access.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
+import { refuseEmbedded, secretsFor } from "./new-admin.ts";
 
 type Names =
   | "getDesiredState"
   | "reportObservedState"
   | "issueCredential"
   | "requestSignature"
-  | "issueProbe";
+  | "issueProbe"
+  | "takeAdminSecrets"
+  | "reportRemovedKeys";
 
 function agentOf(caller: Caller): Extract<Caller, { kind: "agent" }> {
   assert(caller.kind === "agent", "the route admits Node Managers only");
@@ -81,6 +86,25 @@ export const agentHandlers: Handlers<Names> = {
   async requestSignature({ env }, { body, caller, actor }) {
     await requestSignature(env, { hostId: agentOf(caller).hostId, ...body, actor });
     return { revision: await env.store.revision() };
+  },
+  async takeAdminSecrets(state, { body, caller, actor }) {
+    refuseEmbedded(state);
+    const { hostId } = agentOf(caller);
+    const host = await state.env.store.read((view) => requireHost(view, hostId));
+    if (!host.nodeManager.isAdmin)
+      throw new DomainError("forbidden", `host ${host.name} is not to be an Admin Node Manager`);
+    const { sealingKey } = body;
+    await recordSealingKey(state.env, hostId, sealingKey);
+    return secretsFor(state, host, { sealingKey, actor });
+  },
+  async reportRemovedKeys({ env }, { body, caller, actor }) {
+    const { hostId } = agentOf(caller);
+    const detail = { files: body.files.join(" ") };
+    await env.store.write(
+      { actor, action: "host.keys-removed", subject: hostId, detail },
+      async () => {},
+    );
+    return null;
   },
   async issueProbe(state, { body, caller }) {
     const { hostId } = agentOf(caller);

@@ -11,6 +11,7 @@ import { accessHandlers } from "./handlers-access.ts";
 import { agentHandlers } from "./handlers-agent.ts";
 import type { Reading } from "./cut-off.ts";
 import { authorityKeyHandlers } from "./handlers-authority-keys.ts";
+import { hostHandlers } from "./handlers-hosts.ts";
 import { changeHandlers } from "./handlers-change.ts";
 import { signingHandlers } from "./handlers-signing.ts";
 import { restorationHandlers } from "./handlers-restoration.ts";
@@ -58,6 +59,7 @@ export const handlers: Handlers<RouteName> = {
   ...accessHandlers,
   ...agentHandlers,
   ...topologyHandlers,
+  ...hostHandlers,
   ...topologyCheckHandlers,
   ...changeHandlers,
   ...storeHandlers,

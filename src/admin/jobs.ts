@@ -180,12 +180,13 @@ async function sayOwnState(state: AdminState): Promise<void> {
 /** The trust document names each Admin Node Manager's keys: a key that was forgotten leaves it too. */
 async function refreshAdmins(state: AdminState): Promise<void> {
   if (await state.env.store.read(isWaitingForHosts)) return;
-  const recorded = await state.env.store.read(async (view) =>
+  const known = await state.env.store.read(async (view) =>
     knownNodeManager(view, await requireHost(view, state.hostId)),
   );
+  const recorded = known.find(({ role }) => role === "anm")?.keys ?? [];
   const named =
     state.trust.document.admins.find((admin) => admin.id === state.nodeManagerId)?.keys ?? [];
-  if (named.length <= recorded.keys.length) return;
+  if (named.length <= recorded.length) return;
   const entry = {
     actor: "system:leader",
     action: "trust.refresh",

@@ -1,5 +1,10 @@
 /** The door for what a command does on a home folder while no Admin Node Manager runs there. */
-export { databaseLoginProblem, forgetDatabaseSettings, saveDatabaseSettings } from "./database.ts";
+export {
+  databaseLoginProblem,
+  forgetDatabaseSettings,
+  saveDatabaseLogin,
+  saveDatabaseSettings,
+} from "./database.ts";
 export { backUpHome } from "./backup.ts";
 export { changePassphrase } from "./change-passphrase.ts";
 export { recoverHome } from "./recover.ts";

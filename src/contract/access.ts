@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { elsewhereSigned } from "./agent.ts";
 import type { RouteDefinition } from "./route.ts";
 import {
+  adminSecrets,
   authorityId,
   dial,
   envelope,
@@ -15,6 +16,7 @@ import {
   port,
   processId,
   relyingPartyId,
+  sealingKey,
   secret,
   strict,
   timeMs,
@@ -35,13 +37,6 @@ const admission = {
   hostDocument: envelope,
   trust: list(envelope),
 };
-
-/** What an Admin Node Manager needs besides: the store, and the trust-signing key, sealed to its own key. */
-const adminSecrets = strict({
-  databaseUrl: Type.String({ maxLength: 4096, description: "without a password" }),
-  databaseIdentity: strict({ systemIdentifier: Type.String(), timeline: Type.Integer() }),
-  sealedTrustKey: Type.String({ maxLength: 8192, description: "JWE in compact form" }),
-});
 
 /** Links of the trust chain in one answer; whoever gets as many asks for the rest. */
 export const trustLinksPerAnswerMax = 1000;
@@ -116,10 +111,7 @@ export const accessRoutes = {
       ),
       admin: Type.Optional(
         strict({
-          sealingKey: Type.String({
-            maxLength: 1024,
-            description: "SPKI (base64) of the key that the trust-signing key is sealed to",
-          }),
+          sealingKey,
         }),
       ),
     }),

@@ -1,6 +1,7 @@
 import { Type, type Static } from "typebox";
 import type { RouteDefinition } from "./route.ts";
 import {
+  adminSecrets,
   authorityId,
   credentialId,
   dial,
@@ -10,10 +11,12 @@ import {
   hexDigest,
   list,
   name,
+  nothing,
   nullable,
   pem,
   port,
   processId,
+  sealingKey,
   serial,
   strict,
   timeMs,
@@ -78,6 +81,14 @@ const desiredState = strict({
   ),
   /** Absent from an Admin Node Manager that does not know it: as it is. */
   dial: Type.Optional(dial),
+  /** What the Node Manager is to be; absent from an Admin Node Manager that does not know it: as it is. */
+  role: Type.Optional(
+    strict({
+      isAdmin: Type.Boolean(),
+      /** Keys that stay on a host that is no Admin Node Manager any more: nobody else has them. */
+      keepKeysOf: list(authorityId),
+    }),
+  ),
   /** Authorities of which the agent proves every edge of its host with probe certificates. */
   prove: list(authorityId),
 });
@@ -90,6 +101,13 @@ const observedReport = Type.Object({
   sequence: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Of the desired state that the host follows; absent: it has none yet. */
   revision: Type.Optional(Type.Integer({ minimum: 0 })),
+  admin: Type.Optional(
+    strict({
+      isAdmin: Type.Boolean(),
+      hasDatabaseLogin: Type.Boolean(),
+      problem: nullable(Type.String({ maxLength: 1000 })),
+    }),
+  ),
   processes: list(
     strict({
       id: processId,
@@ -190,6 +208,26 @@ export const agentRoutes = {
     response: strict({
       revision: Type.Integer({ description: "from which on the desired state knows of it" }),
     }),
+  },
+  takeAdminSecrets: {
+    method: "POST",
+    path: "/agent/admin-secrets",
+    access: "agent",
+    status: 200,
+    summary:
+      "What a host needs that becomes an Admin Node Manager: where the store is, and the trust-signing key, sealed for the given key (SPKI, base64)",
+    body: strict({ sealingKey }),
+    response: adminSecrets,
+  },
+  reportRemovedKeys: {
+    method: "POST",
+    path: "/agent/removed-keys",
+    access: "agent",
+    status: 204,
+    summary:
+      "Records that a host that is no Admin Node Manager any more has deleted its copies of keys",
+    body: strict({ files: Type.Array(name, { maxItems: 1000 }) }),
+    response: nothing,
   },
   issueProbe: {
     method: "POST",

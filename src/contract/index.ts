@@ -2,6 +2,7 @@ import { accessRoutes, trustLinksPerAnswerMax } from "./access.ts";
 import { agentRoutes } from "./agent.ts";
 import { authorityKeyRoutes } from "./authority-keys.ts";
 import { changeRoutes } from "./change.ts";
+import { hostRoutes } from "./hosts.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
 import { signingRoutes } from "./signing.ts";
 import { restorationRoutes } from "./restoration.ts";
@@ -14,6 +15,7 @@ export const routes = {
   ...accessRoutes,
   ...agentRoutes,
   ...topologyRoutes,
+  ...hostRoutes,
   ...topologyCheckRoutes,
   ...changeRoutes,
   ...storeRoutes,

@@ -107,6 +107,18 @@ const route = strict({
   healthPath: nullable(path),
 });
 
+export const sealingKey = Type.String({
+  maxLength: 1024,
+  description: "SPKI (base64) of the key that the trust-signing key is sealed to",
+});
+
+/** What an Admin Node Manager needs besides a certificate: the store, and the trust-signing key, sealed to its own key. */
+export const adminSecrets = strict({
+  databaseUrl: Type.String({ maxLength: 4096, description: "without a password" }),
+  databaseIdentity: strict({ systemIdentifier: Type.String(), timeline: Type.Integer() }),
+  sealedTrustKey: Type.String({ maxLength: 8192, description: "JWE in compact form" }),
+});
+
 export const gatewayConfiguration = strict({
   routes: Type.Array(route, { maxItems: 1000 }),
   dnsNames: Type.Array(name, { maxItems: 64 }),

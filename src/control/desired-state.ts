@@ -68,6 +68,12 @@ export async function desiredStateOf(
       ),
     })),
     dial: host.dial,
+    role: {
+      isAdmin: host.nodeManager.isAdmin,
+      keepKeysOf: authorities
+        .filter(({ holders }) => holders.includes(host.id))
+        .map(({ id }) => id),
+    },
     prove: introduced.map((authority) => authority.id),
   };
 }

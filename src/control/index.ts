@@ -20,6 +20,7 @@ export type {
   TrustKey,
 } from "./environment.ts";
 export { setHostDial } from "./host-dial.ts";
+export { setHostRole } from "./host-role.ts";
 export {
   firstHost,
   initializeDomain,

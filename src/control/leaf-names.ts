@@ -11,6 +11,7 @@ import {
 } from "../domain/index.ts";
 import type { LeafText } from "../pki/index.ts";
 import type { StoreView } from "./ports.ts";
+import { roleOf } from "./publish-trust.ts";
 
 /** What the certificate of a credential is to say: by the topology, never by the request for it. */
 export async function leafNames(
@@ -33,7 +34,7 @@ export async function leafNames(
 
 /** Names of a Node Manager: its identity, and the addresses at which clients call an Admin Node Manager. */
 export function nodeManagerNames(host: Host, trustDomain: string): LeafText {
-  const role = host.nodeManager.isAdmin ? "anm" : "nm";
+  const role = roleOf(host);
   return {
     profile: role,
     subject: `CN=${host.nodeManager.id},OU=group-1,DC=${host.id}`,

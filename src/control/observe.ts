@@ -94,6 +94,7 @@ async function completeReport(
     bootId: report.bootId,
     ...(report.sequence === undefined ? {} : { sequence: report.sequence }),
     ...(report.revision === undefined ? {} : { revision: report.revision }),
+    ...(report.admin === undefined ? {} : { admin: report.admin }),
     receivedAtMs: nowMs,
     receivedBy: own.seenBy,
     credentials,

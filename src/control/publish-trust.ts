@@ -9,6 +9,7 @@ import type {
   HostDocument,
   KnownProcess,
   RecordedKey,
+  Role,
   TrustDocument,
 } from "../domain/index.ts";
 import { credentialId } from "../domain/index.ts";
@@ -118,30 +119,46 @@ function mergeDenials(denied: readonly Denial[], added: readonly Denial[]): Deni
   ];
 }
 
+/** The Admin Node Managers; one that becomes one only now, from its first certificate as such on. */
 async function knownAdmins(view: StoreView): Promise<KnownProcess[]> {
   const hosts = (await view.topology.hosts()).filter(
     (host) => host.nodeManager.isAdmin && host.status === "active",
   );
-  return Promise.all(hosts.map((host) => knownNodeManager(view, host)));
+  const known = await Promise.all(hosts.map((host) => knownNodeManager(view, host)));
+  return known.flatMap((as) =>
+    as.filter(({ role, keys }) => role === "anm" && (keys.length > 0 || as.length === 1)),
+  );
 }
 
-/** A Node Manager with the keys recorded for it, as its peers may meet it. */
-export async function knownNodeManager(view: StoreView, host: Host): Promise<KnownProcess> {
+/**
+ * A Node Manager with the keys recorded for it, as its peers may meet it: as what it is, and while
+ * that changes also as what it was, with the keys of that time.
+ */
+export async function knownNodeManager(view: StoreView, host: Host): Promise<KnownProcess[]> {
   const id = credentialId(host.nodeManager.id, "management");
   return nodeManagerWith(host, await view.credentials.get(id));
 }
 
-function nodeManagerWith(host: Host, credential: Credential | undefined): KnownProcess {
-  const { id, name, port, isAdmin } = host.nodeManager;
-  return {
+function nodeManagerWith(host: Host, credential: Credential | undefined): KnownProcess[] {
+  const { id, name, port } = host.nodeManager;
+  const role = roleOf(host);
+  const recorded = credential?.recorded ?? [];
+  const as = (its: Role): KnownProcess => ({
     id,
     name,
     port,
     hostId: host.id,
     address: host.address,
-    role: isAdmin ? "anm" : "nm",
-    keys: keysOf(credential),
-  };
+    role: its,
+    keys: recorded.filter((key) => (key.role ?? role) === its).map((key) => key.spki),
+  });
+  const before = recorded.find((key) => key.role !== undefined && key.role !== role)?.role;
+  return before === undefined ? [as(role)] : [as(before), as(role)];
+}
+
+/** What the Node Manager of a host is in the topology. */
+export function roleOf({ nodeManager }: Pick<Host, "nodeManager">): Role {
+  return nodeManager.isAdmin ? "anm" : "nm";
 }
 
 function keysOf(credential: Credential | undefined): string[] {
@@ -194,7 +211,7 @@ async function signHostDocument(view: StoreView, env: Signing, host: Host): Prom
     domain: (await view.topology.domain()).id,
     hostId: host.id,
     version: host.documentVersion,
-    processes: [nodeManagerWith(host, own), ...processes],
+    processes: [...nodeManagerWith(host, own), ...processes],
   };
   return env.trustKey.sign("host", utf8Encode(JSON.stringify(document)));
 }
@@ -202,7 +219,7 @@ async function signHostDocument(view: StoreView, env: Signing, host: Host): Prom
 /** Every active process of the domain that shows a client certificate to an Admin Node Manager. */
 export async function knownCallers(view: StoreView): Promise<KnownProcess[]> {
   const hosts = await view.topology.hosts();
-  return Promise.all(hosts.map((host) => knownNodeManager(view, host)));
+  return (await Promise.all(hosts.map((host) => knownNodeManager(view, host)))).flat();
 }
 
 /** The host with this id, or `not-found`. */

@@ -22,6 +22,7 @@ import {
   type Waiver,
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { refuseChangingRole } from "./host-role.ts";
 import { managementSubject, onlyCertificate, trafficSubject } from "./make-authority.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -143,6 +144,7 @@ export async function startRollout(
         finishedAtMs: null,
       };
       await refuseSecond(tx, rollout);
+      await refuseChangingRole(tx);
       await tx.rollouts.put(rollout);
       return rollout;
     },

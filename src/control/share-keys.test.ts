@@ -202,7 +202,7 @@ describe("a host that is removed", () => {
     await demote(domain, host1);
     await expect(remove(domain.env, host1)).rejects.toMatchObject({
       code: "forbidden",
-      message: expect.stringContaining("share it with another first"),
+      message: expect.stringContaining("give it to another first"),
     });
     expect((await domain.env.store.read((view) => view.topology.host(host1)))?.status).toBe(
       "active",

@@ -132,7 +132,7 @@ async function refuseLastHolder(
   if (last !== undefined)
     throw new DomainError(
       "forbidden",
-      `host ${host.name} is the only one that holds the key of ${last.id}: share it with another first, \`gatehouse authority share HOST\``,
+      `host ${host.name} is the only one that holds the key of ${last.id}: give it to another first, with \`gatehouse authority share HOST\` or \`gatehouse authority move HOST\``,
     );
 }
 

@@ -1,5 +1,6 @@
 import type { AuthorityId, CredentialId, HostId, ProcessId } from "../kit/index.ts";
 import type { AuthorityUsage } from "./authority.ts";
+import type { Role } from "./roles.ts";
 
 /**
  * One credential that should exist, with the keys that its peers accept for it. Sequence numbers
@@ -36,6 +37,8 @@ export interface RecordedKey {
   readonly notAfterMs: number;
   /** True once the certificate was seen on the wire. */
   readonly confirmed: boolean;
+  /** What the certificate says its process is, where that changed since; absent: what it is now. */
+  readonly role?: Role;
 }
 
 /** Wants a generation newer than any that exists, from the same authority unless another is given. */

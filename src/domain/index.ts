@@ -43,6 +43,7 @@ export {
   nameLengthMax,
 } from "./names.ts";
 export type {
+  AdminObservation,
   CredentialObservation,
   EdgeProof,
   HostObservation,

@@ -14,9 +14,21 @@ export interface HostObservation {
   readonly receivedAtMs: number;
   /** Which Admin Node Manager took the report; an earlier version did not say. */
   readonly receivedBy?: ProcessId;
+  /** Absent: its Node Manager is of a version that cannot change what it is. */
+  readonly admin?: AdminObservation;
   readonly processes: readonly ProcessObservation[];
   readonly credentials: readonly CredentialObservation[];
   readonly proofs: readonly EdgeProof[];
+}
+
+/** How a host stands to being an Admin Node Manager. */
+export interface AdminObservation {
+  /** It is one now, whatever it is to be. */
+  readonly isAdmin: boolean;
+  /** It can become one: its home says how to log in to the database. */
+  readonly hasDatabaseLogin: boolean;
+  /** Why it is not yet what it is to be, or its Admin Node Manager does not run. */
+  readonly problem: string | null;
 }
 
 export type ProcessState = "running" | "starting" | "stopped" | "failed";

@@ -256,4 +256,19 @@ describe("checkPeer accepts", () => {
       ok: true,
     });
   });
+
+  test("knows a process whose role changes by the role that is shown, with the keys of that role", () => {
+    const before = { ...process("nm", there), keys: ["the key"] };
+    const after = { ...process("anm", there), keys: ["the next key"] };
+    const known = [before, after];
+    const judged = (role: Role, keyFingerprint: string): string => {
+      const shown = certificateOf(process(role, there), { keyFingerprint });
+      const verdict = checkPeer(shown, expectation(known));
+      return verdict.ok ? verdict.process.role : verdict.refusal;
+    };
+    expect(judged("nm", "the key")).toBe("nm");
+    expect(judged("anm", "the next key")).toBe("anm");
+    expect(judged("anm", "the key")).toBe("other-key");
+    expect(judged("nm", "the next key")).toBe("other-key");
+  });
 });

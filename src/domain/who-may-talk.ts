@@ -209,7 +209,9 @@ function checkIdentity(peer: PeerCertificate, expect: PeerExpectation): PeerVerd
   }
   const matches = (k: KnownProcess): boolean =>
     (k.role === "gateway" ? k.id : k.hostId) === identity.subject;
-  const process = expect.known.find(matches);
+  // A process whose role changes is known by both, each with its own keys.
+  const process =
+    expect.known.find((k) => matches(k) && k.role === identity.role) ?? expect.known.find(matches);
   if (process === undefined)
     return refuse(
       "unknown-process",

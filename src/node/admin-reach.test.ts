@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { mkdir, readFile } from "node:fs/promises";
+import { mkdir, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:https";
 import { connect, createServer as listen, type AddressInfo, type Socket } from "node:net";
 import { dirname } from "node:path";
@@ -11,7 +11,6 @@ import { freePort } from "../../test/support/free-port.ts";
 import { nodeFixture } from "../../test/support/node-fixture.ts";
 import { knownProcess } from "../../test/support/test-domain.ts";
 import { AdminReach } from "./admin-reach.ts";
-import type { NodeState } from "./node-state.ts";
 
 const adminId = "nodemanager-9" as ProcessId;
 
@@ -31,11 +30,10 @@ async function site(dial: Dial, isListening: boolean) {
   domain.publish({ admins: [knownProcess(adminId, "anm", "host-9", [admin], told)] });
   await state.acceptTrust([domain.trust.save().link]);
   state.desired = { dial: dial === "nm" ? "anm" : "nm" } as DesiredState;
-  const settings = { ...state.settings, dial };
-  const reach = new AdminReach(
-    Object.create(state, { settings: { value: settings } }) as NodeState,
-    { tryAgainMs: 0 },
-  );
+  await state.changeSettings({ dial });
+  await rm(state.layout.nodeSettings);
+  const { settings } = state;
+  const reach = new AdminReach(state, { tryAgainMs: 0 });
   onTestFinished(() => {
     reach.pool.close();
     server.close();

@@ -1,6 +1,5 @@
 import { describeError } from "../kit/index.ts";
 import type { Dial, KnownProcess } from "../domain/index.ts";
-import { writeFileAtomic } from "../keys/index.ts";
 import {
   adminServerTls,
   ApiCaller,
@@ -57,16 +56,12 @@ export class AdminReach {
     const wanted = this.#state.desired?.dial ?? this.#dial;
     if (wanted === this.#dial || performance.now() < this.#nextTryAtMs) return;
     this.#nextTryAtMs = Infinity;
-    const { layout, settings, log } = this.#state;
+    const { log } = this.#state;
     try {
       await Promise.any(
         this.#state.trust.document.admins.map((admin) => this.#tryOut(wanted, admin)),
       );
-      await writeFileAtomic(
-        layout.nodeSettings,
-        `${JSON.stringify({ ...settings, dial: wanted }, null, 2)}\n`,
-        { mode: 0o600 },
-      );
+      await this.#state.changeSettings({ dial: wanted });
       this.#dial = wanted;
       log.info({ dial: wanted }, "changed who dials");
     } catch (error) {

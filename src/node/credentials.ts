@@ -136,7 +136,7 @@ async function requestCertificate(
   { presentedSerial, pending }: { presentedSerial: string | undefined; pending?: PendingKey },
 ): Promise<void> {
   const { privateKey } = pending ?? (await generateKeyPair("ecdsa-p256"));
-  if (wanted.id === state.credentialId) state.awaitsPresentation = state.settings.isAdmin;
+  if (wanted.id === state.credentialId) state.awaitsPresentation = state.isToBeAdmin;
   const issued = await link.call("issueCredential", {
     body: {
       credentialId: wanted.id,
@@ -147,7 +147,7 @@ async function requestCertificate(
   // On disk before anybody is told of it: a key that is recorded must never be lost.
   await installIssued(folderOf(state, wanted), privateKey, issued.certificatePem, issued);
   await state.acceptTrust([], issued.hostDocument);
-  if (wanted.id !== state.credentialId || !state.settings.isAdmin)
+  if (wanted.id !== state.credentialId || !state.isToBeAdmin)
     raisePresentable(state, wanted.id, issued.sequence);
 }
 

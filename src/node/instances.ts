@@ -156,7 +156,7 @@ export class Instances {
     const { enabled: _enabled, ...rest } = instance;
     const settings: InstanceSettings = { ...rest, hostId };
     const { host, ...chain } = trust.save();
-    const nodeManager = trust.host?.processes.find((process) => process.id === processId);
+    const nodeManager = trust.host?.processes.filter((process) => process.id === processId);
     const written = JSON.stringify([settings, chain, nodeManager]);
     if (written === known.written) return;
     if (known.written === "") await this.#makeFolders(known.layout);

@@ -21,7 +21,6 @@ import {
 } from "../pki/index.ts";
 import type { RouteResponse } from "../contract/index.ts";
 import {
-  ensureFolder,
   generateKeyPair,
   keyPairOf,
   nodeCryptoPort,
@@ -29,7 +28,6 @@ import {
   privateKeyToPem,
   readPrivateKeyFile,
   requestForKey,
-  unseal,
   writeFileAtomic,
   type KeyPair,
   type PendingKey,
@@ -42,6 +40,7 @@ import {
   fetchPinnedTrust,
   type LoadedTrust,
 } from "../transport/index.ts";
+import { installAdminSecrets, type DatabaseLogin } from "./admin-secrets.ts";
 import { installIssued } from "./credential-folder.ts";
 import { lockForJoining, removeLeftovers, reserveRoom } from "./join-lock.ts";
 import {
@@ -73,12 +72,6 @@ export interface JoinDomainRequest {
   readonly signing?: AuthoritySigning;
   /** Encrypts the key while its certificate is signed elsewhere. */
   readonly keyPassphrase?: string | null;
-}
-
-/** Where the password of the domain's database comes from on this host. */
-export interface DatabaseLogin {
-  readonly passwordFile?: string;
-  readonly passwordExec?: readonly string[];
 }
 
 export interface JoinedHost {
@@ -377,15 +370,7 @@ async function becomeAdmin(
       "certificate-rejected",
       "the answer does not hold what an Admin Node Manager needs",
     );
-  const { databaseUrl, databaseIdentity, sealedTrustKey } = admin;
-  const trustKeyPem = await unseal(sealedTrustKey, sealing.privateKey);
-  for (const folder of [layout.authorityKeys, layout.store]) await ensureFolder(folder, 0o700);
-  const secret = { mode: 0o600 };
-  await writeFileAtomic(layout.sealingKey, privateKeyToPem(sealing.privateKey), secret);
-  await writeFileAtomic(layout.trustKey, trustKeyPem, secret);
-  const settings = { url: databaseUrl, ...request.admin };
-  await writeFileAtomic(layout.databaseSettings, `${JSON.stringify(settings, null, 2)}\n`, secret);
-  await writeFileAtomic(layout.databaseIdentity, `${JSON.stringify(databaseIdentity)}\n`, secret);
+  await installAdminSecrets(layout, admin, sealing, request.admin ?? {});
 }
 
 const keyFile = (layout: HomeLayout): string => `${layout.home}/conf/joining.key.pem`;

@@ -8,7 +8,8 @@ import {
 } from "../transport/index.ts";
 
 export { cancelJoin, readPendingJoin } from "./pending-join.ts";
-export { completeJoin, joinDomain, type DatabaseLogin, type JoinedHost } from "./join.ts";
+export type { DatabaseLogin } from "./admin-secrets.ts";
+export { completeJoin, joinDomain, type JoinedHost } from "./join.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */
 export interface LocalHome {

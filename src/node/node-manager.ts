@@ -7,9 +7,9 @@ import { AdminLink } from "./admin-link.ts";
 import { openControlSocket } from "./control-socket.ts";
 import { InstanceLinks } from "./instance-link.ts";
 import { Instances, type KeeperOf } from "./instances.ts";
-import { NodeListener } from "./listener.ts";
 import { openNodeState, type NodeState } from "./node-state.ts";
 import { reconcile } from "./reconcile.ts";
+import { HostRole } from "./role.ts";
 import { followDesiredState } from "./sync.ts";
 
 const refreshEveryMs = 500;
@@ -40,22 +40,20 @@ export async function runNodeManager(
     JSON.stringify(await markOf(process.pid)),
     { mode: 0o600 },
   );
-  // On an Admin Node Manager's host the port is that process's.
-  const listener = state.settings.isAdmin ? null : new NodeListener(state);
-  await listener?.listen();
+  const role = new HostRole(state, link);
+  await role.start();
   state.log.info(
     { epoch: state.trust.epoch, serial: state.identity.serial },
     "the Node Manager runs",
   );
-  const oldestEpoch = (): number | null => listener?.epochs.oldest() ?? null;
   await Promise.all([
     followDesiredState(state, link, ending.signal),
-    reconcile(state, { link, links, instances, oldestEpoch }, ending.signal),
-    refreshListener(state, listener, ending.signal),
+    reconcile(state, { link, links, instances, role }, ending.signal),
+    refreshListener(state, role, ending.signal),
     aborted(ending.signal).then(() => link.close()),
   ]);
   socket.close();
-  listener?.close();
+  role.close();
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {
@@ -65,12 +63,12 @@ async function aborted(signal: AbortSignal): Promise<void> {
 
 async function refreshListener(
   state: NodeState,
-  listener: NodeListener | null,
+  role: HostRole,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
-      listener?.refresh();
+      role.refresh();
     } catch (error) {
       state.log.warn({ error: describeError(error) }, "the listener could not be refreshed");
     }

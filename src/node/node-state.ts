@@ -47,7 +47,7 @@ export interface CredentialHealth {
 /** Everything that a running Node Manager holds in memory. */
 export class NodeState {
   readonly layout: HomeLayout;
-  readonly settings: NodeSettings;
+  #settings: NodeSettings;
   readonly log: Logger;
   readonly trust: LoadedTrust;
   readonly probes = new ProbeContexts();
@@ -72,10 +72,27 @@ export class NodeState {
 
   constructor(of: { layout: HomeLayout; settings: NodeSettings; log: Logger; trust: LoadedTrust }) {
     this.layout = of.layout;
-    this.settings = of.settings;
+    this.#settings = of.settings;
     this.log = of.log;
     this.trust = of.trust;
     this.reach = new AdminReach(this);
+  }
+
+  get settings(): NodeSettings {
+    return this.#settings;
+  }
+
+  /** Changes what the home says of its host, on disk first. */
+  async changeSettings(changes: Partial<NodeSettings>): Promise<void> {
+    const settings = { ...this.#settings, ...changes };
+    const text = `${JSON.stringify(settings, null, 2)}\n`;
+    await writeFileAtomic(this.layout.nodeSettings, text, { mode: 0o600 });
+    this.#settings = settings;
+  }
+
+  /** True if this host is to be that of an Admin Node Manager, whatever it is now. */
+  get isToBeAdmin(): boolean {
+    return this.desired?.role?.isAdmin ?? this.settings.isAdmin;
   }
 
   get hostId(): HostId {

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { describeError, type ProcessId } from "../kit/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import { convergeCredentials } from "./credentials.ts";
@@ -7,7 +6,7 @@ import type { Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
 import { proveEdges } from "./proving.ts";
 import { observeHost } from "./report.ts";
-import { Supervisor } from "./supervisor.ts";
+import type { HostRole } from "./role.ts";
 
 /** Looked at again this often without any news: a process may have died, a renewal be due. */
 const lookEveryMs = 1_000;
@@ -16,15 +15,11 @@ const lookSoonMs = 50;
 /** An unchanged report is sent this often, to say that the host is there. */
 const heartbeatMs = 5_000;
 
-/** Another program: started, never imported. */
-const adminProgram = join(import.meta.dirname, "..", "admin", "main.js");
-
 interface Parts {
   readonly link: AdminLink;
   readonly links: InstanceLinks;
   readonly instances: Instances;
-  /** Epoch of the oldest connection that this process serves. */
-  readonly oldestEpoch: () => number | null;
+  readonly role: HostRole;
 }
 
 /**
@@ -36,21 +31,19 @@ export async function reconcile(
   parts: Parts,
   signal: AbortSignal,
 ): Promise<void> {
-  const admin = state.settings.isAdmin ? adminSupervisor(state) : null;
   let sent = "";
   let sentAtMs = -Infinity;
   let sequence = 0;
   let toldAdmin: ProcessId | undefined;
   while (!signal.aborted) {
-    await admin?.keepRunning(performance.now());
+    let isBusy = await parts.role.converge();
     await parts.instances.converge();
-    let isBusy = false;
     if (state.isConnected) {
-      isBusy = await convergeCredentials(state, parts.link, parts.instances);
+      isBusy = (await convergeCredentials(state, parts.link, parts.instances)) || isBusy;
       await proveEdges(state, parts.link, parts.links, parts.instances);
     }
     void state.reach.follow();
-    const report = await observeHost(state, parts.instances, parts.oldestEpoch());
+    const report = await observeHost(state, parts.instances, parts.role);
     const text = JSON.stringify(report);
     // One that was not asked before does not know that this host is there.
     if (state.admin?.id !== toldAdmin) sent = "";
@@ -70,17 +63,5 @@ export async function reconcile(
     }
     await state.pause(isBusy ? lookSoonMs : lookEveryMs);
   }
-  await admin?.endUnlessWorking();
-}
-
-/** The Admin Node Manager of this host is a process of its own, kept running like an instance. */
-function adminSupervisor(state: NodeState): Supervisor {
-  const { layout } = state;
-  return new Supervisor(state, {
-    name: "admin-node-manager",
-    path: adminProgram,
-    args: ["--home", layout.home],
-    logFile: `${layout.logs}/admin.log`,
-    runFile: `${layout.run}/admin.json`,
-  });
+  await parts.role.endUnlessWorking();
 }

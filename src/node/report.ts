@@ -5,12 +5,13 @@ import { readFolder } from "./credential-folder.ts";
 import { seeServedSerial } from "./instance-link.ts";
 import type { Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
+import type { HostRole } from "./role.ts";
 
 /** What this host proves of itself now. */
 export async function observeHost(
   state: NodeState,
   instances: Instances,
-  ownOldestEpoch: number | null,
+  role: Pick<HostRole, "oldestEpoch" | "observation">,
 ): Promise<ObservedReport> {
   const { trust, processId, bootId, desired } = state;
   const processes: ObservedReport["processes"] = [
@@ -20,7 +21,7 @@ export async function observeHost(
       pid: process.pid,
       loadedEpoch: trust.epoch,
       filesEpoch: trust.epoch,
-      oldestConnectionEpoch: ownOldestEpoch,
+      oldestConnectionEpoch: role.oldestEpoch,
       lastError: null,
     },
   ];
@@ -40,6 +41,7 @@ export async function observeHost(
   return {
     bootId,
     ...(desired === null ? {} : { revision: desired.revision }),
+    admin: role.observation(),
     processes,
     credentials,
     proofs: [...state.proofs.values()].map((proof) => ({

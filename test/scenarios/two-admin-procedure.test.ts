@@ -19,8 +19,12 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
   const fingerprint = await runs.startDomain();
 
   const login = `${runs.login} --fingerprint ${fingerprint}`;
-  const addAdmin = `managedomain -a --sign_with_generated --is_admin ${runs.otherHost("two", second)} ${login}`;
-  const refused = await runs.run(addAdmin);
+  await runs.done(
+    `managedomain -a --sign_with_generated ${runs.otherHost("two", second)} ${login}`,
+  );
+  await runs.done("gatehouse node start --home two");
+  const makeAdmin = `managedomain --edit_host --host two.test --is_admin --home two ${runs.login}`;
+  const refused = await runs.run(makeAdmin);
   expect(refused.err).toContain("gatehouse store migrate --to URL");
   await runs.write("database-password", `${server.password}\n`);
   const url = `postgresql://${superuser}@127.0.0.1:${server.port}/${await server.createDatabase()}?sslmode=disable`;
@@ -28,11 +32,10 @@ test("two Admin Node Managers as documented; the first host is destroyed, and a 
     `gatehouse store migrate --home one --to ${url} --db-password-file database-password`,
   );
   await runs.write("two-password", "another\n");
-  const joined = await runs.run(`${addAdmin} --db_password_file two-password`);
-  expect(`${joined.status} ${joined.err}`).toMatch(
-    /^0 warning: [^\n]+refuses the password[^\n]+two-password, [^\n]+`gatehouse node start --home [^\n]+\n$/,
+  const promoted = await runs.run(`${makeAdmin} --db_password_file two-password`);
+  expect(`${promoted.status} ${promoted.err}`).toMatch(
+    /^31 managedomain: host two.test [^\n]+refuses the password[^\n]+conf\/database.json[^\n]+\n$/,
   );
-  await runs.done("gatehouse node start --home two");
   await waitUntil(
     async () => /admin-silent +host-2 /.test(await runs.done("gatehouse findings --home one")),
     { deadlineMs: 20_000, what: "the second one is named, as it cannot log in" },

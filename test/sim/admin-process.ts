@@ -10,6 +10,7 @@ import {
 import {
   advanceRollout,
   issueProbe,
+  knownCallers,
   knownNodeManager,
   publishTrust,
   recordOwnProcess,
@@ -176,13 +177,13 @@ export class AdminProcess implements Endpoint {
   }
 
   async #refreshAdmins(): Promise<void> {
-    const recorded = await this.env.store.read(async (view) =>
+    const [known] = await this.env.store.read(async (view) =>
       knownNodeManager(view, await requireHost(view, this.hostId)),
     );
     const named = this.trust
       .documents()
       .trust.admins.find((admin) => admin.id === this.#nodeManagerId);
-    if ((named?.keys.length ?? 0) <= recorded.keys.length) return;
+    if ((named?.keys.length ?? 0) <= (known?.keys.length ?? 0)) return;
     const entry = {
       actor: "system:leader",
       action: "trust.refresh",
@@ -239,7 +240,7 @@ export class AdminProcess implements Endpoint {
       const found = await view.topology.host(hostId);
       if (found?.status === "quarantined")
         throw new DomainError("quarantined", "the host waits for approval");
-      return found === undefined ? [] : [await knownNodeManager(view, found)];
+      return found === undefined ? [] : knownNodeManager(view, found);
     });
     const verifier = this.verifier(host);
     if (verifier === undefined) throw new DomainError("unreachable", "the server does not serve");
@@ -279,9 +280,7 @@ export class AdminProcess implements Endpoint {
 
   /** Answers a probe: a full handshake, judged by what is in force. Keeps its verdict as a proof. */
   async answerProbe(hostId: HostId, shown: Shown, authorityId: string): Promise<number> {
-    const known = await this.env.store.read(async (view) =>
-      Promise.all((await view.topology.hosts()).map((host) => knownNodeManager(view, host))),
-    );
+    const known = await this.env.store.read(knownCallers);
     const verifier = this.verifier(known);
     if (verifier === undefined) throw new DomainError("unreachable", "the server does not serve");
     const isResumed =

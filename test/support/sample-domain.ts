@@ -315,6 +315,8 @@ export const sampleAnswers: Answers = {
   restoreAuthority: null,
   retireAuthority: null,
   setHostDial: null,
+  setHostRole: { authorities: ["management-1"] },
+  getHostRole: { isAdmin: true, isAdminNow: true, isDone: true, problem: null },
   shareKeys: { authorities: ["traffic-1", "management-1"] },
   unshareKeys: { authorities: ["traffic-1", "management-1"] },
   deleteInstance: null,

@@ -1,13 +1,13 @@
-import { resolve } from "node:path";
 import { DomainError } from "../../kit/index.ts";
-import type { DatabaseLogin, JoinedHost } from "../../node/local.ts";
+import type { JoinedHost } from "../../node/local.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { propsPath } from "../admin-session.ts";
 import { findDomain, givenServer } from "../first-contact.ts";
 import { readProps, type Props } from "../props.ts";
 import { timeText } from "../render/table.ts";
 import { readTextFile } from "../text-file.ts";
-import type { Given } from "./command-line.ts";
+import { wantsAdmin, type Given } from "./command-line.ts";
+import { givenDatabaseLogin, tryDatabaseLogin } from "./database-login.ts";
 import { newHostOf, type NewHost } from "./new-host.ts";
 import { givenPassphrase } from "./passphrase.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
@@ -36,7 +36,7 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       "usage",
       "--add needs a running Admin Node Manager: give --anm_host, or anm_host= in conf/managedomain.props",
     );
-  const login = databaseLogin(given);
+  const login = givenDatabaseLogin(given, wantsAdmin(given));
   const token = await tokenFor(context, given, { host, props });
   terminal.out(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
   terminal.out("  making the key pair, requesting its certificate, verifying the answer ...");
@@ -79,25 +79,8 @@ export async function reportJoined(
       `  gatehouse node start --home ${options.home}`,
     ].join("\n"),
   );
-  if (host.admin) await tryLogin(context, host.admin);
-}
-
-/** It has joined, and would serve nobody: better said here than in the log of its first start. */
-async function tryLogin(
-  { terminal, options }: Pick<CommandContext, "terminal" | "options">,
-  login: DatabaseLogin,
-): Promise<void> {
-  const { databaseLoginProblem } = await import("../../admin/offline.ts");
-  const problem = await databaseLoginProblem(options.home);
-  if (problem === null) return;
-  const settings = `${options.home}/conf/database.json`;
-  const what =
-    login.passwordFile === undefined
-      ? `passwordFile or passwordExec in ${settings}`
-      : `${login.passwordFile}, which ${settings} names`;
-  terminal.err(
-    `warning: this host has joined and cannot log in to the database: ${problem}; correct ${what}, then run \`gatehouse node start --home ${options.home}\`: until then its Admin Node Manager does not serve`,
-  );
+  // It has joined, and would serve nobody: better said here than in the log of its first start.
+  if (host.admin) await tryDatabaseLogin(context, host.admin);
 }
 
 /** Who opens the connections once the host has joined. */
@@ -115,7 +98,7 @@ async function tokenFor(
   { host, props }: { readonly host: NewHost; readonly props: Props },
 ): Promise<string> {
   const token = await givenToken(given);
-  if (token === null) return newToken(context, host, given.has("is_admin"));
+  if (token === null) return newToken(context, host, wantsAdmin(given));
   await checkExplicitTrust(context, props, token);
   return token;
 }
@@ -150,18 +133,4 @@ function newToken(context: CommandContext, host: NewHost, isAdmin: boolean): Pro
     const body = { hostName: host.hostName, isAdmin, lifetimeSeconds: tokenSeconds };
     return (await admin.call("createJoinToken", { body })).token;
   });
-}
-
-/** How this host, which becomes an Admin Node Manager, logs in to the database; null for a plain one. */
-function databaseLogin(given: Given): DatabaseLogin | null {
-  const file = given.text("db_password_file");
-  const command = given.text("db_password_exec");
-  if (!given.has("is_admin")) {
-    if (file === undefined && command === undefined) return null;
-    throw new DomainError("usage", "--db_password_file and --db_password_exec go with --is_admin");
-  }
-  if (file !== undefined && command !== undefined)
-    throw new DomainError("usage", "give --db_password_file or --db_password_exec: one of the two");
-  if (file !== undefined) return { passwordFile: resolve(file) };
-  return command === undefined ? {} : { passwordExec: ["/bin/sh", "-c", command] };
 }

@@ -100,6 +100,16 @@ export async function parseCommandLine(
   return { command, given: new Given(values) };
 }
 
+/** True if `--is_admin` was given, alone or as the documented `--is_admin 1`. Throws `usage`. */
+export function wantsAdmin(given: Given): boolean {
+  const value = given.text("is_admin");
+  if (value === undefined || /^(1|true|y|yes)$/i.test(value)) return given.has("is_admin");
+  throw new DomainError(
+    "usage",
+    `--is_admin stands alone or as --is_admin 1, not ${value}: leave it out for a plain Node Manager`,
+  );
+}
+
 const helpEnd = `
 A password is never taken from the environment. Where nobody can be asked, conf/managedomain.props
 in the home folder may give username=, password_file= or password_exec=, anm_host=, anm_port=,

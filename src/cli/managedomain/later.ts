@@ -2,8 +2,6 @@ import { DomainError } from "../../kit/index.ts";
 
 const otherAuthorities =
   "CAs that you provide, or that sign elsewhere, come with a later version; leave the option out to use the domain's own CA";
-const edits =
-  "changing the name of a host or its admin capability comes with a later version: delete the host and add it again; `gatehouse host edit` says who dials";
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
 const services =
@@ -13,7 +11,6 @@ const metrics =
 
 /** Documented words that this version knows and does not do, and what a later version brings. */
 export const laterWords: Readonly<Record<string, string>> = {
-  edit_host: edits,
   edit_instance:
     "renaming an instance or moving its port comes with a later version; delete and create it instead",
   edit_group: "renaming a group comes with a later version",

@@ -2,6 +2,7 @@
 export const commandNames = [
   "initialize",
   "add",
+  "edit_host",
   "create_instance",
   "delete_instance",
   "delete_host",
@@ -29,6 +30,10 @@ export interface OptionRow {
 export const commandRows: readonly OptionRow[] = [
   { flags: "-i, --initialize", help: "make a domain: its CA and the first host, this one" },
   { flags: "-a, --add", help: "join this host to a domain" },
+  {
+    flags: "--edit_host",
+    help: "make the Node Manager of --host an Admin Node Manager (--is_admin), or a plain one: --edit_host --host HOST with nothing else does that too, as documented. Nothing is restarted. Run it anywhere: the Node Manager there makes its own key, which is why the documentation wanted it run there",
+  },
   {
     flags: "-c, --create_instance",
     help: "create a gateway instance, and its group if that is new",
@@ -62,12 +67,19 @@ export const commandRows: readonly OptionRow[] = [
   { flags: "-v, --version", help: "print the version of this installation" },
 ];
 
-const makesCertificates = ["initialize", "add", "create_instance", "regen_certs"] as const;
+const makesCertificates = [
+  "initialize",
+  "add",
+  "edit_host",
+  "create_instance",
+  "regen_certs",
+] as const;
 const makesHost = ["initialize", "add"] as const;
 const takesCaPassphrase = [...makesCertificates, "submit_cert"] as const;
 const keepsKeys = [...makesHost, "submit_cert"] as const;
 const callsAdmin = [
   "add",
+  "edit_host",
   "create_instance",
   "delete_instance",
   "delete_host",
@@ -96,7 +108,7 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "--host <name>",
     help: "name of the host; this host's own name where it is not given",
-    for: ["initialize", "add", "create_instance", "delete_host", "topology_compare"],
+    for: ["initialize", "add", "edit_host", "create_instance", "delete_host", "topology_compare"],
   },
   {
     flags: "--address <address>",
@@ -217,7 +229,7 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "--csr <file>",
     help: "where to write the request (default: PROCESS.csr, here)",
-    for: ["initialize", "add", "create_instance"],
+    for: ["initialize", "add", "edit_host", "create_instance"],
   },
   {
     flags: "--sign_alg <name>",
@@ -251,19 +263,24 @@ export const optionRows: readonly OptionRow[] = [
   },
   { flags: "--token_file <file>", help: "file with the join token", for: ["add"] },
   {
-    flags: "--is_admin",
-    help: "join as an Admin Node Manager; the domain's store has to be in PostgreSQL",
-    for: ["add"],
+    flags: "--is_admin [1]",
+    help: "as an Admin Node Manager; the domain's store has to be in PostgreSQL",
+    for: ["add", "edit_host"],
+  },
+  {
+    flags: "--demote",
+    help: "take the admin capability from the host, its copies of the CA and trust-signing keys too",
+    for: ["edit_host"],
   },
   {
     flags: "--db_password_file <file>",
-    help: "with --is_admin: file whose first line is the database's password",
-    for: ["add"],
+    help: "with --is_admin, run on that host: file whose first line is the database's password",
+    for: ["add", "edit_host"],
   },
   {
     flags: "--db_password_exec <command>",
-    help: "with --is_admin: command that prints the database's password",
-    for: ["add"],
+    help: "with --is_admin, run on that host: command that prints the database's password",
+    for: ["add", "edit_host"],
   },
   { flags: "--anm_host <host>", help: "the Admin Node Manager to call", for: callsAdmin },
   { flags: "--anm_port <port>", help: "its port (default: 8090)", for: callsAdmin },

@@ -43,6 +43,8 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./initialize.ts")).initialize(context, given);
     case "add":
       return (await import("./add.ts")).add(context, given);
+    case "edit_host":
+      return (await import("./edit-host.ts")).editHost(context, given);
     case "regen_certs":
       return (await import("./regenerate.ts")).regenerateCertificates(context, given);
     case "submit_cert":

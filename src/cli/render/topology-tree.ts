@@ -11,13 +11,13 @@ export function topologyTree(topology: TopologyView): string {
     topology.hosts
       .filter((host) => host.nodeManager.isAdmin === isAdmin)
       .map(({ address, nodeManager: { id, name, port } }) => ({
-        text: `${name} [${id}] (${url(address, port)})`,
+        text: `${name} [${id}] (${managementUrl(address, port)})`,
       }));
   const addressOf = new Map(topology.hosts.map((host) => [host.id, host.address]));
   const groups = topology.groups.map(({ id, name, instances }) => ({
     text: `${name} [${id}]`,
     below: instances.map((instance) => ({
-      text: `${instance.name} [${instance.id}] (${url(addressOf.get(instance.hostId) ?? "", instance.managementPort)})${tagText(instance.tags)}`,
+      text: `${instance.name} [${instance.id}] (${managementUrl(addressOf.get(instance.hostId) ?? "", instance.managementPort)})${tagText(instance.tags)}`,
     })),
   }));
   const plain = nodeManagers(false);
@@ -46,7 +46,7 @@ function branchLines({ text, below = [] }: Branch, indent: string): string[] {
   ];
 }
 
-function url(address: string, port: number): string {
+export function managementUrl(address: string, port: number): string {
   return `https://${address.includes(":") ? `[${address}]` : address}:${port}`;
 }
 

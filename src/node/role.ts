@@ -1,0 +1,141 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { describeError } from "../kit/index.ts";
+import type { AdminObservation } from "../domain/index.ts";
+import { oid, parseCertificatesPem } from "../pki/index.ts";
+import { generateKeyPair } from "../keys/index.ts";
+import type { AdminLink } from "./admin-link.ts";
+import {
+  hasAdminSecrets,
+  installAdminSecrets,
+  readDatabaseLogin,
+  removeAdminSecrets,
+} from "./admin-secrets.ts";
+import { NodeListener } from "./listener.ts";
+import type { NodeState } from "./node-state.ts";
+import { Supervisor } from "./supervisor.ts";
+
+/** Another program: started, never imported. */
+const adminProgram = join(import.meta.dirname, "..", "admin", "main.js");
+
+/**
+ * What this host is: a plain Node Manager, which listens on the port of the host, or an Admin Node
+ * Manager, whose process has that port. One becomes the other while everything else goes on, a step
+ * at each look, and from wherever a crash left it.
+ */
+export class HostRole {
+  readonly #state: NodeState;
+  readonly #link: Pick<AdminLink, "call">;
+  readonly #admin: Supervisor;
+  #listener: NodeListener | null = null;
+  #problem: string | null = null;
+
+  constructor(state: NodeState, link: Pick<AdminLink, "call">) {
+    this.#state = state;
+    this.#link = link;
+    const { layout } = state;
+    this.#admin = new Supervisor(state, {
+      name: "admin-node-manager",
+      path: adminProgram,
+      args: ["--home", layout.home],
+      logFile: `${layout.logs}/admin.log`,
+      runFile: `${layout.run}/admin.json`,
+    });
+  }
+
+  /** Takes the port of a plain Node Manager. Throws `port-in-use`. */
+  async start(): Promise<void> {
+    if (!this.#state.settings.isAdmin) await this.#listen();
+  }
+
+  /** Keeps the host what it is, or brings it a step nearer to what it is to be. True: at once again. */
+  async converge(): Promise<boolean> {
+    const { settings, desired, isConnected } = this.#state;
+    const { role } = desired ?? {};
+    try {
+      if (isConnected && role !== undefined && role.isAdmin !== settings.isAdmin) {
+        const isDone = role.isAdmin ? await this.#promote() : await this.#demote(role.keepKeysOf);
+        // A process that ends is soon gone; for a certificate others are asked.
+        if (!isDone) return !role.isAdmin && !this.#presentsAdmin;
+        this.#state.log.info({ isAdmin: role.isAdmin }, "the role of this host has changed");
+      }
+      if (this.#state.settings.isAdmin) await this.#admin.keepRunning(performance.now());
+      else if (this.#listener === null) await this.#listen();
+      this.#problem = null;
+    } catch (error) {
+      this.#problem = describeError(error);
+      this.#state.log.warn({ error: this.#problem }, "the role of this host could not be kept");
+    }
+    return false;
+  }
+
+  /** First what its process needs, then the certificate, which others convey; then the port. */
+  async #promote(): Promise<boolean> {
+    const { layout } = this.#state;
+    if (!hasAdminSecrets(layout)) {
+      const sealing = await generateKeyPair("ecdsa-p256");
+      const sealingKey = Buffer.from(sealing.spki).toString("base64");
+      const secrets = await this.#link.call("takeAdminSecrets", { body: { sealingKey } });
+      await installAdminSecrets(layout, secrets, sealing, await readDatabaseLogin(layout));
+    }
+    if (!this.#presentsAdmin) return false;
+    this.#listener?.close();
+    this.#listener = null;
+    await this.#state.changeSettings({ isAdmin: true });
+    return true;
+  }
+
+  /** Its process serves until the other certificate is presented; the settings say last that all is gone. */
+  async #demote(keepKeysOf: Parameters<typeof removeAdminSecrets>[1]): Promise<boolean> {
+    if (this.#presentsAdmin) {
+      await this.#admin.keepRunning(performance.now());
+      return false;
+    }
+    await this.#admin.keepStopped(performance.now());
+    if (await this.#admin.isRunning()) return false;
+    const files = await removeAdminSecrets(this.#state.layout, keepKeysOf);
+    if (files.length > 0) await this.#link.call("reportRemovedKeys", { body: { files } });
+    await this.#state.changeSettings({ isAdmin: false });
+    return true;
+  }
+
+  /** True if the certificate that is presented states an Admin Node Manager. */
+  get #presentsAdmin(): boolean {
+    const [leaf] = parseCertificatesPem(this.#state.identity.certificatePem);
+    return leaf?.extensions.extendedKeyUsage?.includes(oid.adminNodeManager) === true;
+  }
+
+  async #listen(): Promise<void> {
+    const listener = new NodeListener(this.#state);
+    await listener.listen();
+    this.#listener = listener;
+  }
+
+  /** What is reported of it. */
+  observation(): AdminObservation {
+    return {
+      isAdmin: this.#state.settings.isAdmin,
+      hasDatabaseLogin: existsSync(this.#state.layout.databaseSettings),
+      problem: this.#problem ?? this.#admin.lastError,
+    };
+  }
+
+  /** Epoch of the oldest connection that this process serves. */
+  get oldestEpoch(): number | null {
+    return this.#listener?.epochs.oldest() ?? null;
+  }
+
+  /** Shows the present identity and trust to new connections; call it every second or so. */
+  refresh(): void {
+    this.#listener?.refresh();
+  }
+
+  close(): void {
+    this.#listener?.close();
+  }
+
+  /** Ends an Admin Node Manager that has not come to work yet: a later Node Manager would not find it. */
+  endUnlessWorking(): Promise<void> {
+    return this.#admin.endUnlessWorking();
+  }
+}

@@ -1,0 +1,118 @@
+import { X509Certificate } from "node:crypto";
+import { existsSync, readdirSync } from "node:fs";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { homeLayout } from "../../src/domain/index.ts";
+import type { ProcessMark, SavedTrust } from "../../src/transport/index.ts";
+import { LiveDomain, password } from "../support/live-domain.ts";
+import { LiveLoad } from "../support/live-load.ts";
+import { ProgramRuns } from "../support/program-runs.ts";
+import { moveStoreTo, testServer } from "../support/shared-store.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const nodeManagerUsage = "1.3.6.1.4.1.17998.10.1.1.2.1";
+const adminUsage = "1.3.6.1.4.1.17998.10.1.1.2.2";
+
+/** What a host presents now: its usages and its identity. */
+async function presented(domain: LiveDomain, host: string): Promise<string> {
+  const folder = homeLayout(domain.home(host)).nodeCredential;
+  const leaf = new X509Certificate(await readFile(join(folder, "current", "certificate.pem")));
+  return `${leaf.keyUsage?.filter((usage) => usage.startsWith("1.3.6")).join(" ")} ${leaf.subjectAltName}`;
+}
+
+async function namedAdmins(domain: LiveDomain, host: string): Promise<string[]> {
+  const text = await readFile(homeLayout(domain.home(host)).trust, "utf8");
+  const { link } = JSON.parse(text) as SavedTrust;
+  const { admins } = JSON.parse(Buffer.from(link.payload, "base64").toString("utf8")) as {
+    admins: { hostId: string }[];
+  };
+  return admins.map(({ hostId }) => hostId);
+}
+
+const privateFiles = (domain: LiveDomain, host: string): string[] =>
+  readdirSync(homeLayout(domain.home(host)).authorityKeys);
+
+test("Node Managers become Admin Node Managers and plain ones again while instances serve and nothing restarts", async () => {
+  const server = await testServer();
+  const domain = await LiveDomain.start(3);
+  const runs = await ProgramRuns.open();
+  await runs.write("password", password);
+  const one = `--home ${domain.home("host-1")} ${runs.login}`;
+  const two = `--home ${domain.home("host-2")} ${runs.login}`;
+  const three = `--home ${domain.home("host-3")} ${runs.login}`;
+  const edit = "managedomain --edit_host --host";
+  const instances = [await domain.addInstance("host-2"), await domain.addInstance("host-1")];
+  const load = await LiveLoad.start(
+    domain,
+    instances.map(({ port }) => port),
+  );
+  const nodes = new Map<string, ProcessMark | null>();
+  for (const host of ["host-1", "host-2"])
+    nodes.set(host, await domain.processOf(host, "run/node.json"));
+
+  expect((await runs.run(`${edit} host-2.test --is_admin ${one}`)).err).toContain(
+    "gatehouse store migrate",
+  );
+  const { passwordFile } = await moveStoreTo(domain, [server]);
+  await runs.refused("not-supported", `${edit} host-2.test --is_admin ${one}`);
+  await runs.refused("usage", `${edit} host-2.test ${one}`);
+  await runs.refused("forbidden", `${edit} host-1.test ${two}`);
+  await runs.refused("not-found", `${edit} host-9.test --is_admin ${one}`);
+
+  const promoted = await runs.done(
+    `${edit} host-2.test --is_admin --db_password_file ${passwordFile} ${two}`,
+  );
+  expect(promoted).toContain("is an Admin Node Manager (https://127.0.0.1:");
+  expect(await presented(domain, "host-2")).toMatch(
+    new RegExp(`${nodeManagerUsage} ${adminUsage} .*/anm/host-2`),
+  );
+  await waitUntil(async () => (await namedAdmins(domain, "host-3")).includes("host-2"), {
+    deadlineMs: 10_000,
+    what: "the third host knows the second as an Admin Node Manager",
+  });
+  expect(await runs.done(`${edit} host-2.test --is_admin 1 ${three}`)).toContain("already");
+
+  // The first host is the last holder of the keys until they are shared.
+  const last = await runs.run(`${edit} host-1.test ${three}`);
+  expect(last.err).toContain("gatehouse authority share HOST");
+  await runs.done(
+    `gatehouse authority share host-2.test ${one.replace("password_file", "password-file")}`,
+  );
+  await waitUntil(() => privateFiles(domain, "host-2").includes("management-1.key.pem"), {
+    deadlineMs: 10_000,
+    what: "the second host has the keys",
+  });
+  const demoted = await runs.done(`${edit} host-1.test ${one}`);
+  expect(demoted).toMatch(/Deleted there.*trust-signing key, the key of .*management-1/);
+  expect(await presented(domain, "host-1")).toMatch(
+    new RegExp(`${nodeManagerUsage} URI.*/nm/host-1`),
+  );
+  expect(privateFiles(domain, "host-1")).toEqual([]);
+  expect(existsSync(homeLayout(domain.home("host-1")).databaseIdentity)).toBe(false);
+  expect(await domain.processOf("host-1", "run/admin.json")).toBe(null);
+  const log = await runs.done(
+    `gatehouse audit list --json --home ${domain.home("host-2")} --username admin --password-file password --limit 1000`,
+  );
+  for (const action of ["host.promote", "host.demote", "trust-key.share", "host.keys-removed"])
+    expect(log).toContain(action);
+  await runs.refused("forbidden", `${edit} host-2.test --demote ${two}`);
+
+  // From elsewhere, when the host says how it logs in.
+  const settings = homeLayout(domain.home("host-1")).databaseSettings;
+  await writeFile(settings, JSON.stringify({ passwordFile }), { mode: 0o600 });
+  await waitUntil(
+    async () => (await runs.run(`${edit} host-1.test --is_admin ${three}`)).status === 0,
+    { deadlineMs: 30_000, what: "its Node Manager has said so" },
+  );
+  expect(await presented(domain, "host-1")).toContain("/anm/host-1");
+  expect(await runs.done(`managedomain --topology_check ${three}`)).toMatch(/^All hold /m);
+
+  for (const [host, mark] of nodes)
+    expect(await domain.processOf(host, "run/node.json")).toEqual(mark);
+  await load.stop();
+  for (const { port } of instances) {
+    expect(load.at(port).failures).toEqual([]);
+    expect(load.at(port).requests).toBeGreaterThan(100);
+  }
+});
