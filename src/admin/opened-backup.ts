@@ -66,7 +66,9 @@ export async function checkOpened(
     if (spkiFingerprint(trustKey.spki, nodeCryptoPort) !== found.trustKeyId)
       throw new DomainError("state-corrupt", "the trust-signing key is not the domain's");
     // A key that an abandoned try has left belongs to none.
-    const held = found.authorities.filter(({ id }) => manifest.authorities.includes(id));
+    const held = manifest.authorities.flatMap(
+      (id) => found.authorities.find((authority) => authority.id === id) ?? [],
+    );
     for (const authority of held) requireFitting(authority, await read(`${authority.id}.key.pem`));
     const keys = [trustSigningKeyName, ...held.map(({ id }) => id)];
     return { manifest, epoch: found.epoch, records, issuances, hosts: found.hosts, keys };
