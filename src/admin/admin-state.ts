@@ -21,6 +21,7 @@ import {
   type Identity,
   type ListenerState,
 } from "../transport/index.ts";
+import { AuthorityFolder } from "./authority-folder.ts";
 import { AdminPeers } from "./admin-peers.ts";
 import { AdminReports } from "./admin-reports.ts";
 import type { HomeEnvironment } from "./environment.ts";
@@ -47,6 +48,7 @@ export class AdminState implements ListenerState {
   readonly renewals: RenewalGate;
   readonly #proofs = new Map<string, EdgeProof>();
   #identity: Identity | null = null;
+  #authorityFolder: AuthorityFolder | null = null;
   #refreshing: Promise<void> = Promise.resolve();
 
   constructor(of: {
@@ -91,6 +93,12 @@ export class AdminState implements ListenerState {
         `${this.layout.nodeCredential} holds no certificate: initialize the domain first`,
       );
     return this.#identity;
+  }
+
+  /** The documented folder of the domain's CA. */
+  get authorityFolder(): AuthorityFolder {
+    this.#authorityFolder ??= new AuthorityFolder(this);
+    return this.#authorityFolder;
   }
 
   /** What its verification last found. */

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { access, rm } from "node:fs/promises";
+import { access, readFile, rm } from "node:fs/promises";
 import { cpus } from "node:os";
 import { DomainError, isDomainError, type AuthorityId } from "../kit/index.ts";
 import type { Authority, HomeLayout } from "../domain/index.ts";
@@ -108,6 +108,13 @@ export class FileAuthorityKeys implements AuthorityKeys {
     const path = this.#layout.authorityKey(id);
     if (!(await exists(path))) return false;
     this.#forget(id);
+    // The documented copies of it go first: nobody would find them again.
+    const { domainKey, domainContainer } = this.#layout;
+    const copy = await readFile(domainKey, "utf8").catch(() => null);
+    if (copy === (await readFile(path, "utf8"))) {
+      await rm(domainContainer, { force: true });
+      await rm(domainKey);
+    }
     await rm(path);
     return true;
   }

@@ -45,7 +45,8 @@ describe("changePassphrase", () => {
   test("encrypts every key but the trust-signing key, and again under another passphrase", async () => {
     await initialize(null);
     const files = [management, traffic].map((id) => layout.authorityKey(id));
-    expect(await change(null, "first")).toEqual([files[0], layout.sealingKey, files[1]]);
+    const copies = [layout.domainKey, layout.domainContainer];
+    expect(await change(null, "first")).toEqual([...copies, files[0], layout.sealingKey, files[1]]);
     await change("first", "second");
     for (const path of [...files, layout.sealingKey]) {
       expect((await readPrivateKeyFile(path, { passphrase: "second" })).type).toBe("private");
@@ -59,7 +60,7 @@ describe("changePassphrase", () => {
     await expect(readPrivateKeyFile(layout.sealingKey)).rejects.toMatchObject({
       code: "unauthenticated",
     });
-    expect(await change("first", "second")).toHaveLength(3);
+    expect(await change("first", "second")).toHaveLength(5);
   });
 
   test("changes nothing when the old passphrase is wrong or missing, or a process runs", async () => {

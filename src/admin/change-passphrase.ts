@@ -1,12 +1,18 @@
+import type { KeyObject } from "node:crypto";
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { DomainError, isDomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import {
   encryptedPrivateKeyPem,
   finishReplacement,
   isEncryptedPem,
+  keyPairOf,
+  makePkcs12,
   privateKeyFromPem,
   replaceFiles,
 } from "../keys/index.ts";
+import { bytesEqual, parseCertificatesPem } from "../pki/index.ts";
 import { lockHome, type HomeLock } from "../store/index.ts";
 import { readNodeSettings } from "../transport/index.ts";
 import { decrypted, protectedKeyFiles } from "./key-files.ts";
@@ -44,19 +50,41 @@ export async function changePassphrase(
         `there is no key of a CA in ${layout.authorityKeys}: run this on a host whose Admin Node Manager holds them`,
       );
     refuseWrongUse(found, of.old);
-    const replacement = new Map<string, string>();
+    const replacement = new Map<string, string | Uint8Array>();
+    // domainkey.pem is a copy of the key of the present CA, and stays one.
+    const renewed = new Map<string, string>();
     for (const { name, path, pem } of found) {
       const key =
         isEncryptedPem(pem) && of.old !== null
           ? decrypted(path, pem, of.old)
           : privateKeyFromPem(pem, { what: path });
-      replacement.set(name, await encryptedPrivateKeyPem(key, of.new));
+      const next = renewed.get(pem) ?? (await encryptedPrivateKeyPem(key, of.new));
+      renewed.set(pem, next);
+      replacement.set(name, next);
+      if (path === layout.domainKey) {
+        const container = await domainContainer(layout, key, of.new);
+        if (container !== null) replacement.set(basename(layout.domainContainer), container);
+      }
     }
     await replaceFiles(layout.authorityKeys, replacement, { mode: 0o600 });
-    return found.map(({ path }) => path);
+    return [...replacement.keys()].map((name) => join(layout.authorityKeys, name));
   } finally {
     lock.release();
   }
+}
+
+/** `domain.p12` for the new passphrase; null where there is no certificate of the key beside it. */
+async function domainContainer(
+  { domainCertificate }: HomeLayout,
+  privateKey: KeyObject,
+  passphrase: string,
+): Promise<Uint8Array | null> {
+  const pem = await readFile(domainCertificate, "utf8").catch(() => "");
+  const [certificate, ...chain] = parseCertificatesPem(pem);
+  const isOwn =
+    certificate !== undefined && bytesEqual(certificate.spki, keyPairOf(privateKey).spki);
+  if (!isOwn) return null;
+  return makePkcs12({ privateKey, certificate, chain }, { passphrase, friendlyName: "domain" });
 }
 
 /** The lock of a home whose Admin Node Manager does not run. Throws `home-locked`. */

@@ -72,6 +72,11 @@ async function removeLeftovers(layout: HomeLayout): Promise<void> {
     layout.trust,
     layout.topologyJson,
     layout.domainCertificate,
+    layout.certificateIndex,
+    `${layout.certificateIndex}.attr`,
+    layout.certificateIndexState,
+    layout.certificateSerial,
+    layout.newCertificates,
     layout.restored,
   ]) {
     await rm(made, { recursive: true, force: true });

@@ -22,6 +22,7 @@ import {
 } from "../store/index.ts";
 import { FileAuthorityKeys } from "./authority-keys.ts";
 import { openDatabaseAccess, usesDatabase } from "./database.ts";
+import { LeafLifetime } from "./openssl-config.ts";
 import { keepingKeys } from "./idempotency.ts";
 import { machineClock } from "./machine-clock.ts";
 import { passwordHasher } from "./passwords.ts";
@@ -32,6 +33,9 @@ const rng: Rng = { bytes: (length) => new Uint8Array(randomBytes(length)) };
 export interface HomeEnvironment extends ControlEnvironment {
   readonly clock: AgreedClock;
   readonly authorityKeys: FileAuthorityKeys;
+  /** What the operator says of the life of new leaves. */
+  readonly lifetime: LeafLifetime;
+  readonly leafLifetimeSeconds: () => number;
   /** True while the lock on the home folder keeps every other Admin Node Manager from this store. */
   isStoreOurs(): boolean;
   /** What the database's clock says; null: the store is embedded. */
@@ -48,6 +52,7 @@ export async function openEnvironment(
   trustKey: TrustKey,
 ): Promise<HomeEnvironment> {
   const policy = policyFromEnvironment();
+  const lifetime = new LeafLifetime(layout);
   // A certificate that is dated by more than that is not valid yet for others, or lasts too long.
   const clock = new AgreedClock(machineClock, (policy.backdateSeconds * 1000) / 2);
   let isInDatabase = await usesDatabase(layout);
@@ -70,6 +75,12 @@ export async function openEnvironment(
     crypto: nodeCryptoPort,
     passwords: passwordHasher,
     policy,
+    lifetime,
+    // A test that makes weeks pass in seconds has the say.
+    leafLifetimeSeconds: () =>
+      (policy.leafLifetimeSeconds === defaultPolicy.leafLifetimeSeconds
+        ? lifetime.now().seconds
+        : null) ?? policy.leafLifetimeSeconds,
     isStoreOurs: () => !isInDatabase,
     databaseNowMs: async () =>
       isInDatabase ? databaseTimeMs(await openDatabaseAccess(layout)) : null,

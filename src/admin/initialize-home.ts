@@ -3,6 +3,7 @@ import { isSignedElsewhere, type HomeLayout, type NodeSettings } from "../domain
 import { initializeDomain, type FirstAdministrator } from "../control/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
 import { fingerprintOfPem } from "../transport/index.ts";
+import { AuthorityFolder } from "./authority-folder.ts";
 import { fillEmptyHome } from "./empty-home.ts";
 import { openEnvironment } from "./environment.ts";
 import {
@@ -76,6 +77,7 @@ async function makeDomain(
     const authority = await env.store.read((view) => view.authorities.current("management"));
     await writeOwnTrust(env, layout, hostDocument);
     await writeProjections({ env, layout });
+    await new AuthorityFolder({ env, layout, hostId: host.id }).update();
     const settings = await writeOwnSettings(layout, {
       host,
       domainId,

@@ -30,6 +30,7 @@ const sweepEveryMs = 1000;
 const idlePollMs = 250;
 const minimumEveryMs = 10_000;
 const findingsEveryMs = 2000;
+const folderEveryMs = 1000;
 
 /** A loop of the Admin Node Manager; ends soon after `signal` is aborted. */
 type Job = (state: AdminState, signal: AbortSignal) => Promise<void>;
@@ -46,6 +47,7 @@ export async function runJobs(state: AdminState, signal: AbortSignal): Promise<v
     watchAdmins,
     watchAuditChain,
     anchorAudit,
+    keepAuthorityFolder,
   ];
   await Promise.all(jobs.map((job) => job(state, signal)));
 }
@@ -194,6 +196,16 @@ async function refreshAdmins(state: AdminState): Promise<void> {
     detail: {},
   };
   await state.env.store.write(entry, (tx) => publishTrust(tx, state.env, {}));
+}
+
+/** Others write there too, and issuances raise no revision: so it is looked at now and then. */
+async function keepAuthorityFolder(state: AdminState, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await state.authorityFolder.update().catch((error: unknown) => {
+      state.log.warn({ error: describeError(error) }, "the folder of the CA could not be kept");
+    });
+    await sleep(folderEveryMs, undefined, { signal }).catch(() => undefined);
+  }
 }
 
 /** Tells the hooks of findings that came or went. */

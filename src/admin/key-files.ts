@@ -7,13 +7,16 @@ import {
   encryptedPrivateKeyPem,
   ensureFolder,
   isEncryptedPem,
+  makePkcs12,
+  openPkcs12,
   privateKeyFromPem,
   privateKeyToPem,
   readSecretFile,
   writeFileAtomic,
+  type KeyAndChain,
 } from "../keys/index.ts";
 
-type Layout = Pick<HomeLayout, "authorityKeys" | "trustKey">;
+type Layout = Pick<HomeLayout, "authorityKeys" | "trustKey" | "domainKey">;
 
 /**
  * The files with the keys that a passphrase protects: those of the authorities, and the sealing key,
@@ -85,6 +88,16 @@ export class KeyFiles {
     this.#known.set(path, { pem, key });
   }
 
+  /** A PKCS#12 container that the passphrase of these files opens. */
+  container(content: KeyAndChain): Uint8Array {
+    return makePkcs12(content, { passphrase: this.#passphrase ?? "", friendlyName: "domain" });
+  }
+
+  /** What a container holds that the passphrase of these files opens. Throws as `openPkcs12`. */
+  contents(container: Uint8Array, what: string): KeyAndChain {
+    return openPkcs12(container, this.#passphrase ?? "", what);
+  }
+
   #files(): Promise<KeyFile[]> {
     return protectedKeyFiles(this.#layout);
   }
@@ -97,12 +110,14 @@ interface KeyFile {
 }
 
 /** Every key file of a home that a passphrase protects, or would. */
-export async function protectedKeyFiles({ authorityKeys, trustKey }: Layout): Promise<KeyFile[]> {
+export async function protectedKeyFiles(layout: Layout): Promise<KeyFile[]> {
+  const { authorityKeys, trustKey, domainKey } = layout;
   const names = await readdir(authorityKeys).catch((): string[] => []);
   const files: KeyFile[] = [];
   for (const name of names.toSorted()) {
     const path = join(authorityKeys, name);
-    if (!name.endsWith(".key.pem") || name.startsWith(".") || path === trustKey) continue;
+    const isKey = path === domainKey || (name.endsWith(".key.pem") && !name.startsWith("."));
+    if (!isKey || path === trustKey) continue;
     // One that cannot be read is no key that a passphrase protects; who needs it is told why.
     files.push({ name, path, pem: await readFile(path, "utf8").catch(() => "") });
   }

@@ -11,10 +11,11 @@ export const keyMissing = "authority-key-missing";
 export async function ownReport({
   env,
   hostId,
-}: Pick<AdminState, "env" | "hostId">): Promise<AdminReport> {
+  authorityFolder,
+}: Pick<AdminState, "env" | "hostId" | "authorityFolder">): Promise<AdminReport> {
   const authorities = await env.store.read((view) => view.authorities.all());
   const signs: AuthorityId[] = [];
-  const findings: Finding[] = clockFindings({ env, hostId });
+  const findings: Finding[] = [...clockFindings({ env, hostId }), ...authorityFolder.findings()];
   const held = authorities.filter(
     ({ status, holders }) => maySign(status, "probe") && holders.includes(hostId),
   );

@@ -4,16 +4,12 @@ import { dirname } from "node:path";
 import type { AdminState } from "./admin-state.ts";
 import { productVersion } from "./product.ts";
 
-/**
- * Writes the documented files from the store, which is the truth: `topology.json` in the shape of
- * the documented REST model, and the certificate of the current management authority.
- */
+/** Writes `topology.json` from the store, which is the truth, in the shape of the documented REST model. */
 export async function writeProjections(state: Pick<AdminState, "env" | "layout">): Promise<void> {
   const { env, layout } = state;
-  const { topology, revision, authority, issuedAtMs } = await env.store.read(async (view) => ({
+  const { topology, revision, issuedAtMs } = await env.store.read(async (view) => ({
     topology: await view.topology.whole(),
     revision: await env.store.revision(),
-    authority: await view.authorities.current("management"),
     issuedAtMs: (await currentTrust(view)).issuedAtMs,
   }));
   const nodeManagers = topology.hosts.map((host) => ({
@@ -59,6 +55,4 @@ export async function writeProjections(state: Pick<AdminState, "env" | "layout">
   await writeFileAtomic(layout.topologyJson, `${JSON.stringify(document, null, 2)}\n`, {
     mode: 0o600,
   });
-  await ensureFolder(dirname(layout.domainCertificate), 0o700);
-  await writeFileAtomic(layout.domainCertificate, authority.certificatePem, { mode: 0o644 });
 }

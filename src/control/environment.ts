@@ -14,6 +14,8 @@ export interface ControlEnvironment {
   readonly trustKey: TrustKey;
   readonly passwords: PasswordHasher;
   readonly policy: Policy;
+  /** How long a new leaf lives, in seconds, as an operator has it at this moment; absent: the policy's. */
+  readonly leafLifetimeSeconds?: () => number;
 }
 
 /** The keys of the domain's authorities, as far as this process holds them. */

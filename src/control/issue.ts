@@ -362,7 +362,7 @@ async function jobFrom(
   const host = await requireHost(view, credential.hostId);
   const validity = leafValidity({
     nowMs: env.clock.nowMs(),
-    lifetimeSeconds: env.policy.leafLifetimeSeconds,
+    lifetimeSeconds: env.leafLifetimeSeconds?.() ?? env.policy.leafLifetimeSeconds,
     backdateSeconds: env.policy.backdateSeconds,
     issuerNotAfterMs: authority.notAfterMs,
   });

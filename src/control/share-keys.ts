@@ -136,6 +136,21 @@ async function refuseLastHolder(
     );
 }
 
+/** Notes that an operator gave a host the key of an authority, by hand. */
+export async function takePlacedKey(
+  env: ControlEnvironment,
+  hostId: HostId,
+  id: AuthorityId,
+): Promise<void> {
+  const detail = { authority: id };
+  const entry = { actor: `host:${hostId}`, action: "authority.placed", subject: hostId, detail };
+  await env.store.write(entry, async (tx) => {
+    const authority = await tx.authorities.get(id);
+    if (authority === undefined || authority.holders.includes(hostId)) return;
+    await tx.authorities.put({ ...authority, holders: [...authority.holders, hostId] });
+  });
+}
+
 /** Notes who holds the keys of authorities for which the version before has not written it. */
 export async function recordHolder(
   env: ControlEnvironment,

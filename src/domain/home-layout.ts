@@ -15,6 +15,14 @@ export interface HomeLayout {
   readonly domainCertificate: string;
   readonly certificateIndex: string;
   readonly certificateSerial: string;
+  /** How far `certificateIndex` was written. */
+  readonly certificateIndexState: string;
+  /** Where `openssl ca` puts what it signs. */
+  readonly newCertificates: string;
+  /** The domain CA's key with its certificate, and its key alone, as documented. */
+  readonly domainContainer: string;
+  readonly domainKey: string;
+  readonly opensslConfig: string;
   readonly authorityKeys: string;
   /** Keys and requests of certificates that are being signed elsewhere, a folder for each process. */
   readonly temporaryKeys: string;
@@ -58,6 +66,11 @@ export function homeLayout(home: string): HomeLayout {
     domainCertificate: `${certs}/domaincert.pem`,
     certificateIndex: `${certs}/index.txt`,
     certificateSerial: `${certs}/serial`,
+    certificateIndexState: `${certs}/index.txt.state`,
+    newCertificates: `${certs}/newcerts`,
+    domainContainer: `${certs}/private/domain.p12`,
+    domainKey: `${certs}/private/domainkey.pem`,
+    opensslConfig: `${home}/skel/openssl.cnf`,
     authorityKeys: `${certs}/private`,
     temporaryKeys: `${certs}/private/temp`,
     trustKey: `${certs}/private/trust-signing.key.pem`,

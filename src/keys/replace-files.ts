@@ -24,7 +24,7 @@ const decidedFolder = ".replacement";
  */
 export async function replaceFiles(
   folder: string,
-  contents: ReadonlyMap<string, string>,
+  contents: ReadonlyMap<string, string | Uint8Array>,
   access: FileAccess,
   files: FileSystem = nodeFileSystem,
 ): Promise<void> {

@@ -56,6 +56,7 @@ export {
 } from "./name.ts";
 export { leafTemplate, type LeafText } from "./leaf-text.ts";
 export { oid } from "./oid.ts";
+export { indexedSerials, indexLine, type IndexEntry } from "./openssl-index.ts";
 export { verifyPath, type PathFailure, type PathInput, type PathResult } from "./path.ts";
 export type { PathPolicy, PathRule } from "./path-rules.ts";
 export type { Pkcs12Crypto } from "./pkcs12/crypto.ts";

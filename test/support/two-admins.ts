@@ -11,6 +11,7 @@ import { encodePem } from "../../src/pki/index.ts";
 import { installGeneration, presentGeneration, privateKeyToPem } from "../../src/keys/index.ts";
 import { AdminState } from "../../src/admin/admin-state.ts";
 import { FileAuthorityKeys } from "../../src/admin/authority-keys.ts";
+import { LeafLifetime } from "../../src/admin/openssl-config.ts";
 import type { HomeEnvironment } from "../../src/admin/environment.ts";
 import { createLogger } from "../../src/admin/log.ts";
 import { announceSealingKey } from "../../src/admin/sealing-key.ts";
@@ -77,6 +78,8 @@ async function homeOn(shared: TestEnvironment): Promise<Home> {
     ...shared,
     clock,
     authorityKeys,
+    lifetime: new LeafLifetime(layout),
+    leafLifetimeSeconds: () => shared.policy.leafLifetimeSeconds,
     isStoreOurs: () => true,
     databaseNowMs: async () => null,
     moveStore: () => Promise.reject(new Error("not in this test")),

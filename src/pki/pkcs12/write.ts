@@ -16,7 +16,7 @@ export interface Pkcs12Template {
   /** What programs show as its name, and Java as its alias. */
   readonly friendlyName: string;
   readonly form: Pkcs12Form;
-  /** At least 10,000. */
+  /** At least 10,000 where there is a passphrase to guess. */
   readonly iterations: number;
 }
 

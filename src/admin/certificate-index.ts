@@ -1,0 +1,219 @@
+import { createHash, randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { createWriteStream } from "node:fs";
+import { appendFile, readFile, readdir, rename, stat } from "node:fs/promises";
+import { join } from "node:path";
+import type { Authority, Denial, HomeLayout } from "../domain/index.ts";
+import {
+  currentTrust,
+  importIssuances,
+  type ControlEnvironment,
+  type Issuance,
+  type LogCursor,
+} from "../control/index.ts";
+import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
+import {
+  indexedSerials,
+  indexLine,
+  parseNameText,
+  readCertificates,
+  type Certificate,
+} from "../pki/index.ts";
+
+/** How far the index was written; it is written anew where this does not fit it. */
+interface IndexState {
+  readonly authorityId: string;
+  readonly cursor: LogCursor;
+  /** Bytes of the index: more or less were written by somebody else. */
+  readonly size: number;
+  /** Of what is denied, which is what is marked as revoked. */
+  readonly denied: string;
+}
+
+const pageMax = 1000;
+
+/**
+ * `index.txt` and `serial` of the CA's folder, as `openssl ca` wants them: every certificate that
+ * the present authority issued, but for probes. New ones are appended, whatever the size of the
+ * index; it is written whole only at first, for another authority, when what is denied changes, and
+ * when somebody else has written it. Then what that was is imported first.
+ */
+export class CertificateIndex {
+  readonly #layout: HomeLayout;
+  readonly #env: ControlEnvironment;
+  #state: IndexState | null = null;
+  /** Serials in the index of which there is no certificate, so that they cannot be imported. */
+  missing: readonly string[] = [];
+  /** Serials of what others signed with the key of this authority and left in `newcerts`. */
+  foreign: readonly string[] = [];
+
+  constructor(layout: HomeLayout, env: ControlEnvironment) {
+    this.#layout = layout;
+    this.#env = env;
+  }
+
+  /** Makes the files what the store says. True if it imported something. */
+  async update(authority: Authority): Promise<boolean> {
+    const { certificateIndex, certificateSerial, newCertificates } = this.#layout;
+    await ensureFolder(newCertificates, 0o700);
+    if ((await sizeOf(certificateSerial)) === null)
+      await writeFileAtomic(certificateSerial, `${firstSerial()}\n`, { mode: 0o600 });
+    this.#state ??= await this.#readState();
+    const size = await sizeOf(certificateIndex);
+    const state = this.#state;
+    const isForeign = state !== null && size !== null && size !== state.size;
+    const imported = isForeign || state === null ? await this.#import(authority) : false;
+    const denied = await this.#deniedNow();
+    const fits =
+      state !== null &&
+      state.size === size &&
+      state.authorityId === authority.id &&
+      state.denied === hashOf(denied);
+    if (fits) await this.#append(authority, state, denied);
+    else await this.#writeWhole(authority, denied);
+    return imported;
+  }
+
+  async #readState(): Promise<IndexState | null> {
+    const text = await readFile(this.#layout.certificateIndexState, "utf8").catch(() => null);
+    return text === null ? null : (JSON.parse(text) as IndexState);
+  }
+
+  async #save(state: IndexState): Promise<void> {
+    this.#state = state;
+    await writeFileAtomic(this.#layout.certificateIndexState, JSON.stringify(state), {
+      mode: 0o600,
+    });
+  }
+
+  async #deniedNow(): Promise<readonly Denial[]> {
+    return (await this.#env.store.read(currentTrust)).denied;
+  }
+
+  async #append({ id }: Authority, state: IndexState, denied: readonly Denial[]): Promise<void> {
+    const { lines, cursor, isLast } = await this.#linesAfter(state.cursor, id, denied);
+    if (cursor === state.cursor) return;
+    await appendFile(this.#layout.certificateIndex, lines);
+    const next = { ...state, cursor, size: state.size + Buffer.byteLength(lines) };
+    await this.#save(next);
+    if (!isLast) await this.#append({ id } as Authority, next, denied);
+  }
+
+  async #writeWhole({ id }: Authority, denied: readonly Denial[]): Promise<void> {
+    const path = this.#layout.certificateIndex;
+    const kept = await this.#unknownLines();
+    const temporary = `${path}.unfinished`;
+    const file = createWriteStream(temporary, { mode: 0o600 });
+    let cursor: LogCursor = {};
+    let size = 0;
+    for (let isLast = false; !isLast;) {
+      const page = await this.#linesAfter(cursor, id, denied);
+      size += Buffer.byteLength(page.lines);
+      if (!file.write(page.lines)) await once(file, "drain");
+      ({ cursor, isLast } = page);
+    }
+    size += Buffer.byteLength(kept);
+    file.end(kept);
+    await once(file, "close");
+    await rename(temporary, path);
+    await writeFileAtomic(`${path}.attr`, "unique_subject = no\n", { mode: 0o600 });
+    await this.#save({ authorityId: id, cursor, size, denied: hashOf(denied) });
+  }
+
+  async #linesAfter(
+    after: LogCursor,
+    authorityId: string,
+    denied: readonly Denial[],
+  ): Promise<{ lines: string; cursor: LogCursor; isLast: boolean }> {
+    const { page, deniedAtMs } = await this.#env.store.read(async (view) => ({
+      page: await view.issuances.page(after, pageMax),
+      deniedAtMs: (await currentTrust(view)).issuedAtMs,
+    }));
+    const refused = new Set(denied.map(({ fingerprint }) => fingerprint));
+    const isRevoked = ({ fingerprint, spki }: Issuance): boolean =>
+      refused.has(fingerprint) || refused.has(spki);
+    const lines = page
+      .filter(
+        ({ issuance }) =>
+          issuance.authorityId === authorityId &&
+          (issuance.kind === "leaf" || issuance.kind === "cross"),
+      )
+      .map(({ issuance }) =>
+        indexLine({
+          serial: issuance.serial,
+          notAfterMs: issuance.notAfterMs,
+          revokedAtMs: isRevoked(issuance) ? deniedAtMs : null,
+          subject: parseNameText(issuance.subject),
+        }),
+      );
+    const cursor = page.reduce<LogCursor>(
+      (last, { writer, position }) => ({ ...last, [writer]: position }),
+      after,
+    );
+    const isLast = page.length < pageMax;
+    return { lines: lines.join(""), cursor: page.length === 0 ? after : cursor, isLast };
+  }
+
+  /** Imports what others signed and left in the folder. True if there was something new. */
+  async #import(authority: Authority): Promise<boolean> {
+    const certificates = await this.#newCertificates();
+    const imported = await importIssuances(this.#env, authority, certificates);
+    const known = new Set<string>();
+    for (const { serialHex } of certificates)
+      if (await this.#isKnown(authority, serialHex)) known.add(serialHex);
+    this.foreign = [...known];
+    const text = await readFile(this.#layout.certificateIndex, "utf8").catch(() => "");
+    const missing: string[] = [];
+    for (const { serial } of indexedSerials(text))
+      if (!known.has(serial) && !(await this.#isKnown(authority, serial))) missing.push(serial);
+    this.missing = missing;
+    return imported.length > 0;
+  }
+
+  async #isKnown({ id }: Authority, serial: string): Promise<boolean> {
+    const found = await this.#env.store.read((view) => view.issuances.find(id, serial));
+    return found !== undefined;
+  }
+
+  /** The lines that somebody else wrote and that say nothing more: they stay. */
+  async #unknownLines(): Promise<string> {
+    if (this.missing.length === 0) return "";
+    const text = await readFile(this.#layout.certificateIndex, "utf8").catch(() => "");
+    const missing = new Set(this.missing);
+    return indexedSerials(text)
+      .filter(({ serial }) => missing.has(serial))
+      .map(({ line }) => `${line}\n`)
+      .join("");
+  }
+
+  async #newCertificates(): Promise<Certificate[]> {
+    const folder = this.#layout.newCertificates;
+    const found: Certificate[] = [];
+    for (const name of await readdir(folder).catch((): string[] => [])) {
+      if (!name.endsWith(".pem")) continue;
+      const bytes = await readFile(join(folder, name));
+      // One that is just being written is read the next time.
+      if (bytes.includes("-----END CERTIFICATE-----"))
+        found.push(...readCertificates(bytes, join(folder, name)));
+    }
+    return found;
+  }
+}
+
+/** Where `openssl ca` would count on from, with a configuration that does not draw serials. */
+function firstSerial(): string {
+  const bytes = randomBytes(16);
+  bytes.writeUInt8((bytes.readUInt8(0) & 0x7f) | 0x40, 0);
+  return bytes.toString("hex").toUpperCase();
+}
+
+function hashOf(denied: readonly Denial[]): string {
+  return createHash("sha256").update(JSON.stringify(denied)).digest("hex");
+}
+
+async function sizeOf(path: string): Promise<number | null> {
+  return stat(path).then(
+    ({ size }) => size,
+    () => null,
+  );
+}

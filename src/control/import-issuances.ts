@@ -1,0 +1,70 @@
+import {
+  certificateFingerprint,
+  formatName,
+  isSignedBy,
+  spkiFingerprint,
+  type Certificate,
+} from "../pki/index.ts";
+import type { Authority } from "../domain/index.ts";
+import { authorityChain } from "./authority-chain.ts";
+import type { ControlEnvironment } from "./environment.ts";
+import type { Issuance, StoreView } from "./ports.ts";
+
+/**
+ * Records certificates that somebody else signed with the key of an authority, each as an issuance
+ * of nobody's. Returns those that were not known: what the authority did not sign is left out.
+ */
+export async function importIssuances(
+  env: ControlEnvironment,
+  authority: Authority,
+  certificates: readonly Certificate[],
+): Promise<Certificate[]> {
+  const [issuer] = authorityChain(authority);
+  const signed = certificates.filter((each) => isSignedBy(each, issuer, env.crypto));
+  const news = await env.store.read((view) => unknown(view, authority, signed));
+  if (news.length === 0) return [];
+  const entry = {
+    actor: "system:import",
+    action: "certificate.import",
+    subject: authority.id,
+    detail: { certificates: news.length, first: news[0]?.serialHex ?? "" },
+  };
+  return env.store.write(entry, async (tx) => {
+    const added = await unknown(tx, authority, news);
+    for (const each of added) await tx.issuances.append(importedIssuance(env, authority, each));
+    return added;
+  });
+}
+
+async function unknown(
+  view: Pick<StoreView, "issuances">,
+  { id }: Authority,
+  certificates: readonly Certificate[],
+): Promise<Certificate[]> {
+  const found: Certificate[] = [];
+  for (const each of certificates)
+    if ((await view.issuances.find(id, each.serialHex)) === undefined) found.push(each);
+  return found;
+}
+
+/** The record of a certificate that is for no credential of the domain. */
+function importedIssuance(
+  env: Pick<ControlEnvironment, "clock" | "crypto">,
+  { id }: Pick<Authority, "id">,
+  certificate: Certificate,
+): Issuance {
+  return {
+    authorityId: id,
+    serial: certificate.serialHex,
+    kind: "leaf",
+    credentialId: null,
+    sequence: null,
+    subject: formatName(certificate.subject),
+    fingerprint: certificateFingerprint(certificate, env.crypto),
+    spki: spkiFingerprint(certificate.spki, env.crypto),
+    notBeforeMs: certificate.notBeforeMs,
+    notAfterMs: certificate.notAfterMs,
+    issuedAtMs: env.clock.nowMs(),
+    der: certificate.der,
+  };
+}
