@@ -5,6 +5,7 @@ import { recoverDomain, requireHost } from "../control/index.ts";
 import { finishReplacement } from "../keys/index.ts";
 import { requireStore } from "../store/index.ts";
 import { readNodeSettings } from "../transport/index.ts";
+import { AuthorityFolder } from "./authority-folder.ts";
 import { lockStopped } from "./change-passphrase.ts";
 import { usesDatabase } from "./database.ts";
 import { openEnvironment } from "./environment.ts";
@@ -53,6 +54,7 @@ export async function recoverHome(
       const document = await issueOwnIdentity(env, layout, { host, domainId, actor });
       const epoch = await writeOwnTrust(env, layout, document);
       await writeProjections({ env, layout });
+      await new AuthorityFolder({ env, layout, hostId }).update();
       return { hostId, replaced, epoch };
     } finally {
       await env.close();

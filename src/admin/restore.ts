@@ -6,6 +6,7 @@ import type { HomeLayout, Host, NodeSettings } from "../domain/index.ts";
 import { markRestored, unheardHosts } from "../control/index.ts";
 import { ensureFolder, readSealedFile, writeFileAtomic } from "../keys/index.ts";
 import { continueStore } from "../store/index.ts";
+import { AuthorityFolder } from "./authority-folder.ts";
 import { backedUpSettings } from "./backup.ts";
 import { fillEmptyHome, openedBackup } from "./empty-home.ts";
 import { openEnvironment } from "./environment.ts";
@@ -111,6 +112,7 @@ async function startAnew(
     const identity = { host, domainId: manifest.domain, actor: "system:restore" };
     await writeOwnTrust(env, layout, await issueOwnIdentity(env, layout, identity));
     await writeProjections({ env, layout });
+    await new AuthorityFolder({ env, layout, hostId: host.id }).update();
     const mark = { backupAtMs: manifest.madeAtMs };
     await writeFileAtomic(layout.restored, JSON.stringify(mark), { mode: 0o600 });
     const waitsFor = (await env.store.read(unheardHosts)).map(({ name }) => name);

@@ -95,11 +95,19 @@ async function encryptPart(
   { name, content }: SealedPart,
 ): Promise<void> {
   const bytes =
-    typeof content === "string" ? Buffer.byteLength(content) : (await stat(content.path)).size;
+    typeof content === "string" ? Buffer.byteLength(content) : await sizeOf(content.path);
   await writeAll(handle, encryption.update(`${JSON.stringify({ name, bytes })}\n`));
   if (typeof content === "string") return writeAll(handle, encryption.update(content));
   for await (const chunk of createReadStream(content.path))
     await writeAll(handle, encryption.update(chunk as Buffer));
+}
+
+async function sizeOf(path: string): Promise<number> {
+  try {
+    return (await stat(path)).size;
+  } catch (cause) {
+    throw new DomainError("not-found", `${path} cannot be read: it is to be sealed`, { cause });
+  }
 }
 
 async function writeAll(handle: FileHandle, bytes: Uint8Array): Promise<void> {
