@@ -11,7 +11,13 @@ import {
   spkiFingerprint,
   type Certificate,
 } from "../pki/index.ts";
-import type { AgreedClock, AuthorityKeys, IssuedLeaf, LeafJob } from "../control/index.ts";
+import {
+  authorityChain,
+  type AgreedClock,
+  type AuthorityKeys,
+  type IssuedLeaf,
+  type LeafJob,
+} from "../control/index.ts";
 import {
   generateKeyPair,
   keyPairOf,
@@ -65,15 +71,11 @@ export class FileAuthorityKeys implements AuthorityKeys {
   }
 
   /** Why the key file of an authority could not sign for its certificate; null: it could. */
-  async problem({
-    id,
-    certificatePem,
-  }: Pick<Authority, "id" | "certificatePem">): Promise<string | null> {
-    const path = this.#layout.authorityKey(id);
+  async problem(authority: Authority): Promise<string | null> {
+    const path = this.#layout.authorityKey(authority.id);
     if (!(await exists(path))) return `its key ${path} is missing`;
     try {
-      const [certificate] = parseCertificatesPem(certificatePem);
-      return isKeyOf(await this.files.read(path), certificate)
+      return isKeyOf(await this.files.read(path), authorityChain(authority)[0])
         ? null
         : `its key ${path} is not that of its certificate`;
     } catch {
@@ -86,21 +88,22 @@ export class FileAuthorityKeys implements AuthorityKeys {
   }
 
   /** Puts a key into the home that was sealed for this Admin Node Manager. */
-  async open(
-    { id, certificatePem }: Authority,
-    sealed: string,
-    sealingKey: KeyObject,
-  ): Promise<void> {
-    const path = this.#layout.authorityKey(id);
+  async open(authority: Authority, sealed: string, sealingKey: KeyObject): Promise<void> {
+    const { id } = authority;
     const pem = Buffer.from(await unseal(sealed, sealingKey)).toString("utf8");
     const key = privateKeyFromPem(pem, { what: `the sealed key of ${id}` });
-    if (!isKeyOf(key, parseCertificatesPem(certificatePem)[0]))
+    if (!isKeyOf(key, authorityChain(authority)[0]))
       throw new DomainError(
         "state-corrupt",
         `the sealed key of ${id} is not that of its certificate: have it shared again`,
       );
+    await this.keep(id, key);
+  }
+
+  /** Puts the key of an authority into the home. Throws `authority-unavailable` while it is locked. */
+  async keep(id: AuthorityId, key: KeyObject): Promise<void> {
     this.#forget(id);
-    await this.files.write(path, key);
+    await this.files.write(this.#layout.authorityKey(id), key);
   }
 
   /** Removes the key from the home, and from this process and its workers. True if it was there. */

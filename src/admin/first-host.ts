@@ -1,8 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
-import { DomainError } from "../kit/index.ts";
+import { DomainError, type AuthorityId } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import {
+  authorityProblems,
   certificateText,
   differencesFromRequest,
   isAuthorityCertificate,
@@ -10,7 +11,12 @@ import {
   type Certificate,
   type CertificateDifference,
 } from "../pki/index.ts";
-import { firstHost, nodeManagerNames, type FirstAdministrator } from "../control/index.ts";
+import {
+  authorityChain,
+  firstHost,
+  nodeManagerNames,
+  type FirstAdministrator,
+} from "../control/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
 import {
   certificatesPem,
@@ -107,6 +113,8 @@ export async function completeFirstHost(
   const differences = differencesFromRequest(parseRequestPem(key.requestPem), leaf, nodeCryptoPort);
   if (differences.length > 0) return { certificate: certificateText(leaf), differences };
   const { signing, domainId, ...request } = operation;
+  const authority = authorityOf(leaf, of.certificates, signing);
+  refuseUnfit(authority, leaf);
   const made = await initializeHome(home, {
     ...request,
     domainName: "CN=Domain",
@@ -115,11 +123,31 @@ export async function completeFirstHost(
       domainId,
       key,
       certificate: leaf,
-      authority: authorityOf(leaf, of.certificates, signing),
+      authority,
     },
   });
   await dropPendingKey(folderOf(layout));
   return { made };
+}
+
+/** Before anything is made: a CA that could not issue what a domain needs. Throws `certificate-rejected`. */
+function refuseUnfit(authority: GivenAuthority, { extensions }: Certificate): void {
+  const names = extensions.subjectAltName ?? [];
+  const needed = { subjectAltName: names, extendedKeyUsage: extensions.extendedKeyUsage ?? [] };
+  const [problem] = authorityProblems(
+    {
+      chain: authorityChain({ id: "given" as AuthorityId, ...authority }),
+      earlier: [],
+      leaves: [{ name: "nodemanager-1", ...needed }],
+      atMs: Date.now(),
+    },
+    nodeCryptoPort,
+  );
+  if (problem !== undefined)
+    throw new DomainError(
+      "certificate-rejected",
+      `the CA cannot be that of a domain: ${problem.message}`,
+    );
 }
 
 /** True where a first host waits for its certificate. */

@@ -1,12 +1,28 @@
-import { encodePem } from "../pki/index.ts";
-import { advanceRollout, relayedJob, shareKeys, unshareKeys } from "../control/index.ts";
+import { DomainError } from "../kit/index.ts";
+import { maySign } from "../domain/index.ts";
+import { keyPairOf, openPkcs12 } from "../keys/index.ts";
+import { bytesEqual, encodePem } from "../pki/index.ts";
+import {
+  advanceRollout,
+  authorityChain,
+  recordImport,
+  relayedJob,
+  shareKeys,
+  unshareKeys,
+} from "../control/index.ts";
 import type { Handlers } from "./handlers.ts";
 import { ownReport } from "./own-report.ts";
 import { announceSealingKey } from "./sealing-key.ts";
 import { keepSharedKeys } from "./shared-keys.ts";
 
 export const authorityKeyHandlers: Handlers<
-  "shareKeys" | "unshareKeys" | "unlockKeys" | "getAdminState" | "signLeaf" | "advanceForLeader"
+  | "shareKeys"
+  | "unshareKeys"
+  | "unlockKeys"
+  | "importKey"
+  | "getAdminState"
+  | "signLeaf"
+  | "advanceForLeader"
 > = {
   async shareKeys({ env }, { params, actor }) {
     return { authorities: await shareKeys(env, { hostId: params.id, actor }) };
@@ -32,6 +48,29 @@ export const authorityKeyHandlers: Handlers<
       wereLocked,
       authorities: ids.filter((id) => state.reports.signersOf(id).includes(hostId)),
     };
+  },
+  async importKey(state, { body, actor }) {
+    const { env, hostId } = state;
+    const bytes = Uint8Array.from(Buffer.from(body.pkcs12, "base64"));
+    const { privateKey } = openPkcs12(bytes, body.passphrase, "the file");
+    const { spki } = keyPairOf(privateKey);
+    const all = await env.store.read((view) => view.authorities.all());
+    const authority = all.find(
+      (each) =>
+        each.signing !== "generated" &&
+        maySign(each.status, "probe") &&
+        bytesEqual(authorityChain(each)[0].spki, spki),
+    );
+    if (authority === undefined)
+      throw new DomainError(
+        "not-found",
+        "the key is not that of a CA that signs for this domain: `gatehouse authorities` lists them",
+      );
+    await env.authorityKeys.keep(authority.id, privateKey);
+    await recordImport(env, { hostId, id: authority.id, actor });
+    await state.reports.lookAtSelf(state);
+    const open = await env.authorityKeys.files.unprotected();
+    return { hostId, authorityId: authority.id, isEncrypted: open.length === 0 };
   },
   async getAdminState(state) {
     const { signs, findings } = await ownReport(state);

@@ -2,8 +2,8 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, type AuthorityId } from "../kit/index.ts";
 import { homeLayout, trustSigningKeyName, type Authority, type Host } from "../domain/index.ts";
-import { bytesEqual, parseCertificatesPem, spkiFingerprint } from "../pki/index.ts";
-import { currentTrust, type StoreView } from "../control/index.ts";
+import { bytesEqual, spkiFingerprint } from "../pki/index.ts";
+import { authorityChain, currentTrust, type StoreView } from "../control/index.ts";
 import {
   isEncryptedPem,
   keyPairOf,
@@ -100,8 +100,9 @@ async function keyIn(folder: string, name: string, passphrase: string | null): P
   );
 }
 
-function requireFitting({ id, certificatePem }: Authority, key: KeyPair): void {
-  const [certificate] = parseCertificatesPem(certificatePem);
+function requireFitting(authority: Authority, key: KeyPair): void {
+  const { id } = authority;
+  const [certificate] = authorityChain(authority);
   if (certificate !== undefined && bytesEqual(certificate.spki, key.spki)) return;
   throw new DomainError(
     "state-corrupt",

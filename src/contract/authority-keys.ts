@@ -47,6 +47,20 @@ export const authorityKeyRoutes = {
     body: strict({ passphrase: secret }),
     response: strict({ hostId, wereLocked: Type.Boolean(), authorities: list(authorityId) }),
   },
+  importKey: {
+    method: "POST",
+    path: "/authority-keys/imports",
+    access: "administrator",
+    status: 201,
+    summary:
+      "Gives the Admin Node Manager that is called the key of a CA that signed elsewhere until now",
+    callsPerMinuteMax: 10,
+    body: strict({
+      pkcs12: Type.String({ minLength: 1, maxLength: 1_048_576, description: "base64" }),
+      passphrase: Type.String({ maxLength: 1024, description: "never logged" }),
+    }),
+    response: strict({ hostId, authorityId, isEncrypted: Type.Boolean() }),
+  },
   getAdminState: {
     method: "GET",
     path: "/relay/state",

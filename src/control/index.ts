@@ -139,7 +139,7 @@ export {
 export { recordSealingKey } from "./sealing-key.ts";
 export { authorityChain } from "./authority-chain.ts";
 export { importIssuances } from "./import-issuances.ts";
-export { recordHolder, shareKeys, takePlacedKey, unshareKeys } from "./share-keys.ts";
+export { recordHolder, recordImport, shareKeys, takePlacedKey, unshareKeys } from "./share-keys.ts";
 export { relayedJob } from "./issue.ts";
 export { hostDifferences, topologyDifferences } from "./topology-differences.ts";
 export { cancelSigningRequest, elsewhereSigned, requestSignature } from "./signing-requests.ts";

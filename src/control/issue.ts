@@ -11,7 +11,8 @@ import {
   type Envelope,
   type RecordedKey,
 } from "../domain/index.ts";
-import { leafValidity, parseRequestPem, spkiFingerprint } from "../pki/index.ts";
+import { encodePem, leafValidity, parseRequestPem, spkiFingerprint } from "../pki/index.ts";
+import { authorityChain } from "./authority-chain.ts";
 import type { ControlEnvironment, IssuedLeaf, LeafJob } from "./environment.ts";
 import { ownCredential, signingAuthority } from "./issuing-authority.ts";
 import { leafNames } from "./leaf-names.ts";
@@ -370,7 +371,7 @@ async function jobFrom(
     hostId: credential.hostId,
     credentialId: credential.id,
     authorityId: authority.id,
-    issuerPem: authority.certificatePem,
+    issuerPem: encodePem("CERTIFICATE", authorityChain(authority)[0].der),
     requestPem,
     notBeforeMs: validity.notBeforeMs,
     notAfterMs: validity.notAfterMs,

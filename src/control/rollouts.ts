@@ -23,6 +23,7 @@ import {
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { refuseChangingRole } from "./host-role.ts";
+import { givenProblems } from "./given-problems.ts";
 import { managementSubject, onlyCertificate, trafficSubject } from "./make-authority.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
 import { readSnapshot } from "./snapshot.ts";
@@ -62,8 +63,11 @@ export async function createPlan(
             isKeyLost: wish.isKeyLost === true,
             successors: await successors(tx, wish),
           });
-    await tx.rollouts.putPlan(plan);
-    return plan;
+    const given = plan.successions.flatMap((succession) => succession.given ?? []);
+    const found = await Promise.all(given.map((each) => givenProblems(tx, env, each)));
+    const checked = { ...plan, problems: [...found.flat(), ...plan.problems] };
+    await tx.rollouts.putPlan(checked);
+    return checked;
   });
 }
 

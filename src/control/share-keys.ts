@@ -151,6 +151,30 @@ export async function takePlacedKey(
   });
 }
 
+/**
+ * Notes that an administrator gave the key of an authority, from a file of the user's, to the Admin
+ * Node Manager of a host: it signs from now on, and what waited to be signed elsewhere is issued.
+ */
+export async function recordImport(
+  env: ControlEnvironment,
+  of: { readonly hostId: HostId; readonly id: AuthorityId; readonly actor: string },
+): Promise<void> {
+  const { hostId, id, actor } = of;
+  const detail = { authority: id };
+  await env.store.write(
+    { actor, action: "authority.import", subject: hostId, detail },
+    async (tx) => {
+      const authority = await tx.authorities.get(id);
+      if (authority === undefined) return;
+      const holders = [...new Set([...authority.holders, hostId])];
+      await tx.authorities.put({ ...authority, holders });
+      for (const request of await tx.signingRequests.all())
+        if (request.authorityId === id && request.signedSerial === null)
+          await tx.signingRequests.remove(request.id);
+    },
+  );
+}
+
 /** Notes who holds the keys of authorities for which the version before has not written it. */
 export async function recordHolder(
   env: ControlEnvironment,

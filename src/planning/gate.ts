@@ -3,6 +3,7 @@ import {
   edgeKey,
   edgesOf,
   fits,
+  isSignedElsewhere,
   type Credential,
   type Edge,
   type Finding,
@@ -207,12 +208,17 @@ function underOldAuthority(concerns: (credential: Credential) => boolean, gate: 
 
 /** Certificates that are signed elsewhere, and were not brought back yet. */
 function notSigned(wanted: ReadonlySet<string>, gate: Gate): Finding[] {
-  const { credentials, signingRequests } = gate.evidence.snapshot;
+  const { credentials, signingRequests, authorities } = gate.evidence.snapshot;
+  const elsewhere = new Set(authorities.filter(isSignedElsewhere).map(({ id }) => id));
   const requests = new Map(signingRequests.map((request) => [request.id, request]));
   return credentials
     .filter(
       ({ id, hostId, desired }) =>
-        wanted.has(id) && desired.collects !== undefined && !gate.isWaived(hostId),
+        wanted.has(id) &&
+        desired.collects !== undefined &&
+        // Its key was imported meanwhile: then there is nothing to collect.
+        elsewhere.has(desired.collects) &&
+        !gate.isWaived(hostId),
     )
     .flatMap(({ id, hostId, desired }) => {
       const request = requests.get(id);

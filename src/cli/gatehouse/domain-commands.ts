@@ -195,6 +195,17 @@ function addUnlock(authority: Command, contextOf: ContextOf): void {
     .action(async (options: UnlockWish, command: Command) =>
       (await import("./unlock.ts")).unlockKeys(contextOf(command), options),
     );
+  authority
+    .command("import")
+    .description(
+      "give the Admin Node Manager of this host the key of your own CA: it signs and renews from now on",
+    )
+    .argument("<file>", "PKCS#12 file with the key and certificate of the CA")
+    .option("--passphrase-file <file>", "file whose first line is its passphrase")
+    .option("--passphrase-exec <program...>", "program and arguments that print it")
+    .action(async (file: string, options: UnlockWish, command: Command) =>
+      (await import("./unlock.ts")).importKey(contextOf(command), file, options),
+    );
 }
 
 function addLists(program: Command, contextOf: ContextOf): void {
