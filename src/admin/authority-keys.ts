@@ -26,6 +26,7 @@ import {
   privateKeyFromPem,
   privateKeyToPem,
   seal,
+  signRequest,
   unseal,
 } from "../keys/index.ts";
 import { KeyFiles } from "./key-files.ts";
@@ -63,6 +64,20 @@ export class FileAuthorityKeys implements AuthorityKeys {
     const key = await this.#key(id);
     this.#clock.requireRight();
     return keySigner(key).sign(tbs);
+  }
+
+  /** Signs what a request of somebody outside the domain asks for. Throws as `signRequest`. */
+  async signRequest(
+    id: AuthorityId,
+    of: {
+      readonly requestPem: string;
+      readonly issuer: Certificate;
+      readonly lifetimeSeconds: number;
+    },
+  ): Promise<Certificate> {
+    const privateKey = await this.#key(id);
+    this.#clock.requireRight();
+    return signRequest(of.requestPem, { certificate: of.issuer, privateKey }, of.lifetimeSeconds);
   }
 
   async requireUsable(id: AuthorityId): Promise<void> {

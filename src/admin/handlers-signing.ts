@@ -2,8 +2,9 @@ import { formatName, parseCertificate, parseRequestPem, type Certificate } from 
 import { cancelSigningRequest, submitCertificates, type Submission } from "../control/index.ts";
 import type { SubmissionView } from "../contract/index.ts";
 import type { Handlers } from "./handlers.ts";
+import { signCsr } from "./sign-csr.ts";
 
-type Names = "listSigningRequests" | "submitCertificates" | "cancelSigningRequest";
+type Names = "listSigningRequests" | "submitCertificates" | "signCsr" | "cancelSigningRequest";
 
 export const signingHandlers: Handlers<Names> = {
   listSigningRequests: ({ env }) =>
@@ -25,6 +26,7 @@ export const signingHandlers: Handlers<Names> = {
     const submissions = await submitCertificates(env, { certificates, actor });
     return { submissions: submissions.map(submissionView) };
   },
+  signCsr: ({ env }, { body, actor }) => signCsr(env, { requestPem: body.requestPem, actor }),
   async cancelSigningRequest({ env }, { body, actor }) {
     await cancelSigningRequest(env, body.id, actor);
     return null;

@@ -6,6 +6,7 @@ export {
   saveDatabaseSettings,
 } from "./database.ts";
 export { backUpHome } from "./backup.ts";
+export { signCsrOffline } from "./sign-csr.ts";
 export { changePassphrase } from "./change-passphrase.ts";
 export { recoverHome } from "./recover.ts";
 export { restoreHome } from "./restore.ts";

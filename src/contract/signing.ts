@@ -62,6 +62,21 @@ export const signingRoutes = {
     }),
     response: strict({ submissions: list(submission) }),
   },
+  signCsr: {
+    method: "POST",
+    path: "/signing/certificates",
+    access: "administrator",
+    status: 201,
+    summary: "Signs a request of somebody outside the domain with the domain's CA",
+    body: strict({ requestPem: pem }),
+    response: strict({
+      chainPem: Type.String({ description: "PEM, the certificate first, then its issuers" }),
+      serial: Type.String(),
+      subject: Type.String(),
+      notAfterMs: timeMs,
+      isCut: Type.Boolean({ description: "it ends with its CA, earlier than it would by itself" }),
+    }),
+  },
   cancelSigningRequest: {
     method: "POST",
     path: "/signing-requests/cancellations",

@@ -8,7 +8,7 @@ import {
 import type { Authority } from "../domain/index.ts";
 import { authorityChain } from "./authority-chain.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import type { Issuance, StoreView } from "./ports.ts";
+import type { AuditEntry, Issuance, StoreView } from "./ports.ts";
 
 /**
  * Records certificates that somebody else signed with the key of an authority, each as an issuance
@@ -18,14 +18,17 @@ export async function importIssuances(
   env: ControlEnvironment,
   authority: Authority,
   certificates: readonly Certificate[],
+  by: Pick<AuditEntry, "actor" | "action"> = {
+    actor: "system:import",
+    action: "certificate.import",
+  },
 ): Promise<Certificate[]> {
   const [issuer] = authorityChain(authority);
   const signed = certificates.filter((each) => isSignedBy(each, issuer, env.crypto));
   const news = await env.store.read((view) => unknown(view, authority, signed));
   if (news.length === 0) return [];
   const entry = {
-    actor: "system:import",
-    action: "certificate.import",
+    ...by,
     subject: authority.id,
     detail: { certificates: news.length, first: news[0]?.serialHex ?? "" },
   };

@@ -1,7 +1,5 @@
 import { DomainError } from "../../kit/index.ts";
 
-const otherAuthorities =
-  "CAs that you provide, or that sign elsewhere, come with a later version; leave the option out to use the domain's own CA";
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
 const services =
@@ -36,7 +34,6 @@ export const laterWords: Readonly<Record<string, string>> = {
   metrics_dburl: metrics,
   metrics_dbuser: metrics,
   metrics_dbpass: metrics,
-  sign_csr: otherAuthorities,
   truststore_password:
     "trust stores with a password come with a later version; give a PEM file with --truststore_file",
   menu: "the menu comes with a later version: `managedomain --help` lists the commands",

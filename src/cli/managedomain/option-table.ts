@@ -14,6 +14,7 @@ export const commandNames = [
   "topology_merge",
   "regen_certs",
   "submit_cert",
+  "sign_csr",
   "change_domain_passphrase",
   "version",
 ] as const;
@@ -61,6 +62,10 @@ export const commandRows: readonly OptionRow[] = [
     help: "bring certificates that were signed elsewhere: complete what waits on this host, or in the domain",
   },
   {
+    flags: "--sign_csr",
+    help: "sign the request of --csr with this domain's CA, as the CA of another domain",
+  },
+  {
     flags: "--change_domain_passphrase",
     help: "encrypt the keys of the CAs on this host anew, while its Node Manager is stopped; takes some seconds",
   },
@@ -75,7 +80,7 @@ const makesCertificates = [
   "regen_certs",
 ] as const;
 const makesHost = ["initialize", "add"] as const;
-const takesCaPassphrase = [...makesCertificates, "submit_cert"] as const;
+const takesCaPassphrase = [...makesCertificates, "submit_cert", "sign_csr"] as const;
 const keepsKeys = [...makesHost, "submit_cert"] as const;
 const callsAdmin = [
   "add",
@@ -92,7 +97,7 @@ const callsAdmin = [
   "regen_certs",
   "submit_cert",
 ] as const;
-const logsIn = ["initialize", ...callsAdmin] as const;
+const logsIn = ["initialize", "sign_csr", ...callsAdmin] as const;
 
 export const optionRows: readonly OptionRow[] = [
   {
@@ -228,8 +233,8 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     flags: "--csr <file>",
-    help: "where to write the request (default: PROCESS.csr, here)",
-    for: ["initialize", "add", "edit_host", "create_instance"],
+    help: "where to write the request (default: PROCESS.csr, here); with --sign_csr: the request",
+    for: ["initialize", "add", "edit_host", "create_instance", "sign_csr"],
   },
   {
     flags: "--sign_alg <name>",

@@ -49,6 +49,8 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./regenerate.ts")).regenerateCertificates(context, given);
     case "submit_cert":
       return (await import("./submit.ts")).submitCertificates(context, given);
+    case "sign_csr":
+      return (await import("./sign-csr.ts")).signCsr(context, given);
     case "change_domain_passphrase":
       return (await import("./passphrase.ts")).changePassphrase(context, given);
     case "print_topology":
