@@ -15,7 +15,7 @@ import {
   spkiFingerprint,
 } from "../pki/index.ts";
 import type { ClockReading, IssuedLeaf, Leadership, LeafJob } from "../control/index.ts";
-import type { RouteResponse } from "../contract/index.ts";
+import type { RouteBody, RouteResponse } from "../contract/index.ts";
 import { nodeCryptoPort } from "../keys/index.ts";
 import { ApiCaller, apiPrefix, callApi, mutualTls } from "../transport/index.ts";
 import type { AdminState } from "./admin-state.ts";
@@ -98,6 +98,18 @@ export class AdminPeers {
         timeoutMs: stepMsMax,
       }),
     );
+  }
+
+  /** Has another one sign a challenge with the key of an authority; base64. Throws `unreachable`. */
+  async proveKey(hostId: HostId, body: RouteBody<"proveKey">): Promise<string> {
+    const peer = this.#others().find((other) => other.hostId === hostId);
+    if (peer === undefined)
+      throw new DomainError(
+        "unreachable",
+        `the trust document names no Admin Node Manager of ${hostId}`,
+      );
+    const input = { body, timeoutMs: answerMsMax };
+    return (await callApi(this.#caller(peer), "proveKey", input)).signature;
   }
 
   /** The topology that each of the others holds. */

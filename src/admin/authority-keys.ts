@@ -61,6 +61,8 @@ export class FileAuthorityKeys implements AuthorityKeys {
   }
 
   async sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array> {
+    // Not often, and never with a file that was replaced meanwhile.
+    this.#keys.delete(id);
     const key = await this.#key(id);
     this.#clock.requireRight();
     return keySigner(key).sign(tbs);
@@ -88,13 +90,27 @@ export class FileAuthorityKeys implements AuthorityKeys {
   /** Why the key file of an authority could not sign for its certificate; null: it could. */
   async problem(authority: Authority): Promise<string | null> {
     const path = this.#layout.authorityKey(authority.id);
-    if (!(await exists(path))) return `its key ${path} is missing`;
+    switch (await this.keyFile(authority)) {
+      case "right":
+        return null;
+      case "missing":
+        return `its key ${path} is missing`;
+      case "another":
+        return `its key ${path} is not that of its certificate`;
+      case "unreadable":
+        return `its key ${path} cannot be read as a private key`;
+    }
+  }
+
+  /** What the key file of an authority holds; another key is that of another CA. */
+  async keyFile(authority: Authority): Promise<"right" | "missing" | "another" | "unreadable"> {
+    const path = this.#layout.authorityKey(authority.id);
+    if (!(await exists(path))) return "missing";
     try {
-      return isKeyOf(await this.files.read(path), authorityChain(authority)[0])
-        ? null
-        : `its key ${path} is not that of its certificate`;
+      const key = await this.files.read(path);
+      return isKeyOf(key, authorityChain(authority)[0]) ? "right" : "another";
     } catch {
-      return `its key ${path} cannot be read as a private key`;
+      return "unreadable";
     }
   }
 

@@ -5,12 +5,14 @@ import { bytesEqual, encodePem } from "../pki/index.ts";
 import {
   advanceRollout,
   authorityChain,
+  keyProofText,
   recordImport,
   relayedJob,
   shareKeys,
   unshareKeys,
 } from "../control/index.ts";
 import type { Handlers } from "./handlers.ts";
+import { moveKeys } from "./move-keys.ts";
 import { ownReport } from "./own-report.ts";
 import { announceSealingKey } from "./sealing-key.ts";
 import { keepSharedKeys } from "./shared-keys.ts";
@@ -18,10 +20,12 @@ import { keepSharedKeys } from "./shared-keys.ts";
 export const authorityKeyHandlers: Handlers<
   | "shareKeys"
   | "unshareKeys"
+  | "moveKeys"
   | "unlockKeys"
   | "importKey"
   | "getAdminState"
   | "signLeaf"
+  | "proveKey"
   | "advanceForLeader"
 > = {
   async shareKeys({ env }, { params, actor }) {
@@ -30,6 +34,8 @@ export const authorityKeyHandlers: Handlers<
   async unshareKeys({ env }, { params, actor }) {
     return { authorities: await unshareKeys(env, { hostId: params.id, actor }) };
   },
+  moveKeys: (state, { params, body, actor }) =>
+    moveKeys(state, { to: params.id, from: body.from ?? null, actor }),
   async unlockKeys(state, { body, actor }) {
     const { env, hostId } = state;
     const wereLocked = await env.authorityKeys.files.unlock(body.passphrase);
@@ -79,6 +85,14 @@ export const authorityKeyHandlers: Handlers<
   async signLeaf({ env }, { body }) {
     const { der } = await env.authorityKeys.issueHeld(await relayedJob(env, body));
     return { certificatePem: encodePem("CERTIFICATE", der) };
+  },
+  async proveKey({ env }, { body }) {
+    const { authorityId, challenge } = body;
+    const signature = await env.authorityKeys.sign(
+      authorityId,
+      keyProofText(authorityId, challenge),
+    );
+    return { signature: Buffer.from(signature).toString("base64") };
   },
   async advanceForLeader({ env }, { params, body }) {
     // The transaction refuses the step unless the token is the leader's.

@@ -29,6 +29,15 @@ export async function ownReport({
       if (isRight) signs.push(id);
       continue;
     }
+    const others = authority.holders.filter((holder) => holder !== hostId);
+    const isAnother = (await env.authorityKeys.keyFile(authority)) === "another";
+    if (isAnother && others.length > 0)
+      findings.push({
+        code: "two-signing-authorities",
+        severity: "error",
+        subject: id,
+        text: `${hostId} and ${others.join(", ")} hold different keys for ${id}, so that two different ${usage} CAs would sign: that of ${hostId} is not the one of its certificate and signs nothing; remove the file there, and it takes the shared key again`,
+      });
     findings.push({
       code: keyMissing,
       severity: "error",

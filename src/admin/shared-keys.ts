@@ -19,19 +19,34 @@ export async function keepSharedKeys(home: Home): Promise<void> {
   }));
   const sealedOf = new Map(sealed.map((key) => [key.authorityId, key.sealed]));
   const unrecorded: AuthorityId[] = [];
+  const deleted: AuthorityId[] = [];
   for (const authority of authorities) {
     const { id, holders } = authority;
-    const isHere = (await env.authorityKeys.problem(authority)) === null;
+    const file = await env.authorityKeys.keyFile(authority);
+    const isHere = file === "right";
     if (holders.length === 0) {
       if (isHere) unrecorded.push(id);
     } else if (!holders.includes(hostId)) {
-      if (await env.authorityKeys.remove(id))
-        home.log.info({ authority: id }, "its key is deleted");
-    } else if (!isHere && !isLocked) {
+      if (await env.authorityKeys.remove(id)) deleted.push(id);
+    } else if (!isHere && file !== "another" && !isLocked) {
+      // What is another CA's is not written over: it may be the only copy.
       await openSealed(home, authority, sealedOf.get(id));
     }
   }
+  if (deleted.length > 0) await recordDeleted(home, deleted);
   if (unrecorded.length > 0) await recordHolder(env, hostId, unrecorded);
+}
+
+async function recordDeleted({ env, hostId, log }: Home, ids: AuthorityId[]): Promise<void> {
+  const detail = { authorities: ids.join(" ") };
+  log.info(detail, "keys are deleted that others hold");
+  const entry = {
+    actor: `host:${hostId}`,
+    action: "authority.copy-deleted",
+    subject: hostId,
+    detail,
+  };
+  await env.store.write(entry, async () => {});
 }
 
 async function openSealed(

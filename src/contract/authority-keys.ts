@@ -4,9 +4,11 @@ import {
   authorityId,
   credentialId,
   finding,
+  hexDigest,
   hostId,
   list,
   nothing,
+  nullable,
   pem,
   rolloutId,
   secret,
@@ -36,6 +38,19 @@ export const authorityKeyRoutes = {
     summary: "Takes the keys of the authorities from the host, unless it is the last that has one",
     params: ofHost,
     response: authorities,
+  },
+  moveKeys: {
+    method: "POST",
+    path: "/hosts/:id/authority-keys/move",
+    access: "administrator",
+    status: 200,
+    summary:
+      "Moves the keys to the host's Admin Node Manager: when it has proven that it signs with them, the one before deletes its copies",
+    params: ofHost,
+    body: strict({
+      from: Type.Optional(hostId),
+    }),
+    response: strict({ from: nullable(hostId), authorities: list(authorityId) }),
   },
   unlockKeys: {
     method: "POST",
@@ -89,6 +104,15 @@ export const authorityKeyRoutes = {
       isProbe: Type.Boolean(),
     }),
     response: strict({ certificatePem: pem }),
+  },
+  proveKey: {
+    method: "POST",
+    path: "/relay/key-proofs",
+    access: "anm",
+    status: 200,
+    summary: "Signs a challenge with the key of an authority, to prove that it can be used here",
+    body: strict({ authorityId, challenge: hexDigest }),
+    response: strict({ signature: Type.String({ description: "base64" }) }),
   },
   advanceForLeader: {
     method: "POST",

@@ -137,6 +137,7 @@ export {
   type PlanWish,
 } from "./rollouts.ts";
 export { recordSealingKey } from "./sealing-key.ts";
+export { endKeyMove, findKeyMove, keyProofText, provesKey, type KeyMove } from "./move-keys.ts";
 export { authorityChain } from "./authority-chain.ts";
 export { importIssuances } from "./import-issuances.ts";
 export { recordHolder, recordImport, shareKeys, takePlacedKey, unshareKeys } from "./share-keys.ts";

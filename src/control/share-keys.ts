@@ -63,7 +63,7 @@ async function wantedShare(
   if (!host.nodeManager.isAdmin || host.status !== "active")
     throw new DomainError(
       "not-supported",
-      `host ${host.name} has no Admin Node Manager that could sign: add one there first`,
+      `host ${host.name} has no Admin Node Manager that could sign: \`managedomain --edit_host --host ${host.name} --is_admin\` makes it one`,
     );
   const { sealingKey } = host.nodeManager;
   if (sealingKey === null)

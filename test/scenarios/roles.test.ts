@@ -73,28 +73,33 @@ test("Node Managers become Admin Node Managers and plain ones again while instan
   });
   expect(await runs.done(`${edit} host-2.test --is_admin 1 ${three}`)).toContain("already");
 
-  // The first host is the last holder of the keys until they are shared.
+  // The first host is the last holder of the keys until they are moved.
   const last = await runs.run(`${edit} host-1.test ${three}`);
-  expect(last.err).toContain("gatehouse authority share HOST");
-  await runs.done(
-    `gatehouse authority share host-2.test ${one.replace("password_file", "password-file")}`,
-  );
-  await waitUntil(() => privateFiles(domain, "host-2").includes("management-1.key.pem"), {
+  expect(last.err).toContain("gatehouse authority move HOST");
+  const atTwo = `--home ${domain.home("host-2")} --username admin --password-file password`;
+  await runs.done(`gatehouse authority move host-2.test ${atTwo.replace("host-2", "host-1")}`);
+  expect(privateFiles(domain, "host-2")).toContain("management-1.key.pem");
+  await waitUntil(() => !privateFiles(domain, "host-1").includes("management-1.key.pem"), {
     deadlineMs: 10_000,
-    what: "the second host has the keys",
+    what: "the first host has deleted its copies",
   });
   const demoted = await runs.done(`${edit} host-1.test ${one}`);
-  expect(demoted).toMatch(/Deleted there.*trust-signing key, the key of .*management-1/);
+  expect(demoted).toMatch(/Deleted there.*: the trust-signing key\./);
   expect(await presented(domain, "host-1")).toMatch(
     new RegExp(`${nodeManagerUsage} URI.*/nm/host-1`),
   );
   expect(privateFiles(domain, "host-1")).toEqual([]);
   expect(existsSync(homeLayout(domain.home("host-1")).databaseIdentity)).toBe(false);
   expect(await domain.processOf("host-1", "run/admin.json")).toBe(null);
-  const log = await runs.done(
-    `gatehouse audit list --json --home ${domain.home("host-2")} --username admin --password-file password --limit 1000`,
-  );
-  for (const action of ["host.promote", "host.demote", "trust-key.share", "host.keys-removed"])
+  const log = await runs.done(`gatehouse audit list --json --limit 1000 ${atTwo}`);
+  for (const action of [
+    "host.promote",
+    "trust-key.share",
+    "authority.move",
+    "authority.copy-deleted",
+    "host.demote",
+    "host.keys-removed",
+  ])
     expect(log).toContain(action);
   await runs.refused("forbidden", `${edit} host-2.test --demote ${two}`);
 

@@ -318,6 +318,7 @@ export const sampleAnswers: Answers = {
   setHostRole: { authorities: ["management-1"] },
   getHostRole: { isAdmin: true, isAdminNow: true, isDone: true, problem: null },
   shareKeys: { authorities: ["traffic-1", "management-1"] },
+  moveKeys: { from: "host-1", authorities: ["traffic-1", "management-1"] },
   unshareKeys: { authorities: ["traffic-1", "management-1"] },
   deleteInstance: null,
   setInstanceEnabled: null,

@@ -138,6 +138,34 @@ export function shareKeys(
   });
 }
 
+/** `gatehouse authority move`: done when the new holder has signed, and the one before may not any more. */
+export function moveKeys(
+  context: CommandContext,
+  name: string,
+  fromName: string | undefined,
+): Promise<void> {
+  return asAdmin(context, async (admin) => {
+    const topology = await admin.call("getTopology");
+    const { id, name: to } = findHost(topology, name);
+    const from = fromName === undefined ? undefined : findHost(topology, fromName).id;
+    if (from === id)
+      throw new DomainError("invalid-input", `the keys cannot be moved from ${to} to itself`);
+    const body = from === undefined ? {} : { from };
+    const input = { params: { id }, body, timeoutMs: moveMsMax };
+    printResult(context, await admin.call("moveKeys", input), (moved) =>
+      moved.from === null
+        ? `Host ${to} [${id}] is the only one that holds the keys of CAs: there is nothing to move.`
+        : [
+            `Host ${to} [${id}] has signed with the keys of ${moved.authorities.join(", ")} and holds them now.`,
+            `Host ${moved.from} deletes its copies; the audit log says when (authority.copy-deleted). It, or a backup of it, may still hold them: if it is suspect, replace the CAs with \`gatehouse plan rotate-ca\`.`,
+          ].join("\n"),
+    );
+  });
+}
+
+/** The new holder has 15 s for each key. */
+const moveMsMax = 90_000;
+
 /** `gatehouse relying-party create`: its token alone on stdout. */
 export function createRelyingParty(context: CommandContext, name: string): Promise<void> {
   return asAdmin(context, async (admin) => {

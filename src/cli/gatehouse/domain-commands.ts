@@ -184,6 +184,16 @@ function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
       .action(async (name: string, _options, command: Command) =>
         (await import("./changes.ts")).shareKeys(contextOf(command), verb, name),
       );
+  authority
+    .command("move")
+    .description(
+      "give them to another and take them from the one before, once the other has signed",
+    )
+    .argument("<host>", "name or id of the host that is to hold them")
+    .option("--from <host>", "from whom; needed where several hold keys")
+    .action(async (name: string, options: { from?: string }, command: Command) =>
+      (await import("./changes.ts")).moveKeys(contextOf(command), name, options.from),
+    );
 }
 
 function addUnlock(authority: Command, contextOf: ContextOf): void {
