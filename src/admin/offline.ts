@@ -18,4 +18,5 @@ export {
   type FirstHostOutcome,
   type FirstHostRequest,
 } from "./first-host.ts";
+export { operatorLifetimeSeconds } from "./openssl-config.ts";
 export { initializeHome, type InitializedHome } from "./initialize-home.ts";

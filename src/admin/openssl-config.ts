@@ -1,7 +1,7 @@
 import { statSync, readFileSync } from "node:fs";
 import { access } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { HomeLayout } from "../domain/index.ts";
+import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
 
 const defaultDays = 30;
@@ -87,6 +87,11 @@ function defaultLifetime(text: string, path: string): Lifetime {
     seconds: null,
     problem: `default_days = ${found} in ${path} is not a number of days from 1 to ${daysMax}: new certificates live as long as the policy says`,
   };
+}
+
+/** How long a home's `skel/openssl.cnf` lets new leaves live, in seconds; null: it does not say. */
+export function operatorLifetimeSeconds(home: string): number | null {
+  return new LeafLifetime(homeLayout(home)).now().seconds;
 }
 
 /** `skel/openssl.cnf`, read again whenever it has changed: it counts at once, without a restart. */

@@ -46,8 +46,16 @@ test("openssl ca signs with our folder, --sign_csr through the Admin Node Manage
 
   await writeFile(file("password"), `${password}\n`);
   const { stdout } = await promisify(execFile)(join(bin, "managedomain"), [
-    ...["--sign_csr", "--csr", file("nm.csr"), "--home", domain.home("host-1")],
-    ...["--username", "admin", "--password_file", file("password"), "--no_prompt"],
+    "--sign_csr",
+    "--csr",
+    file("nm.csr"),
+    "--home",
+    domain.home("host-1"),
+    "--username",
+    "admin",
+    "--password_file",
+    file("password"),
+    "--no_prompt",
   ]);
   expect(stdout).toContain(file("nm.pem"));
   expect(openssl(["verify", "-CAfile", layout.domainCertificate, file("nm.pem")])).toContain("OK");

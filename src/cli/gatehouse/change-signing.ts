@@ -47,7 +47,7 @@ export async function changeSigning(context: CommandContext, wish: ChangeWish): 
         exec: exec === undefined ? undefined : shellCommand(exec),
       };
       const passphrase = (await readSecret(source, "passphrase")) ?? "";
-      const ca: ProvidedCa = await openProvidedCa(caFile(wish), passphrase);
+      const ca: ProvidedCa = await openProvidedCa(caFile(wish), passphrase, context.options.home);
       const planned = withAuthority(body, "provided", ca.chain);
       return makePlan(context, { body: planned, ca, ...rest });
     }

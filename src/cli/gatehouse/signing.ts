@@ -94,7 +94,8 @@ export async function signRequests(
   caFile: string,
   passphrase: SecretSource,
 ): Promise<void> {
-  const ca = await openProvidedCa(caFile, (await readSecret(passphrase, "passphrase")) ?? "");
+  const secret = (await readSecret(passphrase, "passphrase")) ?? "";
+  const ca = await openProvidedCa(caFile, secret, context.options.home);
   await asAdmin(context, async (admin) => {
     const submissions = await signWaiting(admin, ca, () => true);
     if (submissions.length === 0)

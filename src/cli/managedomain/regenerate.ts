@@ -1,5 +1,5 @@
 import { DomainError, type CredentialId } from "../../kit/index.ts";
-import type { RouteBody, RouteResponse } from "../../contract/index.ts";
+import type { RouteBody } from "../../contract/index.ts";
 import type { Admin } from "../admin-session.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { observeSecondsDefault, parseObserveSeconds } from "../duration.ts";
@@ -8,6 +8,8 @@ import { planText } from "../render/plan-text.ts";
 import { startNewPlan } from "../start-plan.ts";
 import type { Given } from "./command-line.ts";
 import { isSignedElsewhere } from "../signing/choice.ts";
+import { keepRequest } from "../signing/request-file.ts";
+import { awaitRequest } from "../signing/waiting.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
 /**
@@ -36,7 +38,10 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
       : { kind: "replace-leaves", credentials: await credentialsOf(admin, hostId) };
     const { plan, rollout } = await startNewPlan(admin, body);
     terminal.out(planText(plan));
-    if (isElsewhere && ca === null) return leaveToOthers(context, plan, rollout.id);
+    if (isElsewhere && ca === null) {
+      terminal.out(`${plan.title}: the keys are being made (${rollout.id}).`);
+      return keepRequests(context, admin, plan.replaced);
+    }
     await followRollout(admin, terminal, rollout.id, {
       asksPeople: true,
       timeoutSeconds: null,
@@ -50,19 +55,16 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
 }
 
 /** The certificates come from elsewhere, some day: the rollout waits, this command does not. */
-function leaveToOthers(
+async function keepRequests(
   { terminal }: CommandContext,
-  plan: RouteResponse<"createPlan">,
-  rollout: string,
-): void {
-  terminal.out(
-    [
-      `${plan.title}: the keys are being made (${rollout}).`,
-      "Take the requests to your CA, and bring the certificates back:",
-      "  gatehouse signing export FOLDER",
-      "  managedomain --submit_cert --cert cert.pem",
-    ].join("\n"),
-  );
+  admin: Admin,
+  replaced: readonly CredentialId[],
+): Promise<void> {
+  for (const id of replaced.filter((each) => each.endsWith("/management"))) {
+    const { requestPem } = await awaitRequest(admin, id, "this host");
+    const [process = ""] = id.split("/");
+    terminal.out(await keepRequest(`${process}.csr`, requestPem));
+  }
 }
 
 async function credentialsOf(admin: Admin, hostId: string): Promise<CredentialId[]> {

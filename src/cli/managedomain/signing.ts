@@ -43,7 +43,8 @@ export function signingChoice(given: Given): SigningChoice {
 /** Opens the CA of `--ca`, with the passphrase of `--domain_passphrase`; null where none was given. */
 export async function givenCa(given: Given, { caFile }: SigningChoice): Promise<ProvidedCa | null> {
   if (caFile === null) return null;
-  return openProvidedCa(caFile, (await givenPassphrase(given, "domain_passphrase")) ?? "");
+  const passphrase = (await givenPassphrase(given, "domain_passphrase")) ?? "";
+  return openProvidedCa(caFile, passphrase, given.connection.home);
 }
 
 function checkAlgorithm(given: Given): void {

@@ -3,8 +3,8 @@ import { readBinaryFile } from "../text-file.ts";
 
 export type Certificate = Awaited<ReturnType<typeof signRequest>>;
 
-/** Leaves that nobody renews by himself are to last: as long as public CAs ever allowed. */
-const lifetimeSeconds = 825 * 86_400;
+/** Leaves that do not renew themselves are to last, unless `default_days` of the home says otherwise. */
+const lifetimeSecondsDefault = 825 * 86_400;
 
 /** The CA in a PKCS#12 file of the user's, for the time of one command. */
 export interface ProvidedCa {
@@ -15,8 +15,14 @@ export interface ProvidedCa {
 }
 
 /** Opens the file. Throws `not-found`, `unauthenticated` for the passphrase, `invalid-input`. */
-export async function openProvidedCa(path: string, passphrase: string): Promise<ProvidedCa> {
+export async function openProvidedCa(
+  path: string,
+  passphrase: string,
+  home: string,
+): Promise<ProvidedCa> {
   const ca = openPkcs12(await readBinaryFile(path, "the CA file"), passphrase, path);
+  const { operatorLifetimeSeconds } = await import("../../admin/offline.ts");
+  const lifetimeSeconds = operatorLifetimeSeconds(home) ?? lifetimeSecondsDefault;
   return {
     chain: [ca.certificate, ...ca.chain],
     sign: (requestPem) => signRequest(requestPem, ca, lifetimeSeconds),
