@@ -4,6 +4,7 @@ import { DomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import { ensureFolder, makeHomeFolder } from "../keys/index.ts";
 import { lockHome } from "../store/index.ts";
+import { hasPlacedAuthority, placedFiles } from "./placed-authority.ts";
 
 /** The folder below the store's in which a backup is opened. */
 export const openedBackup = ".backup-opened";
@@ -26,11 +27,12 @@ export async function fillEmptyHome<T>(
   }
   await ensureHome(layout);
   const lock = await lockHome(layout.store);
+  const isPlaced = hasPlacedAuthority(layout);
   try {
-    await removeLeftovers(layout);
+    await removeLeftovers(layout, isPlaced);
     return await fill(layout);
   } catch (error) {
-    await removeLeftovers(layout);
+    await removeLeftovers(layout, isPlaced);
     throw error;
   } finally {
     lock.release();
@@ -60,13 +62,17 @@ async function ensureHome(layout: HomeLayout): Promise<void> {
   await ensureFolder(layout.store, 0o700);
 }
 
-/** Everything below the home but the lock of this very command and files of the operator's own. */
-async function removeLeftovers(layout: HomeLayout): Promise<void> {
+/**
+ * Everything below the home but the lock of this very command and files of the operator's own, among
+ * them a CA that was placed there.
+ */
+async function removeLeftovers(layout: HomeLayout, isPlaced: boolean): Promise<void> {
+  const kept = isPlaced ? placedFiles(layout) : [];
   for (const name of await readdir(layout.store)) {
     if (name.startsWith("gatehouse.db") || name === openedBackup)
       await rm(`${layout.store}/${name}`, { recursive: true, force: true });
   }
-  await removeKeys(layout);
+  await removeKeys(layout, kept);
   for (const made of [
     layout.nodeCredential,
     layout.trust,
@@ -79,14 +85,18 @@ async function removeLeftovers(layout: HomeLayout): Promise<void> {
     layout.newCertificates,
     layout.restored,
   ]) {
-    await rm(made, { recursive: true, force: true });
+    if (!kept.includes(made)) await rm(made, { recursive: true, force: true });
   }
 }
 
 /** Without those of a request that waits for its certificate. */
-async function removeKeys({ authorityKeys, temporaryKeys }: HomeLayout): Promise<void> {
+async function removeKeys(
+  { authorityKeys, temporaryKeys }: HomeLayout,
+  kept: readonly string[],
+): Promise<void> {
   for (const name of await readdir(authorityKeys).catch((): string[] => [])) {
     const path = `${authorityKeys}/${name}`;
-    if (path !== temporaryKeys) await rm(path, { recursive: true, force: true });
+    if (path !== temporaryKeys && !kept.includes(path))
+      await rm(path, { recursive: true, force: true });
   }
 }

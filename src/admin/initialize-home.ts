@@ -1,17 +1,32 @@
 import { randomUUID } from "node:crypto";
-import { isSignedElsewhere, type HomeLayout, type NodeSettings } from "../domain/index.ts";
-import { initializeDomain, type FirstAdministrator } from "../control/index.ts";
+import {
+  homeLayout,
+  isSignedElsewhere,
+  type HomeLayout,
+  type NodeSettings,
+} from "../domain/index.ts";
+import {
+  firstHost,
+  initializeDomain,
+  nodeManagerNames,
+  type FirstAdministrator,
+} from "../control/index.ts";
+import { DomainError, type AuthorityId } from "../kit/index.ts";
+import type { KeyAndChain } from "../keys/index.ts";
+import { encodePem, formatName, isSelfIssued, leafTemplate, type LeafText } from "../pki/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
 import { fingerprintOfPem } from "../transport/index.ts";
 import { AuthorityFolder } from "./authority-folder.ts";
 import { fillEmptyHome } from "./empty-home.ts";
-import { openEnvironment } from "./environment.ts";
+import { openEnvironment, type HomeEnvironment } from "./environment.ts";
+import { machineClock } from "./machine-clock.ts";
 import {
   issueOwnIdentity,
   writeOwnSettings,
   writeOwnTrust,
   type SignedIdentity,
 } from "./own-identity.ts";
+import { hasPlacedAuthority, readPlacedAuthority } from "./placed-authority.ts";
 import { writeProjections } from "./projections.ts";
 import { announceSealingKey } from "./sealing-key.ts";
 import { createTrustKey } from "./trust-key.ts";
@@ -55,21 +70,31 @@ export async function initializeHome(
   home: string,
   request: InitializeHomeRequest,
 ): Promise<InitializedHome> {
-  return fillEmptyHome(home, (layout) => makeDomain(layout, request));
+  const placed = request.identity === undefined && hasPlacedAuthority(homeLayout(home));
+  return fillEmptyHome(home, (layout) => makeDomain(layout, request, placed));
 }
 
 async function makeDomain(
   layout: HomeLayout,
   request: InitializeHomeRequest,
+  isPlaced: boolean,
 ): Promise<InitializedHome> {
+  const { passphrase = null, identity } = request;
+  const domainId = identity?.domainId ?? randomUUID();
+  const placed = isPlaced
+    ? await readPlacedRoot(layout, passphrase ?? "", nodeManagerNames(firstHost(request), domainId))
+    : null;
   const trustKey = await createTrustKey(layout);
   const env = await openEnvironment(layout, "nodemanager-1", trustKey);
   try {
-    const { passphrase = null, identity } = request;
-    const domainId = identity?.domainId ?? randomUUID();
     if (passphrase !== null) env.authorityKeys.files.protectWith(passphrase);
     const given = identity === undefined ? {} : { given: identity.authority };
-    const host = await initializeDomain(env, { ...request, ...given, domainId });
+    const host = await initializeDomain(env, {
+      ...request,
+      ...given,
+      ...(placed === null ? {} : await takePlaced(env, layout, placed)),
+      domainId,
+    });
     // Not at its first start, where its home may be locked.
     await announceSealingKey({ env, layout, hostId: host.id });
     const of = { host, domainId, actor: "system:initialize", signed: identity };
@@ -94,4 +119,42 @@ async function makeDomain(
   } finally {
     await env.close();
   }
+}
+
+/**
+ * The root that an operator placed in the home, able to sign for its Node Manager and to introduce
+ * its successor. Throws as `readPlacedAuthority`, `not-supported`.
+ */
+async function readPlacedRoot(
+  layout: HomeLayout,
+  passphrase: string,
+  leaf: LeafText,
+): Promise<KeyAndChain> {
+  const { profile, subjectAltName } = leafTemplate(leaf);
+  const { extendedKeyUsage } = profile;
+  const content = await readPlacedAuthority(layout, passphrase, {
+    atMs: machineClock.nowMs(),
+    leaves: [{ name: "nodemanager-1", subjectAltName, extendedKeyUsage }],
+  });
+  const { certificate } = content;
+  if (isSelfIssued(certificate) && certificate.extensions.basicConstraints?.pathLength !== 0)
+    return content;
+  throw new DomainError(
+    "not-supported",
+    `the CA in ${layout.domainContainer} is no root that may have an authority below it: use it with --sign_with_user_provided --ca`,
+  );
+}
+
+/** Puts the key where those of the domain's CAs are; it is encrypted as they are. */
+async function takePlaced(
+  env: HomeEnvironment,
+  layout: HomeLayout,
+  { certificate, privateKey }: KeyAndChain,
+): Promise<{ readonly placedPem: string; readonly domainName: string }> {
+  const id = "management-1" as AuthorityId;
+  await env.authorityKeys.files.write(layout.authorityKey(id), privateKey);
+  return {
+    placedPem: encodePem("CERTIFICATE", certificate.der),
+    domainName: formatName(certificate.subject),
+  };
 }

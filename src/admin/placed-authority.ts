@@ -5,6 +5,7 @@ import type { HomeLayout } from "../domain/index.ts";
 import {
   ensureFolder,
   keyPairOf,
+  nodeCryptoPort,
   openPkcs12,
   privateKeyFromPem,
   writeFileAtomic,
@@ -16,6 +17,7 @@ import {
   encodePem,
   indexLine,
   readCertificates,
+  type AuthorityInput,
   type Certificate,
 } from "../pki/index.ts";
 
@@ -35,6 +37,18 @@ export function hasPlacedAuthority(layout: Layout): boolean {
   return existsSync(layout.domainContainer) && !existsSync(layout.certificateIndexState);
 }
 
+/** What belongs to a CA that was placed. */
+export function placedFiles(layout: Layout): string[] {
+  return [
+    layout.domainContainer,
+    layout.domainKey,
+    layout.domainCertificate,
+    layout.certificateIndex,
+    layout.certificateSerial,
+    layout.newCertificates,
+  ];
+}
+
 /**
  * The CA that an operator placed in a home: `domain.p12`, `domainkey.pem` and `domaincert.pem`, which
  * have to agree. Throws `invalid-input`, with the name of the file, for one that is missing, that
@@ -43,7 +57,7 @@ export function hasPlacedAuthority(layout: Layout): boolean {
 export async function readPlacedAuthority(
   layout: Layout,
   passphrase: string,
-  nowMs: number,
+  needs: Pick<AuthorityInput, "atMs" | "leaves">,
 ): Promise<KeyAndChain> {
   const { domainContainer, domainKey, domainCertificate } = layout;
   const content = openPkcs12(await placed(domainContainer), passphrase, domainContainer);
@@ -57,8 +71,8 @@ export async function readPlacedAuthority(
   if (certificate === undefined || !bytesEqual(certificate.der, der))
     throw disagrees(domainCertificate, domainContainer, "certificate");
   const [problem] = authorityProblems(
-    { chain: [content.certificate, ...content.chain], earlier: [], leaves: [], atMs: nowMs },
-    { verify: () => true },
+    { ...needs, chain: [content.certificate, ...content.chain], earlier: [] },
+    nodeCryptoPort,
   );
   if (problem !== undefined)
     throw new DomainError("invalid-input", `${domainContainer} cannot sign: ${problem.message}`);

@@ -108,6 +108,36 @@ describe("signCsrOffline", () => {
     await expect(sign("wrong")).rejects.toMatchObject({ code: "unauthenticated" });
   });
 
+  test("goes on with a CA that was placed when a domain is made, and with what it signed before", async () => {
+    await place();
+    const { serial } = await sign("fred");
+    await initialize("fred");
+    expect(openssl(["x509", "-in", layout.domainCertificate, "-noout", "-subject"])).toMatch(
+      /Placed/,
+    );
+    const index = await readFile(layout.certificateIndex, "utf8");
+    expect(index).toContain(serial.toUpperCase());
+    expect(index).toContain("/CN=nodemanager-1/OU=group-1/DC=host-1");
+    const { chainPem } = await sign("fred");
+    await writeFile(join(layout.home, "signed.pem"), chainPem);
+    const signed = join(layout.home, "signed.pem");
+    expect(openssl(["verify", "-CAfile", layout.domainCertificate, signed])).toContain("OK");
+  });
+
+  test("leaves a placed CA as it is when a domain cannot be made with it", async () => {
+    await place("basicConstraints=critical,CA:TRUE,pathlen:0");
+    const before = await readFile(layout.domainContainer);
+    await expect(initialize("wrong")).rejects.toMatchObject({ code: "unauthenticated" });
+    await expect(initialize("fred")).rejects.toMatchObject({
+      code: "not-supported",
+      message: expect.stringContaining("--sign_with_user_provided"),
+    });
+    await place("nameConstraints=critical,permitted;DNS:elsewhere.example");
+    expect(await readFile(layout.domainContainer)).not.toEqual(before);
+    await expect(initialize("fred")).rejects.toThrow(/domain\.p12 cannot sign/);
+    await readFile(layout.domainContainer);
+  });
+
   test("refuses placed files by name when they disagree, one is missing, or it is no CA", async () => {
     await expect(sign()).rejects.toMatchObject({ code: "home-missing" });
     await place("basicConstraints=critical,CA:FALSE");

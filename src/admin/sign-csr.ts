@@ -93,7 +93,10 @@ async function signPlaced(
   requestPem: string,
   passphrase: string | null,
 ): Promise<SignedCsr> {
-  const ca = await readPlacedAuthority(layout, passphrase ?? "", machineClock.nowMs());
+  const ca = await readPlacedAuthority(layout, passphrase ?? "", {
+    atMs: machineClock.nowMs(),
+    leaves: [],
+  });
   const lifetimeSeconds = new LeafLifetime(layout).now().seconds ?? placedLifetimeSeconds;
   const certificate = await signRequest(requestPem, ca, lifetimeSeconds);
   await noteSigned(layout, certificate);

@@ -24,6 +24,8 @@ export interface InitializeRequest {
   readonly domainName: string;
   /** The CA that signs the management identities; absent: one is made here. */
   readonly given?: GivenAuthority;
+  /** The certificate of the CA whose key is here already; the domain signs with it as with its own. */
+  readonly placedPem?: string;
   readonly hostName: string;
   readonly address: string;
   readonly nodeManagerName: string;
@@ -93,21 +95,23 @@ export async function initializeDomain(
 
 async function firstAuthorities(
   env: ControlEnvironment,
-  { domainId, domainName, given }: InitializeRequest,
+  { domainId, domainName, given, placedPem }: InitializeRequest,
   host: Host,
 ): Promise<{ management: NewAuthority; traffic: NewAuthority }> {
   const id = "management-1" as AuthorityId;
   const management =
-    given === undefined
-      ? await makeAuthority(env, {
-          id,
-          usage: "management",
-          subject: domainName,
-          predecessor: null,
-          earlier: [],
-          holders: [host],
-        })
-      : givenAuthority(env, id, given);
+    placedPem !== undefined
+      ? placedAuthority(env, id, placedPem, host)
+      : given === undefined
+        ? await makeAuthority(env, {
+            id,
+            usage: "management",
+            subject: domainName,
+            predecessor: null,
+            earlier: [],
+            holders: [host],
+          })
+        : givenAuthority(env, id, given);
   const traffic = await makeAuthority(env, {
     id: "traffic-1" as AuthorityId,
     usage: "traffic",
@@ -117,6 +121,18 @@ async function firstAuthorities(
     holders: [host],
   });
   return { management, traffic };
+}
+
+/** A root that an operator brought together with its key. */
+function placedAuthority(
+  env: ControlEnvironment,
+  id: AuthorityId,
+  certificatePem: string,
+  host: Host,
+): NewAuthority {
+  const shape = { signing: "provided", certificatePem, intermediatesPem: "" } as const;
+  const { root, authority, record } = givenAuthority(env, id, shape);
+  return { root, record, authority: { ...authority, signing: "generated", holders: [host.id] } };
 }
 
 async function refuseSecondDomain(tx: StoreTransaction): Promise<void> {
