@@ -7,6 +7,7 @@ import type { Authority, Denial, HomeLayout } from "../domain/index.ts";
 import {
   currentTrust,
   importIssuances,
+  revoke,
   type ControlEnvironment,
   type Issuance,
   type LogCursor,
@@ -164,10 +165,25 @@ export class CertificateIndex {
     this.foreign = [...known];
     const text = await readFile(this.#layout.certificateIndex, "utf8").catch(() => "");
     const missing: string[] = [];
-    for (const { serial } of indexedSerials(text))
+    for (const { serial, line } of indexedSerials(text)) {
       if (!known.has(serial) && !(await this.#isKnown(authority, serial))) missing.push(serial);
+      else if (line.startsWith("R\t")) await this.#takeRevocation(authority, serial);
+    }
     this.missing = missing;
     return imported.length > 0;
+  }
+
+  /** Of what is nobody's in the domain; our own are revoked where the domain knows of it. */
+  async #takeRevocation({ id }: Authority, serial: string): Promise<void> {
+    const { issuance, denied } = await this.#env.store.read(async (view) => ({
+      issuance: await view.issuances.find(id, serial),
+      denied: (await currentTrust(view)).denied,
+    }));
+    const isOurs = issuance === undefined || issuance.credentialId !== null;
+    if (isOurs || issuance.notAfterMs < this.#env.clock.nowMs()) return;
+    if (denied.some(({ fingerprint }) => fingerprint === issuance.fingerprint)) return;
+    const reason = "revoked in index.txt";
+    await revoke(this.#env, { serial, reason, actor: "system:import" });
   }
 
   async #isKnown({ id }: Authority, serial: string): Promise<boolean> {

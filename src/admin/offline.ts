@@ -5,6 +5,7 @@ export {
   saveDatabaseLogin,
   saveDatabaseSettings,
 } from "./database.ts";
+export { adoptFolder } from "./adopt.ts";
 export { backUpHome } from "./backup.ts";
 export { signCsrOffline } from "./sign-csr.ts";
 export { changePassphrase } from "./change-passphrase.ts";

@@ -70,13 +70,20 @@ export async function readPlacedAuthority(
   const [certificate] = readCertificates(await placed(domainCertificate), domainCertificate);
   if (certificate === undefined || !bytesEqual(certificate.der, der))
     throw disagrees(domainCertificate, domainContainer, "certificate");
-  const [problem] = authorityProblems(
-    { ...needs, chain: [content.certificate, ...content.chain], earlier: [] },
-    nodeCryptoPort,
-  );
-  if (problem !== undefined)
-    throw new DomainError("invalid-input", `${domainContainer} cannot sign: ${problem.message}`);
+  requireFit(content, domainContainer, needs);
   return content;
+}
+
+/** Throws `invalid-input` for a CA that cannot sign what is needed of it. */
+export function requireFit(
+  { certificate, chain }: KeyAndChain,
+  what: string,
+  needs: Pick<AuthorityInput, "atMs" | "leaves">,
+): void {
+  const input = { ...needs, chain: [certificate, ...chain] as const, earlier: [] };
+  const [problem] = authorityProblems(input, nodeCryptoPort);
+  if (problem !== undefined)
+    throw new DomainError("invalid-input", `${what} cannot sign: ${problem.message}`);
 }
 
 /** Notes what was signed with a CA that belongs to no domain, as `openssl ca` does. */

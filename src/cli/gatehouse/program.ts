@@ -7,6 +7,7 @@ import { homeFolder, homeHelp } from "../home-folder.ts";
 import type { Program } from "../run-program.ts";
 import { withoutPrompts, type Terminal } from "../terminal.ts";
 import { productVersion } from "../version.ts";
+import { addAdopt } from "./adopt.ts";
 import { addChangeCommands } from "./change-commands.ts";
 import { addDomainCommands } from "./domain-commands.ts";
 import { addNodeCommands } from "./node-commands.ts";
@@ -46,6 +47,7 @@ export function gatehouse(open: OpenAdmin = openAdmin): Program {
     addSigningCommands(program, contextOf);
     addStoreCommands(program, contextOf);
     addRecoveryCommands(program, contextOf);
+    addAdopt(program, contextOf);
     await program.parseAsync([...args], { from: "user" });
     return status;
   };
