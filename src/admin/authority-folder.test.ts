@@ -2,13 +2,14 @@ import { execFileSync } from "node:child_process";
 import { copyFile, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { beforeEach, describe, expect, test } from "vitest";
-import { openssl } from "../../test/support/certificates.ts";
+import { openssl, testRoot } from "../../test/support/certificates.ts";
 import { onEnd } from "../../test/support/cleanup.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { issueCredential } from "../control/index.ts";
 import { credentialId, homeLayout, type HomeLayout } from "../domain/index.ts";
-import type { HostId, ProcessId } from "../kit/index.ts";
+import type { AuthorityId, HostId, ProcessId } from "../kit/index.ts";
 import { generateKeyPair, openPkcs12, requestForKey } from "../keys/index.ts";
+import { encodePem } from "../pki/index.ts";
 import { lockHome } from "../store/index.ts";
 import { AuthorityFolder } from "./authority-folder.ts";
 import { changePassphrase } from "./change-passphrase.ts";
@@ -99,6 +100,12 @@ describe("AuthorityFolder", () => {
     await signByOpenssl("scanner");
     await folder.update();
     expect(await env.store.read((view) => view.issuances.count())).toBe(issuances.length + 1);
+    const again = new AuthorityFolder({ env, layout, hostId });
+    await again.update();
+    expect(again.findings()).toMatchObject([{ code: "signed-by-others" }]);
+    await rm(layout.newCertificates, { recursive: true });
+    await again.update();
+    expect(again.findings()).toEqual([]);
   });
 
   test("lets openssl ca sign when the key is encrypted, and follows a change of the passphrase", async () => {
@@ -193,6 +200,53 @@ describe("AuthorityFolder", () => {
     const taken = await env.store.read((view) => view.authorities.current("management"));
     expect(taken.holders).toEqual(["host-2", "host-1"]);
     await env.authorityKeys.requireUsable(authority.id);
+  });
+
+  test("keeps no key of the CA before when the present one signs elsewhere", async () => {
+    await initialize(null);
+    const { folder, env } = await opened();
+    const before = await env.store.read((view) => view.authorities.current("management"));
+    const { certificate } = await testRoot({ subject: "CN=Elsewhere" });
+    const elsewhere = {
+      ...before,
+      id: "management-2" as AuthorityId,
+      signing: "external" as const,
+      certificatePem: encodePem("CERTIFICATE", certificate.der),
+      holders: [],
+    };
+    const entry = { actor: "test", action: "test", subject: "test", detail: {} };
+    await env.store.write(entry, async (tx) => {
+      await tx.authorities.put({ ...before, status: "previous" });
+      await tx.authorities.put(elsewhere);
+    });
+    await folder.update();
+    expect(folder.findings()).toEqual([]);
+    await expect(readFile(layout.domainKey)).rejects.toThrow("ENOENT");
+    await expect(readFile(layout.domainContainer)).rejects.toThrow("ENOENT");
+    expect(await readFile(layout.domainCertificate, "utf8")).toBe(elsewhere.certificatePem);
+    await env.authorityKeys.requireUsable(before.id);
+  });
+
+  test("signs again after the documented steps from domain.p12 alone, on a host that has lost its key", async () => {
+    await initialize(passphrase);
+    const { folder, env } = await opened();
+    await env.authorityKeys.files.unlock(passphrase);
+    const authority = await env.store.read((view) => view.authorities.current("management"));
+    const container = await readFile(layout.domainContainer);
+    await rm(layout.certificateIndexState);
+    expect(await env.authorityKeys.remove(authority.id)).toBe(true);
+    await writeFile(layout.domainContainer, container);
+    await writeFile(layout.certificateSerial, "01\n");
+    await writeFile(layout.certificateIndex, "");
+    const from = ["pkcs12", "-in", layout.domainContainer, "-passin", `pass:${passphrase}`];
+    openssl([...from, "-out", layout.domainCertificate, "-nokeys"]);
+    openssl([...from, "-out", layout.domainKey, "-nocerts", "-passout", `pass:${passphrase}`]);
+    await folder.update();
+    expect(folder.findings()).toEqual([]);
+    await folder.update();
+    await env.authorityKeys.requireUsable(authority.id);
+    expect((await indexText()).split("\n")).toHaveLength(2);
+    await signByOpenssl("printer", ["-passin", `pass:${passphrase}`]);
   });
 
   test("lets default_days decide at once how long a new leaf lives, and says what is cut or wrong", async () => {

@@ -1,5 +1,5 @@
 import type { KeyObject } from "node:crypto";
-import { readFile } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { DomainError, type HostId } from "../kit/index.ts";
 import type { Authority, Finding, HomeLayout } from "../domain/index.ts";
@@ -48,7 +48,7 @@ export class AuthorityFolder {
     const [issuer] = chain;
     const keyPem = await textOf(layout.authorityKey(authority.id));
     const placedPem = await textOf(layout.domainKey);
-    if (keyPem === null && placedPem !== null) {
+    if (keyPem === null && placedPem !== null && !(await this.#removeCopyOfOld(placedPem))) {
       this.#placed = await this.#takePlaced(authority, issuer);
       return;
     }
@@ -103,6 +103,18 @@ export class AuthorityFolder {
         text: `the domain's CA ends at ${formatTime(this.#endMs)}, before the life that ${layout.opensslConfig} (default_days) or the policy gives new certificates: they end with it`,
       },
     ];
+  }
+
+  /** The present CA may be one whose key is elsewhere: then the files of the one before go. */
+  async #removeCopyOfOld(placedPem: string): Promise<boolean> {
+    const { env, layout } = this.#home;
+    for (const { id } of await env.store.read((view) => view.authorities.all())) {
+      if ((await textOf(layout.authorityKey(id))) !== placedPem) continue;
+      await rm(layout.domainContainer, { force: true });
+      await rm(layout.domainKey);
+      return true;
+    }
+    return false;
   }
 
   async #hasOtherCertificate(issuer: Certificate): Promise<boolean> {

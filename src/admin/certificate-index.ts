@@ -43,6 +43,8 @@ export class CertificateIndex {
   readonly #layout: HomeLayout;
   readonly #env: ControlEnvironment;
   #state: IndexState | null = null;
+  /** The files of `newcerts`, as they were last read. */
+  #newNames: string | null = null;
   /** Serials in the index of which there is no certificate, so that they cannot be imported. */
   missing: readonly string[] = [];
   /** Serials of what others signed with the key of this authority and left in `newcerts`. */
@@ -53,8 +55,8 @@ export class CertificateIndex {
     this.#env = env;
   }
 
-  /** Makes the files what the store says. True if it imported something. */
-  async update(authority: Authority): Promise<boolean> {
+  /** Makes the files what the store says, after importing what others wrote. */
+  async update(authority: Authority): Promise<void> {
     const { certificateIndex, certificateSerial, newCertificates } = this.#layout;
     await ensureFolder(newCertificates, 0o700);
     if ((await sizeOf(certificateSerial)) === null)
@@ -62,8 +64,10 @@ export class CertificateIndex {
     this.#state ??= await this.#readState();
     const size = await sizeOf(certificateIndex);
     const state = this.#state;
-    const isForeign = state !== null && size !== null && size !== state.size;
-    const imported = isForeign || state === null ? await this.#import(authority) : false;
+    const names = (await readdir(newCertificates)).filter((name) => name.endsWith(".pem"));
+    const isOwn = state !== null && (size === null || size === state.size);
+    if (!isOwn || names.join() !== this.#newNames) await this.#importNew(authority, names);
+    if (!isOwn) await this.#readForeign(authority);
     const denied = await this.#deniedNow();
     const fits =
       state !== null &&
@@ -72,7 +76,6 @@ export class CertificateIndex {
       state.denied === hashOf(denied);
     if (fits) await this.#append(authority, state, denied);
     else await this.#writeWhole(authority, denied);
-    return imported;
   }
 
   async #readState(): Promise<IndexState | null> {
@@ -155,22 +158,26 @@ export class CertificateIndex {
     return { lines: lines.join(""), cursor: page.length === 0 ? after : cursor, isLast };
   }
 
-  /** Imports what others signed and left in the folder. True if there was something new. */
-  async #import(authority: Authority): Promise<boolean> {
-    const certificates = await this.#newCertificates();
-    const imported = await importIssuances(this.#env, authority, certificates);
-    const known = new Set<string>();
+  /** Imports what others signed and left in the folder. */
+  async #importNew(authority: Authority, names: readonly string[]): Promise<void> {
+    const certificates = await this.#read(names);
+    await importIssuances(this.#env, authority, certificates);
+    const known: string[] = [];
     for (const { serialHex } of certificates)
-      if (await this.#isKnown(authority, serialHex)) known.add(serialHex);
-    this.foreign = [...known];
+      if (await this.#isKnown(authority, serialHex)) known.push(serialHex);
+    this.foreign = known;
+    this.#newNames = names.join();
+  }
+
+  /** Takes what others wrote into the index: lines of theirs, and revocations. */
+  async #readForeign(authority: Authority): Promise<void> {
     const text = await readFile(this.#layout.certificateIndex, "utf8").catch(() => "");
     const missing: string[] = [];
     for (const { serial, line } of indexedSerials(text)) {
-      if (!known.has(serial) && !(await this.#isKnown(authority, serial))) missing.push(serial);
+      if (!(await this.#isKnown(authority, serial))) missing.push(serial);
       else if (line.startsWith("R\t")) await this.#takeRevocation(authority, serial);
     }
     this.missing = missing;
-    return imported.length > 0;
   }
 
   /** Of what is nobody's in the domain; our own are revoked where the domain knows of it. */
@@ -202,15 +209,13 @@ export class CertificateIndex {
       .join("");
   }
 
-  async #newCertificates(): Promise<Certificate[]> {
-    const folder = this.#layout.newCertificates;
+  async #read(names: readonly string[]): Promise<Certificate[]> {
     const found: Certificate[] = [];
-    for (const name of await readdir(folder).catch((): string[] => [])) {
-      if (!name.endsWith(".pem")) continue;
-      const bytes = await readFile(join(folder, name));
-      // One that is just being written is read the next time.
-      if (bytes.includes("-----END CERTIFICATE-----"))
-        found.push(...readCertificates(bytes, join(folder, name)));
+    for (const name of names) {
+      const path = join(this.#layout.newCertificates, name);
+      const bytes = await readFile(path);
+      // One that is just being written is read when the index has changed.
+      if (bytes.includes("-----END CERTIFICATE-----")) found.push(...readCertificates(bytes, path));
     }
     return found;
   }
