@@ -56,7 +56,7 @@ test("recover puts new CAs in place of those that have ended, trusts only them, 
   expect(await recoverDomain(env, wish)).toEqual([]);
 });
 
-test("recover is refused without the key, and where certificates are signed elsewhere", async () => {
+test("recover is refused without the key, and where certificates are signed elsewhere, unless a CA of the domain's own is asked for", async () => {
   const env = await domain();
   const keys = { ...env, authorityKeys: Object.create(env.authorityKeys) as never };
   Object.assign(keys.authorityKeys, {
@@ -71,4 +71,10 @@ test("recover is refused without the key, and where certificates are signed else
     await tx.authorities.put({ ...current, signing: "external", holders: [] });
   });
   await expect(recoverDomain(env, wish)).rejects.toMatchObject({ code: "not-supported" });
+  const own = { ...wish, isNewAuthorityWanted: true };
+  expect(await recoverDomain(env, own)).toEqual(["management-1"]);
+  const { authorityId } = await issueFor(env, hostId, "nodemanager-1/management");
+  expect(authorityId).toBe("management-2");
+  const authorities = await env.store.read((view) => view.authorities.all());
+  expect(authorities.find(({ id }) => id === authorityId)?.signing).toBe("generated");
 });

@@ -26,7 +26,7 @@ interface Replacement {
 export interface RecoverRequest {
   /** The host on which this runs. */
   readonly hostId: HostId;
-  /** Makes a new management CA even if the present one lasts. */
+  /** Makes a new management CA of the domain's own, whatever the present one is. */
   readonly isNewAuthorityWanted: boolean;
   readonly actor: string;
 }
@@ -35,7 +35,7 @@ export interface RecoverRequest {
  * Makes an offline domain one that can issue again: a CA that has expired is replaced by a new one,
  * which everybody learns of through the signed trust chain, since the trust-signing key never
  * expires; every host may come back as if it had been heard of just now. Returns the authorities that
- * were replaced. Throws `not-supported` where certificates are signed elsewhere,
+ * were replaced. Throws `not-supported` where the CA is a provided or external one,
  * `authority-unavailable` where a key that is needed is not here.
  */
 export async function recoverDomain(
@@ -70,20 +70,25 @@ async function authoritiesToReplace(
   const due: Authority[] = [];
   for (const usage of ["management", "traffic"] as const) {
     const current = await view.authorities.current(usage);
-    refuseSignedElsewhere(current);
     const isOver = current.notAfterMs <= env.clock.nowMs();
-    if (isOver || (isNewWanted && usage === "management")) due.push(current);
+    const isWanted = isNewWanted && usage === "management";
+    if (!isWanted) refuseOthersAuthority(current, isOver);
+    if (isOver || isWanted) due.push(current);
     else if (usage === "management") await requireKeyHere(env, current);
   }
   return due;
 }
 
-/** What a domain with a provided or external CA does instead: its requests are brought to who signs. */
-function refuseSignedElsewhere(current: Authority): void {
-  if (!isSignedElsewhere(current)) return;
+/**
+ * The place of provided and external CAs: what they sign cannot be signed here, and one of theirs that
+ * has ended is not replaced by one of the domain's own but by a person's word.
+ */
+function refuseOthersAuthority(current: Authority, isOver: boolean): void {
+  const { id, signing } = current;
+  if (signing === "generated" || !(isOver || isSignedElsewhere(current))) return;
   throw new DomainError(
     "not-supported",
-    `the certificates of ${current.id} are signed elsewhere: \`gatehouse recover\` cannot issue them; have this host's request signed there`,
+    `${id} is no CA of this domain's own (${signing}), and it cannot sign here: --new-ca makes one that can, and everything comes back under that; then plan the change to the CA of yours`,
   );
 }
 

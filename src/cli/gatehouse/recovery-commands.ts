@@ -41,7 +41,10 @@ function addRecover(program: Command, contextOf: ContextOf): void {
     )
     .option("--passphrase-file <file>", "file whose first line is the passphrase of the keys")
     .option("--passphrase-exec <program...>", "program and arguments that print it")
-    .option("--new-ca", "make a new management CA though the present one lasts: its key is lost")
+    .option(
+      "--new-ca",
+      "make a new management CA of the domain's own, as the present one's key is lost or elsewhere",
+    )
     .action(async (options: RecoverWish, command: Command) =>
       (await import("./backup.ts")).recover(contextOf(command), options),
     );
