@@ -205,7 +205,11 @@ async function ownedCredential(
 }
 
 /** Its dates do not matter: what was issued was issued. */
-function isUnder(env: Env, leaf: Certificate, { certificatePem }: Anchor): boolean {
+function isUnder(
+  env: Env,
+  leaf: Certificate,
+  { certificatePem, intermediatesPem = "" }: Anchor,
+): boolean {
   const purposes = ["clientAuth", "serverAuth"] as const;
   return purposes.some(
     (purpose) =>
@@ -213,7 +217,7 @@ function isUnder(env: Env, leaf: Certificate, { certificatePem }: Anchor): boole
         {
           leaf,
           anchors: parseCertificatesPem(certificatePem),
-          intermediates: [],
+          intermediates: parseCertificatesPem(intermediatesPem),
           atMs: leaf.notBeforeMs + 1000,
           purpose,
         },

@@ -243,6 +243,8 @@ export const sampleAnswers: Answers = {
       },
     ],
   },
+  recordKeyCopies: null,
+  waiveUnheard: null,
   unlockKeys: { hostId: "host-1", wereLocked: false, authorities: ["management-1"] },
   checkTopology: {
     version: 12,
