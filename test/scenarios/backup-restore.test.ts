@@ -7,6 +7,8 @@ import { expect, test } from "vitest";
 import { homeLayout, type TrustDocument } from "../../src/domain/index.ts";
 import type { SavedTrust } from "../../src/transport/index.ts";
 import { LiveDomain, password } from "../support/live-domain.ts";
+import { LiveLoad } from "../support/live-load.ts";
+import { moveStoreTo, testServer } from "../support/shared-store.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -19,21 +21,27 @@ async function trustOf(domain: LiveDomain, host: string): Promise<TrustDocument>
   return JSON.parse(Buffer.from(link.payload, "base64").toString("utf8")) as TrustDocument;
 }
 
-test("a domain whose first host is destroyed comes back from a backup, forgets no revocation, lowers no epoch and locks nobody out", async () => {
-  const domain = await LiveDomain.start(3);
+/** `gatehouse` on the first host, as its administrator. */
+async function commandsOn(domain: LiveDomain) {
   const folder = await tempFolder();
   const file = (name: string): string => join(folder, name);
   await writeFile(file("passphrase"), "of the backup\n");
-  await writeFile(file("wrong"), "of another\n");
   await writeFile(file("password"), `${password}\n`);
   const user = ["--home", domain.home("host-1"), "--username", "admin"];
   const run = async (...args: string[]): Promise<string> =>
     (await promisify(execFile)(gatehouse, [...user, "--password-file", file("password"), ...args]))
       .stdout;
-  const secret = ["--passphrase-file", file("passphrase")];
+  return { run, file, secret: ["--passphrase-file", file("passphrase")] };
+}
+
+test("a domain whose first host is destroyed comes back from a backup, forgets no revocation, lowers no epoch and locks nobody out", async () => {
+  const domain = await LiveDomain.start(3);
+  const { run, file, secret } = await commandsOn(domain);
+  await writeFile(file("wrong"), "of another\n");
   const kept = await domain.addInstance("host-2");
   const revoked = await domain.addInstance("host-3");
 
+  const load = await LiveLoad.start(domain, [kept.port]);
   expect(await run("findings")).toContain("keys-not-backed-up");
   expect(await run("backup", file("backup"), ...secret)).toMatch(/It was opened and checked/);
   expect(await run("findings")).not.toContain("keys-not-backed-up");
@@ -120,7 +128,44 @@ test("a domain whose first host is destroyed comes back from a backup, forgets n
     await domain.roll({ kind: "replace-leaves", credentials: null }),
   );
   expect(again.rollout.status).toBe("completed");
+  await load.stop();
+  expect(load.at(kept.port).failures).toEqual([]);
   expect(await run("backup", file("another"), ...secret)).toContain("4 hosts");
   expect(await run("findings")).not.toMatch(/\brestored\b/);
   expect((await readdir(homeLayout(domain.home("host-1")).store)).join()).not.toContain("backup");
 }, 300_000);
+
+test("a domain in a database whose CA was replaced after the backup comes back under one whose key it has", async () => {
+  const domain = await LiveDomain.start(2);
+  await moveStoreTo(domain, [await testServer()]);
+  const { run, file, secret } = await commandsOn(domain);
+  await run("backup", file("backup"), ...secret);
+  const usages = ["management" as const];
+  const rotation = { kind: "rotate-ca" as const, usages, observeSeconds: 0, subject: null };
+  await domain.follow(await domain.roll(rotation));
+  const before = await trustOf(domain, "host-2");
+
+  await domain.cutPower("host-1");
+  await rm(domain.home("host-1"), { recursive: true });
+  await run("restore", file("backup"), ...secret);
+  await domain.startNode("host-1");
+  await waitUntil(async () => (await trustOf(domain, "host-2")).epoch > before.epoch, {
+    deadlineMs,
+    what: "host-2 was heard of, and has loaded what was published then",
+  });
+  await run("node", "stop");
+  expect(await run("recover", "--new-ca")).toMatch(/new CAs in place of management-2/);
+  await domain.startNode("host-1");
+  await domain.call("getTrust", { query: { after: before.epoch } } as never);
+  await waitUntil(() => domain.logIn(), { deadlineMs, what: "the administrator logs in" });
+  await waitUntil(
+    async () => (await domain.call("getTopology")).hosts.every(({ connected }) => connected),
+    { deadlineMs, what: "both hosts are back" },
+  );
+  const instance = await domain.addInstance("host-2");
+  expect(instance.port).toBeGreaterThan(0);
+  const { authorities } = await domain.call("listAuthorities");
+  expect(
+    authorities.filter(({ usage }) => usage === "management").map(({ status }) => status),
+  ).toEqual(expect.arrayContaining(["retired", "restored", "current"]));
+}, 200_000);
