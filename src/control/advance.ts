@@ -32,15 +32,21 @@ import {
   type NewAuthority,
 } from "./make-authority.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
-import { anchorOf, currentTrust, isDenied, publishTrust } from "./publish-trust.ts";
+import {
+  anchorOf,
+  currentTrust,
+  isDenied,
+  isWaitingForHosts,
+  publishTrust,
+} from "./publish-trust.ts";
 import { requireRollout } from "./rollouts.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 /**
- * Makes the next move of a rollout, if there is one to make, and returns it. The gate is evaluated
- * outside first, and again inside the transaction that applies the step. Throws `not-leader`,
- * `conflict` if the move is another one by then, and `authority-unavailable` for a step that makes
- * a CA where the key of the one before is not here.
+ * Makes the next move of a rollout, if there is one to make, and returns it; none while a restored
+ * domain waits for hosts. The gate is evaluated outside first, and again inside the transaction that
+ * applies the step. Throws `not-leader`, `conflict` if the move is another one by then, and
+ * `authority-unavailable` for a step that makes a CA where the key of the one before is not here.
  */
 export async function advanceRollout(
   env: ControlEnvironment,
@@ -50,6 +56,7 @@ export async function advanceRollout(
 ): Promise<Move> {
   const move = await env.store.read(async (view) => {
     const rollout = await requireRollout(view, id);
+    if (await isWaitingForHosts(view)) return { do: "nothing" } as const;
     return nextMove(rollout, arrangeEvidence(await readSnapshot(view, env, 0)), heldSinceMs);
   });
   if (move.do !== "apply" && move.do !== "finish") return move;

@@ -16,6 +16,7 @@ import {
 } from "../../test/support/control-environment.ts";
 import { advanceTo, settleAgents } from "../../test/support/instant-agents.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
+import { advanceRollout } from "./advance.ts";
 import { currentTrust, hostDocumentOf, publishTrust } from "./publish-trust.ts";
 import { recoverDomain } from "./recover.ts";
 import {
@@ -102,6 +103,16 @@ describe("a restored domain", () => {
     await expect(
       restored.store.write(entry, (tx) => publishTrust(tx, restored, {})),
     ).rejects.toMatchObject({ code: "stale-epoch" });
+
+    const wish = { kind: "replace-leaves", credentials: null } as const;
+    const { id } = await startRollout(
+      restored,
+      (await createPlan(restored, wish, actor)).id,
+      actor,
+    );
+    const leadership = await claimTestLease(restored);
+    const advance = () => advanceRollout(restored, leadership, id, null);
+    expect(await advance()).toEqual({ do: "nothing" });
 
     await hearHost(restored, await shown(env, host2, epoch));
     expect(await names(restored)).toEqual([]);

@@ -55,7 +55,7 @@ export async function markRestored(
     action: "domain.restore",
     subject: hostId,
     // Issuances and records of this time are in no log any more, unless a host presents them.
-    detail: { gapFromMs: backupAtMs, gapToMs: atMs },
+    detail: { gapFromMs: backupAtMs, gapToMs: atMs, waived: waived.join(" ") },
   };
   return env.store.write(entry, async (tx) => {
     const host = await requireHost(tx, hostId);
