@@ -1,11 +1,12 @@
 import { execFile } from "node:child_process";
-import { rm, writeFile } from "node:fs/promises";
+import { readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
 import { homeLayout } from "../../src/domain/index.ts";
 import type { AuthorityId, HostId } from "../../src/kit/index.ts";
+import { openssl } from "../support/certificates.ts";
 import { FakeClock } from "../support/fake-clock.ts";
 import { LiveDomain, password } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
@@ -78,31 +79,38 @@ test("a domain whose CA key is lost refuses what is new with the reason, and get
   expect(load.at(instance.port).requests).toBeGreaterThan(50);
 }, 200_000);
 
-test("a domain in which every certificate has expired, those of its CAs too, comes back after one command on the host of its keys", async () => {
+test("a domain in which every certificate has expired, those of its CAs too, comes back after one command on the host of its keys, in external mode as in generated mode", async () => {
   const clock = await FakeClock.start();
   const environment = {
     ...clock.environment,
     GATEHOUSE_POLICY: JSON.stringify({ authorityLifetimeSeconds: 35 * 86_400 }),
   };
-  const domain = await LiveDomain.start(3, {}, () => ({
-    address: "127.0.0.1",
-    exec: [],
-    environment,
-  }));
+  const place = { address: "127.0.0.1", exec: [], environment };
+  const domain = await LiveDomain.start(3, {}, () => place);
   const away = await domain.addInstance("host-2");
   const own = await domain.addInstance("host-1", "own");
   const folder = await tempFolder();
-  await writeFile(join(folder, "password"), `${password}\n`);
-  const args = ["--home", domain.home("host-1"), "--username", "admin"];
-  const run = async (...command: string[]): Promise<string> =>
-    (
-      await promisify(execFile)(
-        gatehouse,
-        [...args, "--password-file", join(folder, "password"), ...command],
-        { env: { ...process.env, ...environment } },
-      )
-    ).stdout;
-  const before = await domain.call("listAuthorities");
+  const file = (name: string): string => join(folder, name);
+  await writeFile(file("password"), `${password}\n`);
+  const user = ["--home", domain.home("host-1"), "--username", "admin"];
+  const run = async (...command: string[]): Promise<string> => {
+    const all = [...user, "--password-file", file("password"), ...command];
+    return (await promisify(execFile)(gatehouse, all, { env: { ...process.env, ...environment } }))
+      .stdout;
+  };
+  const everybodyIsBack = async (fromDay: number): Promise<void> => {
+    const hosts = async (): Promise<string> => run("host", "list").catch(() => "");
+    await waitUntil(async () => ((await hosts()).match(/\byes\b/g) ?? []).length === 3, {
+      deadlineMs,
+      what: "every host is back",
+    });
+    for (const { port } of [away, own])
+      await waitUntil(async () => (await endOf(port)) > Date.now() + (fromDay + 20) * dayMs, {
+        deadlineMs,
+        what: `the gateway at ${port} shows a new certificate`,
+      });
+  };
+  await changeToExternal(domain, folder, run);
 
   await domain.cutPower("host-3");
   await clock.moveTo("+40d");
@@ -111,25 +119,61 @@ test("a domain in which every certificate has expired, those of its CAs too, com
     stderr: expect.stringContaining("gatehouse node stop") as unknown,
   });
   await run("node", "stop");
-  expect(await run("recover")).toMatch(/new CAs in place of management-1, traffic-1/);
+  await expect(run("recover")).rejects.toMatchObject({
+    code: 60,
+    stderr: expect.stringMatching(/management-2 .*external.*--new-ca/) as unknown,
+  });
+  expect(await run("recover", "--new-ca")).toMatch(/new CAs in place of management-2, traffic-1/);
   await domain.startNode("host-1");
   await domain.startNode("host-3");
+  await everybodyIsBack(40);
 
-  const hosts = async (): Promise<string> => run("host", "list").catch(() => "");
-  await waitUntil(async () => ((await hosts()).match(/\byes\b/g) ?? []).length === 3, {
-    deadlineMs,
-    what: "every host is back",
-  });
-  for (const { port } of [away, own])
-    await waitUntil(async () => (await endOf(port)) > Date.now() + 60 * dayMs, {
-      deadlineMs,
-      what: `the gateway at ${port} shows a new certificate`,
-    });
-  expect(before.authorities).toHaveLength(2);
-  expect(await run("authorities")).toMatch(/management-2 .*current/);
+  await clock.moveTo("+80d");
+  await run("node", "stop");
+  expect(await run("recover")).toMatch(/new CAs in place of management-3, traffic-4/);
+  await domain.startNode("host-1");
+  await everybodyIsBack(80);
+  expect(await run("authorities")).toMatch(/management-5 .*current/);
   expect(await run("audit", "verify")).toMatch(/verif/);
   await clock.moveTo("+0");
-}, 200_000);
+}, 300_000);
+
+/** Has the management certificates signed for 30 days by a CA of OpenSSL's. */
+async function changeToExternal(
+  domain: LiveDomain,
+  folder: string,
+  run: (...command: string[]) => Promise<string>,
+): Promise<void> {
+  const [key, ca, out] = [join(folder, "ca.key"), join(folder, "ca.pem"), join(folder, "out")];
+  const made = ["-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", ca, "-days", "900"];
+  const extension = "keyUsage=critical,keyCertSign,cRLSign";
+  openssl(["req", "-x509", "-subj", "/CN=external", ...made, "-addext", extension]);
+  const change = ["--start", "--follow", "--observe", "0", "--waive-unmanaged", "a test"];
+  const changed = run("plan", "change-signing", "external", "--ca", ca, ...change);
+  const isRequested = async (): Promise<boolean> =>
+    (await domain.call("listSigningRequests")).requests.length === 5;
+  await waitUntil(isRequested, { deadlineMs, what: "every process has made its request" });
+  await run("signing", "export", out);
+  const brought: string[] = [];
+  for (const name of (await readdir(out)).filter((each) => each.endsWith(".csr"))) {
+    const from = join(out, name);
+    brought.push(`${from}.pem`);
+    const signer = ["-CA", ca, "-CAkey", key, "-CAcreateserial", "-days", "30"];
+    openssl([
+      "x509",
+      "-req",
+      "-in",
+      from,
+      ...signer,
+      "-copy_extensions",
+      "copyall",
+      "-out",
+      `${from}.pem`,
+    ]);
+  }
+  await run("signing", "submit", ...brought);
+  await changed;
+}
 
 /** When the certificate that is shown at a port ends, ms since 1970. */
 function endOf(port: number): Promise<number> {
