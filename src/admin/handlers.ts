@@ -11,6 +11,7 @@ import { accessHandlers } from "./handlers-access.ts";
 import { agentHandlers } from "./handlers-agent.ts";
 import type { Reading } from "./cut-off.ts";
 import { authorityKeyHandlers } from "./handlers-authority-keys.ts";
+import { editHandlers } from "./handlers-edits.ts";
 import { hostHandlers } from "./handlers-hosts.ts";
 import { changeHandlers } from "./handlers-change.ts";
 import { signingHandlers } from "./handlers-signing.ts";
@@ -60,6 +61,7 @@ export const handlers: Handlers<RouteName> = {
   ...agentHandlers,
   ...topologyHandlers,
   ...hostHandlers,
+  ...editHandlers,
   ...topologyCheckHandlers,
   ...changeHandlers,
   ...storeHandlers,

@@ -85,6 +85,8 @@ const desiredState = strict({
   role: Type.Optional(
     strict({
       isAdmin: Type.Boolean(),
+      name,
+      port,
       /** Keys that stay on a host that is no Admin Node Manager any more: nobody else has them. */
       keepKeysOf: list(authorityId),
     }),
@@ -104,6 +106,7 @@ const observedReport = Type.Object({
   admin: Type.Optional(
     strict({
       isAdmin: Type.Boolean(),
+      port,
       hasDatabaseLogin: Type.Boolean(),
       problem: nullable(Type.String({ maxLength: 1000 })),
     }),

@@ -1,6 +1,6 @@
 import { Type } from "typebox";
 import type { RouteDefinition } from "./route.ts";
-import { authorityId, hostId, list, nullable, strict } from "./schemas.ts";
+import { authorityId, hostId, list, name, nothing, nullable, port, strict } from "./schemas.ts";
 
 const ofHost = strict({ id: hostId });
 
@@ -20,6 +20,22 @@ export const hostRoutes = {
       isDone: Type.Boolean({ description: "it is what it is to be, and serves if it is to" }),
       problem: nullable(Type.String({ description: "what keeps it from that" })),
     }),
+  },
+  editHost: {
+    method: "PUT",
+    path: "/hosts/:id",
+    access: "administrator",
+    status: 204,
+    summary: "Changes what a host is called and where it is reached",
+    params: ofHost,
+    body: strict({
+      name: Type.Optional(name),
+      address: Type.Optional(name),
+      nodeManagerName: Type.Optional(name),
+      port: Type.Optional(port),
+      alternativeNames: Type.Optional(list(name)),
+    }),
+    response: nothing,
   },
   setHostRole: {
     method: "PUT",

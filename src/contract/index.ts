@@ -2,6 +2,7 @@ import { accessRoutes, trustLinksPerAnswerMax } from "./access.ts";
 import { agentRoutes } from "./agent.ts";
 import { authorityKeyRoutes } from "./authority-keys.ts";
 import { changeRoutes } from "./change.ts";
+import { editRoutes } from "./edit-topology.ts";
 import { hostRoutes } from "./hosts.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
 import { signingRoutes } from "./signing.ts";
@@ -16,6 +17,7 @@ export const routes = {
   ...agentRoutes,
   ...topologyRoutes,
   ...hostRoutes,
+  ...editRoutes,
   ...topologyCheckRoutes,
   ...changeRoutes,
   ...storeRoutes,

@@ -3,6 +3,7 @@ import {
   adminProcessOf,
   anchorsFor,
   isSignedElsewhere,
+  type Authority,
   type Credential,
   type Host,
   type HostObservation,
@@ -68,12 +69,7 @@ export async function desiredStateOf(
       ),
     })),
     dial: host.dial,
-    role: {
-      isAdmin: host.nodeManager.isAdmin,
-      keepKeysOf: authorities
-        .filter(({ holders }) => holders.includes(host.id))
-        .map(({ id }) => id),
-    },
+    role: wantedRole(host, authorities),
     prove: introduced.map((authority) => authority.id),
   };
 }
@@ -86,6 +82,16 @@ async function elsewherePart(
   return signed === null
     ? {}
     : { elsewhere: { ...signed, alternativeNames: [...signed.alternativeNames] } };
+}
+
+/** What the Node Manager of a host is to be; of the keys it held those stay that nobody else has. */
+function wantedRole(
+  { id, nodeManager }: Host,
+  authorities: readonly Authority[],
+): NonNullable<DesiredState["role"]> {
+  const { isAdmin, name, port } = nodeManager;
+  const held = authorities.filter(({ holders }) => holders.includes(id));
+  return { isAdmin, name, port, keepKeysOf: held.map((authority) => authority.id) };
 }
 
 type WireConfiguration = DesiredState["instances"][number]["configuration"];

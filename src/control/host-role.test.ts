@@ -35,7 +35,7 @@ async function reports(env: TestEnvironment, admin: Partial<AdminObservation> | 
   if (key === undefined) throw new Error("it has a certificate");
   const { sequence, serial, authorityId, notAfterMs } = key;
   const installed = { sequence, serial, authorityId, notAfterMs };
-  const said = { isAdmin: false, hasDatabaseLogin: true, problem: null, ...admin };
+  const said = { isAdmin: false, port: 8090, hasDatabaseLogin: true, problem: null, ...admin };
   await recordObservation(
     env,
     id,
@@ -120,7 +120,7 @@ describe("setHostRole", () => {
     const desired = await env.store.read((view) =>
       desiredStateOf(view, env, { hostId: id, epoch: 0, revision: 1 }),
     );
-    expect(desired.role).toEqual({ isAdmin: true, keepKeysOf: [] });
+    expect(desired.role).toMatchObject({ isAdmin: true, keepKeysOf: [] });
   });
 
   test("refuses the last Admin Node Manager", async () => {
@@ -177,7 +177,7 @@ async function reportsOfFirst(env: TestEnvironment): Promise<void> {
     processes: [],
     credentials: [],
     proofs: [],
-    admin: { isAdmin: true, hasDatabaseLogin: true, problem: null },
+    admin: { isAdmin: true, port: 8090, hasDatabaseLogin: true, problem: null },
   };
   await recordObservation(env, "host-1" as HostId, report, {
     seenSerial: "",

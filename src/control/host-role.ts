@@ -92,12 +92,13 @@ async function changeRole(tx: StoreTransaction, host: Host, isAdmin: boolean): P
   await tx.topology.raiseDocumentVersion(host.id);
 }
 
-async function refuseOpenRollout(view: StoreView, host: Host): Promise<void> {
+/** Throws `rollout-active` while a rollout might present an earlier certificate of the host again. */
+export async function refuseOpenRollout(view: StoreView, host: Host): Promise<void> {
   const open = (await view.rollouts.open()).find(isOpen);
   if (open !== undefined)
     throw new DomainError(
       "rollout-active",
-      `rollout ${open.id} (${open.title}) is under way and may present a certificate of ${host.name} again that states what it is now: change that when it is over, or take it back first with \`gatehouse rollout rollback\``,
+      `rollout ${open.id} (${open.title}) is under way and may present an earlier certificate of ${host.name} again: change what it states when that is over, or take it back first with \`gatehouse rollout rollback\``,
     );
 }
 

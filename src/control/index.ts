@@ -11,6 +11,8 @@ export {
 export { advanceRollout } from "./advance.ts";
 export { AgreedClock, offText, type ClockReading } from "./agreed-clock.ts";
 export { desiredStateOf } from "./desired-state.ts";
+export { editHost } from "./edit-host.ts";
+export { editInstance, renameGroup, setTag } from "./edit-topology.ts";
 export type {
   AuthorityKeys,
   ControlEnvironment,

@@ -159,7 +159,8 @@ export async function setInstanceEnabled(
   });
 }
 
-async function requireInstance(view: StoreView, id: ProcessId): Promise<Instance> {
+/** The instance with this id, or `not-found`. */
+export async function requireInstance(view: StoreView, id: ProcessId): Promise<Instance> {
   const found = (await view.topology.instances()).find((instance) => instance.id === id);
   if (found !== undefined) return found;
   throw new DomainError(
@@ -222,7 +223,7 @@ async function removeInstance(
 }
 
 /** As far as anybody can say; nobody listens to a revoked host, so nothing of it counts. */
-async function isRunning(
+export async function isRunning(
   view: StoreView,
   env: Pick<ControlEnvironment, "clock" | "policy">,
   instance: Instance,

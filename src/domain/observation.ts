@@ -25,6 +25,8 @@ export interface HostObservation {
 export interface AdminObservation {
   /** It is one now, whatever it is to be. */
   readonly isAdmin: boolean;
+  /** On which it listens, or its Admin Node Manager does. */
+  readonly port: number;
   /** It can become one: its home says how to log in to the database. */
   readonly hasDatabaseLogin: boolean;
   /** Why it is not yet what it is to be, or its Admin Node Manager does not run. */

@@ -57,8 +57,7 @@ export class NodeListener {
   }
 
   /** Throws `port-in-use`. */
-  async listen(): Promise<void> {
-    const { port } = this.#state.settings;
+  async listen(port: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
       this.#server.once("error", (cause: NodeJS.ErrnoException) => {
         if (cause.code !== "EADDRINUSE") return reject(cause);

@@ -1,7 +1,9 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { describeError } from "../kit/index.ts";
+import { createServer } from "node:net";
+import { describeError, DomainError } from "../kit/index.ts";
 import type { AdminObservation } from "../domain/index.ts";
+import type { DesiredState } from "../contract/index.ts";
 import { oid, parseCertificatesPem } from "../pki/index.ts";
 import { generateKeyPair } from "../keys/index.ts";
 import type { AdminLink } from "./admin-link.ts";
@@ -17,6 +19,8 @@ import { Supervisor } from "./supervisor.ts";
 
 /** Another program: started, never imported. */
 const adminProgram = join(import.meta.dirname, "..", "admin", "main.js");
+
+type HostRoleWish = NonNullable<DesiredState["role"]>;
 
 /**
  * What this host is: a plain Node Manager, which listens on the port of the host, or an Admin Node
@@ -53,6 +57,7 @@ export class HostRole {
     const { settings, desired, isConnected } = this.#state;
     const { role } = desired ?? {};
     try {
+      if (role !== undefined) await this.#follow(role);
       if (isConnected && role !== undefined && role.isAdmin !== settings.isAdmin) {
         const isDone = role.isAdmin ? await this.#promote() : await this.#demote(role.keepKeysOf);
         // A process that ends is soon gone; for a certificate others are asked.
@@ -67,6 +72,25 @@ export class HostRole {
       this.#state.log.warn({ error: this.#problem }, "the role of this host could not be kept");
     }
     return false;
+  }
+
+  /** Takes the name and the port that the topology has for it; the port before is kept where that is taken. */
+  async #follow({ name, port }: Pick<HostRoleWish, "name" | "port">): Promise<void> {
+    const { settings } = this.#state;
+    if (name !== settings.name) await this.#state.changeSettings({ name });
+    if (port === settings.port) return;
+    if (settings.isAdmin) {
+      await requireFreePort(port);
+      await this.#admin.keepStopped(performance.now());
+      if (await this.#admin.isRunning()) return;
+      await this.#state.changeSettings({ port });
+    } else {
+      const before = this.#listener;
+      await this.#listen(port);
+      before?.close();
+      await this.#state.changeSettings({ port });
+    }
+    this.#state.log.info({ port }, "listens on another port");
   }
 
   /** First what its process needs, then the certificate, which others convey; then the port. */
@@ -105,9 +129,9 @@ export class HostRole {
     return leaf?.extensions.extendedKeyUsage?.includes(oid.adminNodeManager) === true;
   }
 
-  async #listen(): Promise<void> {
+  async #listen(port = this.#state.settings.port): Promise<void> {
     const listener = new NodeListener(this.#state);
-    await listener.listen();
+    await listener.listen(port);
     this.#listener = listener;
   }
 
@@ -115,6 +139,7 @@ export class HostRole {
   observation(): AdminObservation {
     return {
       isAdmin: this.#state.settings.isAdmin,
+      port: this.#state.settings.port,
       hasDatabaseLogin: existsSync(this.#state.layout.databaseSettings),
       problem: this.#problem ?? this.#admin.lastError,
     };
@@ -137,5 +162,24 @@ export class HostRole {
   /** Ends an Admin Node Manager that has not come to work yet: a later Node Manager would not find it. */
   endUnlessWorking(): Promise<void> {
     return this.#admin.endUnlessWorking();
+  }
+}
+
+/** Throws `port-in-use` where somebody listens, before anything is given up for the port. */
+async function requireFreePort(port: number): Promise<void> {
+  const server = createServer();
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", reject);
+      server.listen(port, "0.0.0.0", resolve);
+    });
+  } catch (cause) {
+    throw new DomainError(
+      "port-in-use",
+      `port ${port} is taken by another process: stop that, or choose another with \`managedomain --edit_host --port\``,
+      { cause },
+    );
+  } finally {
+    server.close();
   }
 }

@@ -1,10 +1,12 @@
 import { X509Certificate } from "node:crypto";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
+import { connect } from "node:net";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { homeLayout } from "../../src/domain/index.ts";
 import type { ProcessMark, SavedTrust } from "../../src/transport/index.ts";
+import { freePort } from "../support/free-port.ts";
 import { LiveDomain, password } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
 import { ProgramRuns } from "../support/program-runs.ts";
@@ -28,6 +30,13 @@ async function namedAdmins(domain: LiveDomain, host: string): Promise<string[]> 
     admins: { hostId: string }[];
   };
   return admins.map(({ hostId }) => hostId);
+}
+
+function isListening(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1", () => resolve(socket.destroy().destroyed));
+    socket.once("error", () => resolve(false));
+  });
 }
 
 const privateFiles = (domain: LiveDomain, host: string): string[] =>
@@ -112,6 +121,25 @@ test("Node Managers become Admin Node Managers and plain ones again while instan
   );
   expect(await presented(domain, "host-1")).toContain("/anm/host-1");
   expect(await runs.done(`managedomain --topology_check ${three}`)).toMatch(/^All hold /m);
+
+  // What a host and an instance are called, and where they are reached.
+  const [movedTo, adminMovedTo] = [await freePort(), await freePort()];
+  await runs.done(`${edit} host-3.test --port ${movedTo} --nm_name 'Third one' ${three}`);
+  await runs.done(`${edit} host-2.test --is_admin --port ${adminMovedTo} ${one}`);
+  await runs.done(`managedomain --edit_group -g service --new_name front ${one}`);
+  const [{ id } = { id: "" }] = instances;
+  const ofFirst = `-g front -n ${id} ${one}`;
+  await runs.done(`managedomain --add_tag --tag zone --value inner ${ofFirst}`);
+  await runs.done(`managedomain --edit_instance --new_name APIGateway1 ${ofFirst}`);
+  await runs.refused(
+    "still-running",
+    `managedomain --edit_instance -m ${await freePort()} ${ofFirst}`,
+  );
+  const tree = await runs.done(`managedomain -p ${one}`);
+  expect(tree).toContain(`---Third one [nodemanager-3] (https://127.0.0.1:${movedTo})`);
+  expect(tree).toMatch(/---front \[group-2\]\n.*\n.*---APIGateway1 \[instance-1\].*zone=inner/);
+  for (const port of [movedTo, adminMovedTo])
+    await waitUntil(() => isListening(port), { deadlineMs: 20_000, what: `${port} is taken` });
 
   for (const [host, mark] of nodes)
     expect(await domain.processOf(host, "run/node.json")).toEqual(mark);

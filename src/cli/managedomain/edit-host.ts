@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, type AuthorityId, type CredentialId } from "../../kit/index.ts";
-import type { TopologyView } from "../../contract/index.ts";
+import type { RouteBody, TopologyView } from "../../contract/index.ts";
 import type { Admin } from "../admin-session.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { findHost } from "../lookup.ts";
@@ -12,12 +12,15 @@ import { keepRequest } from "../signing/request-file.ts";
 import { awaitRequest, signWaiting } from "../signing/waiting.ts";
 import { wantsAdmin, type Given } from "./command-line.ts";
 import { givenDatabaseLogin } from "./database-login.ts";
+import { givenAlternativeNames } from "./new-host.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
 type HostView = ReturnType<typeof findHost>;
 
 const changeMsMax = 60_000;
 const pollMs = 250;
+/** What stands for longer is no moment of the change. */
+const problemMsMax = 3_000;
 
 /**
  * `managedomain --edit_host`: admin capability, which the Node Manager of the host takes or gives up
@@ -31,6 +34,7 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
   if (isAdmin && given.has("demote"))
     throw new DomainError("usage", "give --is_admin or --demote: one of the two");
   const login = givenDatabaseLogin(given, isAdmin);
+  const edit = givenEdit(given);
   await asAdmin(context, async (admin) => {
     const topology = await admin.call("getTopology");
     const { host, isHere } = await chosenHost(context, topology, given.text("host"));
@@ -38,15 +42,59 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
       ? { ca, requestFile: given.text("csr") ?? `${host.nodeManager.id}.csr` }
       : null;
     const changing = { context, admin, host, signing };
-    if (isAdmin) return promote(changing, { isHere, login });
-    if (!host.nodeManager.isAdmin)
+    if (edit !== null) {
+      if (host.nodeManager.isAdmin && !isAdmin && !given.has("demote"))
+        throw new DomainError(
+          "usage",
+          `host ${host.name} has an Admin Node Manager, and --edit_host without --is_admin means that it is to be a plain one: add --is_admin to keep it, or --demote`,
+        );
+      await changeHost(changing, edit);
+    }
+    if (isAdmin && (edit === null || !host.nodeManager.isAdmin))
+      return promote(changing, { isHere, login });
+    if (!host.nodeManager.isAdmin && (edit === null || given.has("demote")))
       throw new DomainError(
         "usage",
         `host ${host.name} has a plain Node Manager, and nothing is given that would change it: --is_admin makes it an Admin Node Manager`,
       );
+    if (isAdmin || !host.nodeManager.isAdmin) return;
     await confirmDemotion(context, host, given.has("demote"));
     return demote(changing);
   });
+}
+
+type Edit = RouteBody<"editHost">;
+
+/** What the options say of the host beside its admin capability; null: nothing. */
+function givenEdit(given: Given): Edit | null {
+  const [name, address, nodeManagerName, port, alternativeNames] = [
+    given.text("new_name"),
+    given.text("address"),
+    given.text("nm_name"),
+    given.port("port"),
+    givenAlternativeNames(given),
+  ];
+  const edit: Edit = {
+    ...(name === undefined ? {} : { name }),
+    ...(address === undefined ? {} : { address }),
+    ...(nodeManagerName === undefined ? {} : { nodeManagerName }),
+    ...(port === undefined ? {} : { port }),
+    ...(alternativeNames.length === 0 ? {} : { alternativeNames }),
+  };
+  return Object.keys(edit).length === 0 ? null : edit;
+}
+
+async function changeHost({ context, admin, host }: Changing, body: Edit): Promise<void> {
+  const { terminal } = context;
+  await admin.call("editHost", { params: { id: host.id }, body });
+  const { nodeManager } = host;
+  const { name = host.name, nodeManagerName = nodeManager.name, port = nodeManager.port } = body;
+  const address = body.address ?? (host.address === host.name ? name : host.address);
+  const isMoved = port !== nodeManager.port;
+  if (isMoved && !nodeManager.isAdmin) await awaitRole(admin, host);
+  terminal.out(`Host ${name} [${host.id}]: ${nodeManagerName} (${managementUrl(address, port)})`);
+  if (isMoved && nodeManager.isAdmin)
+    terminal.out("Its Admin Node Manager is being started anew there: it serves in a moment.");
 }
 
 /** The named host, or that of the home folder. */
@@ -147,21 +195,28 @@ async function awaitCertificate({ context, admin, host, signing }: Changing): Pr
   return ca !== null;
 }
 
-/** Waits until the host is what it is to be. Throws `timeout`, `not-running`. */
+/** Waits until the host is what it is to be. Throws `timeout`; `not-running` where something keeps it. */
 async function awaitRole(admin: Admin, { id, name }: HostView): Promise<void> {
-  const endMs = performance.now() + changeMsMax;
+  const startedMs = performance.now();
+  let wellMs = startedMs;
   for (;;) {
-    const role = await admin.call("getHostRole", { params: { id } });
-    if (role.isDone) return;
-    if (role.isAdminNow === role.isAdmin && role.problem !== null)
+    const { isDone, isAdmin, isAdminNow, problem } = await admin.call("getHostRole", {
+      params: { id },
+    });
+    if (isDone) return;
+    const nowMs = performance.now();
+    if (problem === null) wellMs = nowMs;
+    else if (isAdminNow === isAdmin && nowMs - wellMs > problemMsMax)
       throw new DomainError(
         "not-running",
-        `host ${name} is an Admin Node Manager now, and does not serve: ${role.problem}; correct that there (conf/database.json in its home says how it logs in to the database), it is started again by itself`,
+        isAdmin
+          ? `host ${name} is an Admin Node Manager now, and does not serve: ${problem}; correct that there (conf/database.json in its home says how it logs in to the database), it is started again by itself`
+          : `host ${name} is not yet what it is to be: ${problem}; correct that, it goes on by itself`,
       );
-    if (performance.now() > endMs)
+    if (nowMs - startedMs > changeMsMax)
       throw new DomainError(
         "timeout",
-        `host ${name} has not changed within ${changeMsMax / 1000} s (${role.problem ?? "it has not said why"}): it goes on by itself, \`gatehouse findings\` says what is wrong`,
+        `host ${name} has not changed within ${changeMsMax / 1000} s (${problem ?? "it has not said why"}): it goes on by itself, \`gatehouse findings\` says what is wrong`,
       );
     await sleep(pollMs);
   }

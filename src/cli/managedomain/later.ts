@@ -9,13 +9,6 @@ const metrics =
 
 /** Documented words that this version knows and does not do, and what a later version brings. */
 export const laterWords: Readonly<Record<string, string>> = {
-  edit_instance:
-    "renaming an instance or moving its port comes with a later version; delete and create it instead",
-  edit_group: "renaming a group comes with a later version",
-  add_tag: "tags come with a later version",
-  delete_tag: "tags come with a later version",
-  tag: "tags come with a later version",
-  value: "tags come with a later version",
   add_service: services,
   add_service_only: services,
   remove_service: services,

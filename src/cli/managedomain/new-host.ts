@@ -22,8 +22,13 @@ export function newHostOf(given: Given): NewHost {
     address,
     nodeManagerName: given.text("nm_name") ?? given.text("name") ?? defaultName(hostName),
     port: given.port("port") ?? defaultAdminPort,
-    alternativeNames: given.texts("subj_alt_name").map(alternativeName),
+    alternativeNames: givenAlternativeNames(given),
   };
+}
+
+/** The further names of `--subj_alt_name`. Throws `invalid-input`. */
+export function givenAlternativeNames(given: Given): string[] {
+  return given.texts("subj_alt_name").map(alternativeName);
 }
 
 /** `DNS.1=name` as OpenSSL's configuration has it, without the number: `DNS:name`. */

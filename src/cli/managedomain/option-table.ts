@@ -4,7 +4,11 @@ export const commandNames = [
   "add",
   "edit_host",
   "create_instance",
+  "edit_instance",
   "delete_instance",
+  "add_tag",
+  "delete_tag",
+  "edit_group",
   "delete_host",
   "delete_group",
   "print_topology",
@@ -33,11 +37,21 @@ export const commandRows: readonly OptionRow[] = [
   { flags: "-a, --add", help: "join this host to a domain" },
   {
     flags: "--edit_host",
-    help: "make the Node Manager of --host an Admin Node Manager (--is_admin), or a plain one: --edit_host --host HOST with nothing else does that too, as documented. Nothing is restarted. Run it anywhere: the Node Manager there makes its own key, which is why the documentation wanted it run there",
+    help: "make the Node Manager of --host an Admin Node Manager (--is_admin), or a plain one: --edit_host --host HOST with nothing else does that too, as documented; change its --new_name, --address, --nm_name, --port or --subj_alt_name. Nothing is restarted but an Admin Node Manager whose port changes. Run it anywhere: the Node Manager there makes its own key, which is why the documentation wanted it run there",
   },
   {
     flags: "-c, --create_instance",
     help: "create a gateway instance, and its group if that is new",
+  },
+  {
+    flags: "--edit_instance",
+    help: "rename the instance of --name and --group (--new_name), or give it other ports while it is stopped",
+  },
+  { flags: "--add_tag", help: "give an instance a tag: --name, --group, --tag and --value" },
+  { flags: "--delete_tag", help: "take a tag from an instance: --name, --group and --tag" },
+  {
+    flags: "--edit_group",
+    help: "rename a group: --group is what it is named, --new_name what it is to be",
   },
   { flags: "--delete_instance", help: "delete a stopped instance" },
   { flags: "--delete_host", help: "delete a host that has no instances" },
@@ -80,13 +94,19 @@ const makesCertificates = [
   "regen_certs",
 ] as const;
 const makesHost = ["initialize", "add"] as const;
+const describesHost = [...makesHost, "edit_host"] as const;
+const namesInstance = ["edit_instance", "delete_instance", "add_tag", "delete_tag"] as const;
 const takesCaPassphrase = [...makesCertificates, "submit_cert", "sign_csr"] as const;
 const keepsKeys = [...makesHost, "submit_cert"] as const;
 const callsAdmin = [
   "add",
   "edit_host",
   "create_instance",
+  "edit_instance",
   "delete_instance",
+  "add_tag",
+  "delete_tag",
+  "edit_group",
   "delete_host",
   "delete_group",
   "print_topology",
@@ -103,13 +123,20 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "-n, --name <name>",
     help: "name of the instance; of the Node Manager with --initialize and --add",
-    for: ["initialize", "add", "create_instance", "delete_instance"],
+    for: ["initialize", "add", "create_instance", ...namesInstance],
   },
   {
     flags: "-g, --group <name>",
     help: "name of the group",
-    for: ["create_instance", "delete_instance", "delete_group"],
+    for: ["create_instance", ...namesInstance, "edit_group", "delete_group"],
   },
+  {
+    flags: "--new_name <name>",
+    help: "what the instance, group or host is named from now on; a host whose address is its name is reached by the new one then",
+    for: ["edit_instance", "edit_group", "edit_host"],
+  },
+  { flags: "--tag <name>", help: "name of the tag", for: ["add_tag", "delete_tag"] },
+  { flags: "--value <text>", help: "value of the tag", for: ["add_tag"] },
   {
     flags: "--host <name>",
     help: "name of the host; this host's own name where it is not given",
@@ -118,14 +145,14 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "--address <address>",
     help: "DNS name or IP address of this host for others; its --host where it is not given",
-    for: makesHost,
+    for: describesHost,
   },
   {
     flags: "--nm_name <name>",
     help: "name of the Node Manager (default: Node Manager on HOST)",
-    for: makesHost,
+    for: describesHost,
   },
-  { flags: "--port <port>", help: "port of the Node Manager (default: 8090)", for: makesHost },
+  { flags: "--port <port>", help: "port of the Node Manager (default: 8090)", for: describesHost },
   {
     flags: "--dial <end>",
     help: "who opens the connections once the host has joined: nm, this host (default); anm, the Admin Node Managers. To join, this host has to reach one for once, at --anm_host",
@@ -199,12 +226,12 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "-m, --instance_management_port <port>",
     help: "default: the first free one from 8085 on",
-    for: ["create_instance"],
+    for: ["create_instance", "edit_instance"],
   },
   {
     flags: "-s, --instance_services_port <port>",
     help: "default: the first free one from 8080 on",
-    for: ["create_instance"],
+    for: ["create_instance", "edit_instance"],
   },
   {
     flags: "--sign_with_generated",
@@ -244,7 +271,7 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "--subj_alt_name <name...>",
     help: "further name in the Node Manager's certificate, as DNS.1=NAME, IP.1=ADDRESS, email.1=ADDRESS or URI.1=URI",
-    for: makesHost,
+    for: describesHost,
   },
   {
     flags: "--retain_domain_cert",

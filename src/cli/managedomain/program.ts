@@ -65,6 +65,14 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./topology-merge.ts")).mergeTopology(context);
     case "create_instance":
       return (await import("./topology.ts")).createInstance(context, given);
+    case "edit_instance":
+      return (await import("./edit-topology.ts")).editInstance(context, given);
+    case "edit_group":
+      return (await import("./edit-topology.ts")).editGroup(context, given);
+    case "add_tag":
+      return (await import("./edit-topology.ts")).addTag(context, given);
+    case "delete_tag":
+      return (await import("./edit-topology.ts")).deleteTag(context, given);
     case "delete_instance":
       return (await import("./topology.ts")).deleteInstance(context, given);
     case "delete_group":
