@@ -76,11 +76,7 @@ export async function openEnvironment(
     passwords: passwordHasher,
     policy,
     lifetime,
-    // A test that makes weeks pass in seconds has the say.
-    leafLifetimeSeconds: () =>
-      (policy.leafLifetimeSeconds === defaultPolicy.leafLifetimeSeconds
-        ? lifetime.now().seconds
-        : null) ?? policy.leafLifetimeSeconds,
+    leafLifetimeSeconds: () => lifetime.now().seconds ?? policy.leafLifetimeSeconds,
     isStoreOurs: () => !isInDatabase,
     databaseNowMs: async () =>
       isInDatabase ? databaseTimeMs(await openDatabaseAccess(layout)) : null,

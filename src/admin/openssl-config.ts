@@ -13,7 +13,8 @@ const nameParts =
 function configText({ home }: HomeLayout): string {
   return `# The CA of this Gatehouse domain for OpenSSL:
 #   openssl ca -config skel/openssl.cnf -preserveDN -in FILE.csr -out FILE.pem
-# default_days is read at every signing, by Gatehouse too. Written once; yours to edit.
+# Written once; yours to edit. default_days is read at every signing, by Gatehouse too: while it is ${defaultDays},
+# what renews itself lives as the policy says (${defaultDays} days), and what does not for 825 days.
 
 [ ca ]
 default_ca = CA_default
@@ -63,8 +64,8 @@ export async function ensureOpensslConfig(layout: HomeLayout): Promise<void> {
 const daysMax = 100 * 366;
 const daySeconds = 86_400;
 
-/** How long new leaves live; null where nothing is said. */
 interface Lifetime {
+  /** How long new leaves live; null where nothing is said, or what we wrote there. */
   readonly seconds: number | null;
   /** Why what is said does not count. */
   readonly problem: string | null;
@@ -82,6 +83,7 @@ function defaultLifetime(text: string, path: string): Lifetime {
   }
   if (found === null) return { seconds: null, problem: null };
   const days = /^\d{1,5}$/.test(found) ? Number(found) : 0;
+  if (days === defaultDays) return { seconds: null, problem: null };
   if (days >= 1 && days <= daysMax) return { seconds: days * daySeconds, problem: null };
   return {
     seconds: null,

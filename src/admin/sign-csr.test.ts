@@ -71,6 +71,8 @@ describe("signCsrOffline", () => {
     if (certificate === undefined || authority === undefined) throw new Error("no chain");
     expect(more).toEqual([]);
     expect(certificate.serialHex).toBe(serial);
+    const days = (certificate.notAfterMs - Date.now()) / 86_400_000;
+    expect(Math.round(days)).toBe(825);
     expect(isCut).toBe(false);
     expect(differencesFromRequest(request, certificate, nodeCryptoPort)).toEqual([]);
     const file = join(layout.home, "signed.pem");

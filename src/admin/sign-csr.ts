@@ -1,7 +1,7 @@
 import { DomainError, type HostId } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import { authorityChain, importIssuances } from "../control/index.ts";
-import { signRequest } from "../keys/index.ts";
+import { signRequest, unattendedLifetimeSeconds } from "../keys/index.ts";
 import { encodePem, formatName, type Certificate } from "../pki/index.ts";
 import { lockHome } from "../store/index.ts";
 import { readNodeSettings } from "../transport/index.ts";
@@ -33,7 +33,8 @@ export async function signCsr(
 ): Promise<SignedCsr> {
   const authority = await env.store.read((view) => view.authorities.current("management"));
   const chain = authorityChain(authority);
-  const lifetimeSeconds = env.leafLifetimeSeconds();
+  // It does not renew itself: the life of the domain's own leaves is too short for it.
+  const lifetimeSeconds = env.lifetime.now().seconds ?? unattendedLifetimeSeconds;
   const certificate = await env.authorityKeys.signRequest(authority.id, {
     requestPem,
     issuer: chain[0],
@@ -86,8 +87,6 @@ export async function signCsrOffline(
   }
 }
 
-const placedLifetimeSeconds = 825 * 86_400;
-
 async function signPlaced(
   layout: HomeLayout,
   requestPem: string,
@@ -97,7 +96,7 @@ async function signPlaced(
     atMs: machineClock.nowMs(),
     leaves: [],
   });
-  const lifetimeSeconds = new LeafLifetime(layout).now().seconds ?? placedLifetimeSeconds;
+  const lifetimeSeconds = new LeafLifetime(layout).now().seconds ?? unattendedLifetimeSeconds;
   const certificate = await signRequest(requestPem, ca, lifetimeSeconds);
   await noteSigned(layout, certificate);
   return signedCsr(certificate, [ca.certificate, ...ca.chain]);

@@ -39,7 +39,7 @@ export { seal, unseal } from "./sealed.ts";
 export { readSealedFile, writeSealedFile, type SealedPart } from "./sealed-file.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { finishReplacement, replaceFiles } from "./replace-files.ts";
-export { signRequest } from "./sign-request.ts";
+export { signRequest, unattendedLifetimeSeconds } from "./sign-request.ts";
 export {
   fileSigner,
   keySigner,

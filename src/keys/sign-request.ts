@@ -11,6 +11,9 @@ import { issueCertificate } from "./issue.ts";
 import { nodeCryptoPort } from "./node-crypto-port.ts";
 import { keySigner } from "./signer.ts";
 
+/** Leaves that do not renew themselves are to last: as long as public CAs ever allowed. */
+export const unattendedLifetimeSeconds = 825 * 86_400;
+
 /** Certificates are valid from this long before their signing, for clocks that run late. */
 const backdateMs = 3_600_000;
 

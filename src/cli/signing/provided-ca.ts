@@ -1,10 +1,7 @@
-import { openPkcs12, signRequest } from "../../keys/index.ts";
+import { openPkcs12, signRequest, unattendedLifetimeSeconds } from "../../keys/index.ts";
 import { readBinaryFile } from "../text-file.ts";
 
 export type Certificate = Awaited<ReturnType<typeof signRequest>>;
-
-/** Leaves that do not renew themselves are to last, unless `default_days` of the home says otherwise. */
-const lifetimeSecondsDefault = 825 * 86_400;
 
 /** The CA in a PKCS#12 file of the user's, for the time of one command. */
 export interface ProvidedCa {
@@ -22,7 +19,7 @@ export async function openProvidedCa(
 ): Promise<ProvidedCa> {
   const ca = openPkcs12(await readBinaryFile(path, "the CA file"), passphrase, path);
   const { operatorLifetimeSeconds } = await import("../../admin/offline.ts");
-  const lifetimeSeconds = operatorLifetimeSeconds(home) ?? lifetimeSecondsDefault;
+  const lifetimeSeconds = operatorLifetimeSeconds(home) ?? unattendedLifetimeSeconds;
   return {
     chain: [ca.certificate, ...ca.chain],
     sign: (requestPem) => signRequest(requestPem, ca, lifetimeSeconds),
