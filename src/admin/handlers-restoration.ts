@@ -9,13 +9,7 @@ import {
 } from "../domain/index.ts";
 import type { RouteBody } from "../contract/index.ts";
 import { parseCertificatesPem, spkiFingerprint } from "../pki/index.ts";
-import {
-  hearHost,
-  isWaitingForHosts,
-  recordKeyCopies,
-  waiveUnheard,
-  type TrustLink,
-} from "../control/index.ts";
+import { hearHost, recordKeyCopies, waiveUnheard, type TrustLink } from "../control/index.ts";
 import { nodeCryptoPort, verifyEnvelope } from "../keys/index.ts";
 import type { AdminState } from "./admin-state.ts";
 import type { Handlers } from "./handlers.ts";
@@ -32,7 +26,8 @@ export const restorationHandlers: Handlers<
   },
   async getRestoration(state, { body }) {
     const { env } = state;
-    if (!(await env.store.read(isWaitingForHosts))) return { question: null };
+    const { restoration } = await env.store.read((view) => view.topology.domain());
+    if (restoration === undefined) return { question: null };
     await state.refreshTrust();
     const question: RestorationQuestion = {
       domain: state.trust.document.domain,
@@ -50,7 +45,7 @@ export const restorationHandlers: Handlers<
     const { hostId, epoch, trustHash } = body;
     const document = hostDocument(state, body);
     await requireProof(state, body, document);
-    if (body.links.length === 0 && (await isHeard(state, hostId))) return null;
+    if (body.links.length === 0 && (await isHeard(state, hostId))) return { isNews: false };
     try {
       await hearHost(state.env, {
         hostId,
@@ -71,7 +66,7 @@ export const restorationHandlers: Handlers<
     }
     state.log.info({ host: hostId, epoch }, "a host was heard of after the restore");
     await state.refreshTrust();
-    return null;
+    return { isNews: true };
   },
   async waiveUnheard({ env }, { body, actor }) {
     await waiveUnheard(env, { ...body, actor });

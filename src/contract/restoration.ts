@@ -47,7 +47,7 @@ export const restorationRoutes = {
     method: "POST",
     path: "/restoration/presentations",
     access: "public",
-    status: 204,
+    status: 200,
     callsPerMinuteMax: 600,
     summary:
       "A host shows a restored Admin Node Manager the trust that it has loaded and what was issued to it, on proof of its last key",
@@ -75,7 +75,9 @@ export const restorationRoutes = {
         }),
       ),
     }),
-    response: nothing,
+    response: strict({
+      isNews: Type.Boolean({ description: "false: this host was heard of before" }),
+    }),
   },
   waiveUnheard: {
     method: "POST",

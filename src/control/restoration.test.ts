@@ -149,6 +149,25 @@ describe("a restored domain", () => {
     expect(Number(next.host.id.split("-")[1])).toBeGreaterThan(1000);
   });
 
+  test("hears of a host that comes when it has gone on, but takes no more links from anybody", async () => {
+    const { env, epoch, restore } = await domainWithBackup();
+    const joined = await joinTestHost(env, { hostName: "gamma", address: "gamma.example" });
+    const late = await shown(env, joined.host.id, epoch);
+    const restored = await restore([host2]);
+    expect(await settleRestoration(restored)).toBe(true);
+    const head = await restored.store.read((view) => view.trust.head());
+    await hearHost(restored, late);
+    expect(await restored.store.read((view) => view.topology.host(joined.host.id))).toMatchObject({
+      status: "active",
+    });
+    const entry = { actor, action: "x", subject: "x", detail: {} };
+    for (let i = 0; i < 3; i++) await env.store.write(entry, (tx) => publishTrust(tx, env, {}));
+    await expect(hearHost(restored, await shown(env, host2, epoch))).rejects.toMatchObject({
+      code: "stale-epoch",
+    });
+    expect(await restored.store.read((view) => view.trust.head())).toEqual(head);
+  });
+
   test("refuses a host on another branch of the chain, and one whose links do not reach", async () => {
     const { env, epoch, restore } = await domainWithBackup();
     const restored = await restore();

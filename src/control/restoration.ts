@@ -9,8 +9,8 @@ import {
 } from "../domain/index.ts";
 import { isOpen } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import type { StoreTransaction, StoreView } from "./ports.ts";
-import { currentTrust, publishTrust, requireHost } from "./publish-trust.ts";
+import type { StoreTransaction, StoreView, TrustLink } from "./ports.ts";
+import { currentTrust, decodeTrust, publishTrust, requireHost } from "./publish-trust.ts";
 import { adoptAuthorities } from "./restored-authorities.ts";
 import { takeOver, type Presentation } from "./restored-hosts.ts";
 import { removeCredentials } from "./revoke.ts";
@@ -91,8 +91,8 @@ export async function markRestored(
 
 /**
  * Takes what a host presents after a restore: the trust links that the store lacks, what was issued
- * to it, its processes. The caller has verified the signatures and the host's proof. Throws
- * `conflict` where nothing is waited for, `denied`, `stale-epoch` where links are missing in
+ * to it, its processes; a host that comes when others were waited for no more is heard of all the
+ * same. The caller has verified the signatures and the host's proof. Throws `conflict`, `denied`, `stale-epoch` where links are missing in
  * between, `signature-invalid` for a host on another branch of the chain.
  */
 export async function hearHost(env: ControlEnvironment, presented: Presentation): Promise<void> {
@@ -104,9 +104,11 @@ export async function hearHost(env: ControlEnvironment, presented: Presentation)
     detail: { epoch, links: links.length },
   };
   await env.store.write(entry, async (tx) => {
-    const { domain, restoration } = await requirePending(tx);
-    for (const link of links)
-      if (link.epoch > (await currentTrust(tx)).epoch) await tx.trust.append(link);
+    const domain = await tx.topology.domain();
+    const { restoration } = domain;
+    if (restoration === undefined) throw new DomainError("conflict", "nothing was restored");
+    // What this domain has published since goes on in one way only.
+    if (restoration.completedAtMs === null) for (const link of links) await appendNew(tx, link);
     await requireKnownLink(tx, presented);
     const trust = await currentTrust(tx);
     const own = presented.document.processes.find(({ role }) => role !== "gateway");
@@ -123,6 +125,15 @@ export async function hearHost(env: ControlEnvironment, presented: Presentation)
       },
     });
   });
+}
+
+/** A link that another host has brought, or that goes on from the head as it is by now. */
+async function appendNew(tx: StoreTransaction, link: TrustLink): Promise<void> {
+  const head = await tx.trust.head();
+  if (head !== undefined && link.epoch <= head.epoch) return;
+  if (decodeTrust(link).previous !== head?.hash)
+    throw new DomainError("conflict", "other links came first: present them again");
+  await tx.trust.append(link);
 }
 
 async function requireKnownLink(

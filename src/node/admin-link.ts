@@ -174,6 +174,8 @@ export class AdminLink {
    */
   async recover(failure: unknown): Promise<boolean> {
     const refusal = isDomainError(failure, "forbidden") ? failure.context["refusal"] : undefined;
+    // A domain that was restored from a backup may not know this host, or its newest key.
+    if (typeof refusal === "string" && (await this.#present())) return true;
     if (typeof refusal === "string" && returnableRefusals.has(refusal)) {
       await this.#return();
       return true;
@@ -197,6 +199,18 @@ export class AdminLink {
         this.#state.log.debug({ error: describeError(error) }, "the trust chain could not be read");
       }
     }
+    return false;
+  }
+
+  /** True if a restored domain has learned something from this host. */
+  async #present(): Promise<boolean> {
+    const { trust, reach, log } = this.#state;
+    for (const admin of trust.document.admins)
+      try {
+        if (await presentTrust(this.#state, reach.serverOf(admin), this.#answerMsMax)) return true;
+      } catch (error) {
+        log.debug({ admin: admin.id, error: describeError(error) }, "nothing could be shown there");
+      }
     return false;
   }
 

@@ -11,7 +11,7 @@ import type { NodeState } from "./node-state.ts";
 /**
  * Shows an Admin Node Manager that was restored from a backup what this host knows since: the signed
  * trust links that it lacks, and what was issued to this host. It asks for that with the
- * trust-signing key, which this host has pinned. False if it asks for nothing.
+ * trust-signing key, which this host has pinned. False if it asks for nothing, or knew it all.
  */
 export async function presentTrust(
   state: NodeState,
@@ -25,9 +25,11 @@ export async function presentTrust(
     pinnedServerTls(question.certificatePem),
   );
   try {
-    await callApi(caller, "presentTrust", { body: await presentation(state, question), timeoutMs });
-    state.log.info({ epoch: state.trust.epoch }, "showed a restored domain what this host knows");
-    return true;
+    const body = await presentation(state, question);
+    const { isNews } = await callApi(caller, "presentTrust", { body, timeoutMs });
+    if (isNews)
+      state.log.info({ epoch: state.trust.epoch }, "showed a restored domain what this host knows");
+    return isNews;
   } finally {
     caller.close();
   }
