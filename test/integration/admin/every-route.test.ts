@@ -167,6 +167,7 @@ describe("the API", () => {
       "getReturnNonce",
       "returnHost",
       "unlockKeys",
+      "importKey",
       "getRestoration",
       "presentTrust",
     ]);
