@@ -144,6 +144,10 @@ test("Node Managers become Admin Node Managers and plain ones again while instan
   for (const [host, mark] of nodes)
     expect(await domain.processOf(host, "run/node.json")).toEqual(mark);
   await load.stop();
+  await runs.refused("still-running", `managedomain --reset ${three}`.replace(runs.login, ""));
+  await domain.stopNode("host-3");
+  await runs.done(`managedomain --reset ${three}`.replace(runs.login, ""));
+  await runs.done(`managedomain --delete_host --host host-3.test ${one}`);
   for (const { port } of instances) {
     expect(load.at(port).failures).toEqual([]);
     expect(load.at(port).requests).toBeGreaterThan(100);

@@ -2,18 +2,11 @@ import { DomainError } from "../../kit/index.ts";
 
 const deployments =
   "archives and their deployment come with a later version; `gatehouse group configure NAME -f FILE.json` sets what a group serves";
-const services =
-  "making a system service comes with a later version; run `gatehouse node run` from a unit of your own";
 const metrics =
   "the metrics database comes with a later version; Node Managers serve metrics for Prometheus";
 
 /** Documented words that this version knows and does not do, and what a later version brings. */
 export const laterWords: Readonly<Record<string, string>> = {
-  add_service: services,
-  add_service_only: services,
-  remove_service: services,
-  service_user: services,
-  reset: "resetting the local groups comes with a later version; delete the instances instead",
   deploy: deployments,
   list_deployments: deployments,
   create_archive: deployments,

@@ -16,6 +16,9 @@ export const commandNames = [
   "topology_compare",
   "topology_synch",
   "topology_merge",
+  "reset",
+  "add_service_only",
+  "remove_service",
   "regen_certs",
   "submit_cert",
   "sign_csr",
@@ -83,6 +86,18 @@ export const commandRows: readonly OptionRow[] = [
     flags: "--change_domain_passphrase",
     help: "encrypt the keys of the CAs on this host anew, while its Node Manager is stopped; takes some seconds",
   },
+  {
+    flags: "--reset",
+    help: "delete the instances, keys and registration in this home, while nothing runs on it; it has to be registered again",
+  },
+  {
+    flags: "--add_service_only",
+    help: "make a systemd service of this home, as root: it runs the Node Manager, which runs the Admin Node Manager and the instances that were started last, so that these need none of their own",
+  },
+  {
+    flags: "--remove_service",
+    help: "remove the service of this home, as root; what runs goes on",
+  },
   { flags: "-v, --version", help: "print the version of this installation" },
 ];
 
@@ -93,6 +108,7 @@ const makesCertificates = [
   "create_instance",
   "regen_certs",
 ] as const;
+const addsService = ["initialize", "add", "edit_host", "create_instance"] as const;
 const makesHost = ["initialize", "add"] as const;
 const describesHost = [...makesHost, "edit_host"] as const;
 const namesInstance = ["edit_instance", "delete_instance", "add_tag", "delete_tag"] as const;
@@ -332,6 +348,21 @@ export const optionRows: readonly OptionRow[] = [
     flags: "--fingerprint <sha256>",
     help: "SHA-256 fingerprint of the domain's CA",
     for: callsAdmin,
+  },
+  {
+    flags: "--add_service",
+    help: "make a systemd service of this home too, as --add_service_only does",
+    for: addsService,
+  },
+  {
+    flags: "--service_user <name>",
+    help: "user that the service runs as; the owner of the home folder where it is not given",
+    for: [...addsService, "add_service_only"],
+  },
+  {
+    flags: "--discard_ca_keys",
+    help: "the keys of CAs in this home may be lost",
+    for: ["reset"],
   },
   { flags: "--home <folder>", help: "home" },
   { flags: "--no_prompt", help: "never ask: fail in one line instead" },

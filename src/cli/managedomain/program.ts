@@ -11,7 +11,11 @@ export function managedomain(open: OpenAdmin = openAdmin): Program {
     const line = await parseCommandLine(args, given);
     const terminal = line.given.has("no_prompt") ? withoutPrompts(given) : given;
     warnOfSecrets(line, terminal);
-    await run(line, { terminal, options: line.given.connection, json: false, openAdmin: open });
+    const context = { terminal, options: line.given.connection, json: false, openAdmin: open };
+    const service = line.given.has("add_service") ? await import("./service.ts") : null;
+    service?.requireRoot();
+    await run(line, context);
+    await service?.addService(context, line.given);
     return 0;
   };
 }
@@ -43,6 +47,12 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./initialize.ts")).initialize(context, given);
     case "add":
       return (await import("./add.ts")).add(context, given);
+    case "reset":
+      return (await import("./reset.ts")).resetHost(context, given);
+    case "add_service_only":
+      return (await import("./service.ts")).addService(context, given);
+    case "remove_service":
+      return (await import("./service.ts")).removeService(context);
     case "edit_host":
       return (await import("./edit-host.ts")).editHost(context, given);
     case "regen_certs":
