@@ -151,6 +151,8 @@ describe("AuthorityFolder", () => {
     const first = await indexText();
     await writeFile(layout.certificateSerial, "01\n");
     await writeFile(layout.certificateIndex, "");
+    await writeFile(layout.certificateIndexState, "damaged");
+    await writeFile(join(layout.newCertificates, "01.pem"), "damaged");
     const { folder } = await opened();
     await folder.update();
     expect(await indexText()).toBe(first);

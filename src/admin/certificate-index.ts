@@ -3,6 +3,7 @@ import { once } from "node:events";
 import { createWriteStream } from "node:fs";
 import { appendFile, readFile, readdir, rename, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { isDomainError } from "../kit/index.ts";
 import type { Authority, Denial, HomeLayout } from "../domain/index.ts";
 import {
   currentTrust,
@@ -74,13 +75,17 @@ export class CertificateIndex {
       state.size === size &&
       state.authorityId === authority.id &&
       state.denied === hashOf(denied);
-    if (fits) await this.#append(authority, state, denied);
+    if (fits) await this.#append(state, denied);
     else await this.#writeWhole(authority, denied);
   }
 
+  /** Null where it is not there, or damaged: then the index is written anew. */
   async #readState(): Promise<IndexState | null> {
-    const text = await readFile(this.#layout.certificateIndexState, "utf8").catch(() => null);
-    return text === null ? null : (JSON.parse(text) as IndexState);
+    try {
+      return JSON.parse(await readFile(this.#layout.certificateIndexState, "utf8")) as IndexState;
+    } catch {
+      return null;
+    }
   }
 
   async #save(state: IndexState): Promise<void> {
@@ -94,13 +99,16 @@ export class CertificateIndex {
     return (await this.#env.store.read(currentTrust)).denied;
   }
 
-  async #append({ id }: Authority, state: IndexState, denied: readonly Denial[]): Promise<void> {
-    const { lines, cursor, isLast } = await this.#linesAfter(state.cursor, id, denied);
-    if (cursor === state.cursor) return;
-    await appendFile(this.#layout.certificateIndex, lines);
-    const next = { ...state, cursor, size: state.size + Buffer.byteLength(lines) };
-    await this.#save(next);
-    if (!isLast) await this.#append({ id } as Authority, next, denied);
+  async #append(fitting: IndexState, denied: readonly Denial[]): Promise<void> {
+    let state = fitting;
+    for (let isLast = false; !isLast;) {
+      const page = await this.#linesAfter(state.cursor, state.authorityId, denied);
+      ({ isLast } = page);
+      if (page.cursor === state.cursor) return;
+      await appendFile(this.#layout.certificateIndex, page.lines);
+      state = { ...state, cursor: page.cursor, size: state.size + Buffer.byteLength(page.lines) };
+      await this.#save(state);
+    }
   }
 
   async #writeWhole({ id }: Authority, denied: readonly Denial[]): Promise<void> {
@@ -213,9 +221,12 @@ export class CertificateIndex {
     const found: Certificate[] = [];
     for (const name of names) {
       const path = join(this.#layout.newCertificates, name);
-      const bytes = await readFile(path);
-      // One that is just being written is read when the index has changed.
-      if (bytes.includes("-----END CERTIFICATE-----")) found.push(...readCertificates(bytes, path));
+      try {
+        found.push(...readCertificates(await readFile(path), path));
+      } catch (error) {
+        // One that is just being written is read again when the index changes, which names it.
+        if (!isDomainError(error, "invalid-input")) throw error;
+      }
     }
     return found;
   }
