@@ -38,7 +38,7 @@ export async function signCsr(context: CommandContext, given: Given): Promise<vo
     [
       `The certificate of ${signed.subject} (serial ${signed.serial}) and its chain are in ${target}.`,
       signed.isCut
-        ? `It ends with the CA, ${end}, earlier than default_days in skel/openssl.cnf says.`
+        ? `It ends with the CA, ${end}, earlier than it would by itself.`
         : `It ends ${end}.`,
       "Where the request came from:",
       `  managedomain --submit_cert --cert ${target.slice(target.lastIndexOf("/") + 1)}`,
