@@ -11,7 +11,7 @@ export const hostHandlers: Handlers<"getHostRole" | "editHost" | "setHostRole"> 
     }));
     const { isAdmin, id, port } = host.nodeManager;
     const isAdminNow = last?.admin?.isAdmin ?? null;
-    const isThere = isAdminNow === isAdmin && last?.admin?.port === port;
+    const isThere = isAdminNow === isAdmin && last?.port === port;
     const own = last?.credentials.find((each) => each.id === credentialId(id, "management"));
     const serves = host.id === hostId || reports.answers(host.id);
     return {

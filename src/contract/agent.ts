@@ -85,8 +85,8 @@ const desiredState = strict({
   role: Type.Optional(
     strict({
       isAdmin: Type.Boolean(),
-      name,
-      port,
+      name: Type.Optional(name),
+      port: Type.Optional(port),
       /** Keys that stay on a host that is no Admin Node Manager any more: nobody else has them. */
       keepKeysOf: list(authorityId),
     }),
@@ -103,10 +103,11 @@ const observedReport = Type.Object({
   sequence: Type.Optional(Type.Integer({ minimum: 1 })),
   /** Of the desired state that the host follows; absent: it has none yet. */
   revision: Type.Optional(Type.Integer({ minimum: 0 })),
+  /** On which it, or its Admin Node Manager, listens. */
+  port: Type.Optional(port),
   admin: Type.Optional(
-    strict({
+    Type.Object({
       isAdmin: Type.Boolean(),
-      port,
       hasDatabaseLogin: Type.Boolean(),
       problem: nullable(Type.String({ maxLength: 1000 })),
     }),

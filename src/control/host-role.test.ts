@@ -35,7 +35,7 @@ async function reports(env: TestEnvironment, admin: Partial<AdminObservation> | 
   if (key === undefined) throw new Error("it has a certificate");
   const { sequence, serial, authorityId, notAfterMs } = key;
   const installed = { sequence, serial, authorityId, notAfterMs };
-  const said = { isAdmin: false, port: 8090, hasDatabaseLogin: true, problem: null, ...admin };
+  const said = { isAdmin: false, hasDatabaseLogin: true, problem: null, ...admin };
   await recordObservation(
     env,
     id,
@@ -177,7 +177,7 @@ async function reportsOfFirst(env: TestEnvironment): Promise<void> {
     processes: [],
     credentials: [],
     proofs: [],
-    admin: { isAdmin: true, port: 8090, hasDatabaseLogin: true, problem: null },
+    admin: { isAdmin: true, hasDatabaseLogin: true, problem: null },
   };
   await recordObservation(env, "host-1" as HostId, report, {
     seenSerial: "",

@@ -95,6 +95,7 @@ async function completeReport(
     ...(report.sequence === undefined ? {} : { sequence: report.sequence }),
     ...(report.revision === undefined ? {} : { revision: report.revision }),
     ...(report.admin === undefined ? {} : { admin: report.admin }),
+    ...(report.port === undefined ? {} : { port: report.port }),
     receivedAtMs: nowMs,
     receivedBy: own.seenBy,
     credentials,

@@ -16,6 +16,8 @@ export interface HostObservation {
   readonly receivedBy?: ProcessId;
   /** Absent: its Node Manager is of a version that cannot change what it is. */
   readonly admin?: AdminObservation;
+  /** On which it, or its Admin Node Manager, listens. */
+  readonly port?: number;
   readonly processes: readonly ProcessObservation[];
   readonly credentials: readonly CredentialObservation[];
   readonly proofs: readonly EdgeProof[];
@@ -25,8 +27,6 @@ export interface HostObservation {
 export interface AdminObservation {
   /** It is one now, whatever it is to be. */
   readonly isAdmin: boolean;
-  /** On which it listens, or its Admin Node Manager does. */
-  readonly port: number;
   /** It can become one: its home says how to log in to the database. */
   readonly hasDatabaseLogin: boolean;
   /** Why it is not yet what it is to be, or its Admin Node Manager does not run. */

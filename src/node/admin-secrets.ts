@@ -48,7 +48,8 @@ export async function readDatabaseLogin(layout: HomeLayout): Promise<DatabaseLog
 
 /**
  * Deletes what only an Admin Node Manager is to have; of the keys of authorities those stay that
- * nobody else has. Returns the names of the key files.
+ * nobody else has. Returns the names of the key files, also of a try before whose end was not
+ * recorded: `forgetRemoved` says that it was.
  */
 export async function removeAdminSecrets(
   layout: HomeLayout,
@@ -56,10 +57,20 @@ export async function removeAdminSecrets(
 ): Promise<string[]> {
   const kept = new Set(keepKeysOf.map((id) => basename(layout.authorityKey(id))));
   const names = await readdir(layout.authorityKeys).catch((): string[] => []);
-  const removed = names.filter((name) => !kept.has(name)).toSorted();
-  for (const name of removed)
+  const there = names.filter((name) => !kept.has(name));
+  const before = (await readStateFile<string[]>(removedFile(layout))) ?? [];
+  const removed = [...new Set([...before, ...there])].toSorted();
+  await writeFileAtomic(removedFile(layout), JSON.stringify(removed), { mode: 0o600 });
+  for (const name of there)
     await rm(join(layout.authorityKeys, name), { recursive: true, force: true });
   for (const path of [layout.databaseIdentity, layout.databaseSettings, layout.topologyJson])
     await rm(path, { force: true });
   return removed;
 }
+
+/** What was removed is in the audit log. */
+export function forgetRemoved(layout: HomeLayout): Promise<void> {
+  return rm(removedFile(layout), { force: true });
+}
+
+const removedFile = ({ run }: HomeLayout): string => `${run}/removed-keys.json`;

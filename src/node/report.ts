@@ -42,6 +42,7 @@ export async function observeHost(
     bootId,
     ...(desired === null ? {} : { revision: desired.revision }),
     admin: role.observation(),
+    port: state.settings.port,
     processes,
     credentials,
     proofs: [...state.proofs.values()].map((proof) => ({

@@ -8,11 +8,13 @@ import { oid, parseCertificatesPem } from "../pki/index.ts";
 import { generateKeyPair } from "../keys/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import {
+  forgetRemoved,
   hasAdminSecrets,
   installAdminSecrets,
   readDatabaseLogin,
   removeAdminSecrets,
 } from "./admin-secrets.ts";
+import type { InstanceKeeper } from "./instances.ts";
 import { NodeListener } from "./listener.ts";
 import type { NodeState } from "./node-state.ts";
 import { Supervisor } from "./supervisor.ts";
@@ -30,21 +32,18 @@ type HostRoleWish = NonNullable<DesiredState["role"]>;
 export class HostRole {
   readonly #state: NodeState;
   readonly #link: Pick<AdminLink, "call">;
-  readonly #admin: Supervisor;
+  readonly #admin: InstanceKeeper & Pick<Supervisor, "endUnlessWorking">;
   #listener: NodeListener | null = null;
   #problem: string | null = null;
 
-  constructor(state: NodeState, link: Pick<AdminLink, "call">) {
+  constructor(
+    state: NodeState,
+    link: Pick<AdminLink, "call">,
+    admin: InstanceKeeper & Pick<Supervisor, "endUnlessWorking"> = adminSupervisor(state),
+  ) {
     this.#state = state;
     this.#link = link;
-    const { layout } = state;
-    this.#admin = new Supervisor(state, {
-      name: "admin-node-manager",
-      path: adminProgram,
-      args: ["--home", layout.home],
-      logFile: `${layout.logs}/admin.log`,
-      runFile: `${layout.run}/admin.json`,
-    });
+    this.#admin = admin;
   }
 
   /** Takes the port of a plain Node Manager. Throws `port-in-use`. */
@@ -77,8 +76,8 @@ export class HostRole {
   /** Takes the name and the port that the topology has for it; the port before is kept where that is taken. */
   async #follow({ name, port }: Pick<HostRoleWish, "name" | "port">): Promise<void> {
     const { settings } = this.#state;
-    if (name !== settings.name) await this.#state.changeSettings({ name });
-    if (port === settings.port) return;
+    if (name !== undefined && name !== settings.name) await this.#state.changeSettings({ name });
+    if (port === undefined || port === settings.port) return;
     if (settings.isAdmin) {
       await requireFreePort(port);
       await this.#admin.keepStopped(performance.now());
@@ -119,6 +118,7 @@ export class HostRole {
     if (await this.#admin.isRunning()) return false;
     const files = await removeAdminSecrets(this.#state.layout, keepKeysOf);
     if (files.length > 0) await this.#link.call("reportRemovedKeys", { body: { files } });
+    await forgetRemoved(this.#state.layout);
     await this.#state.changeSettings({ isAdmin: false });
     return true;
   }
@@ -139,7 +139,6 @@ export class HostRole {
   observation(): AdminObservation {
     return {
       isAdmin: this.#state.settings.isAdmin,
-      port: this.#state.settings.port,
       hasDatabaseLogin: existsSync(this.#state.layout.databaseSettings),
       problem: this.#problem ?? this.#admin.lastError,
     };
@@ -163,6 +162,17 @@ export class HostRole {
   endUnlessWorking(): Promise<void> {
     return this.#admin.endUnlessWorking();
   }
+}
+
+function adminSupervisor(state: NodeState): Supervisor {
+  const { layout } = state;
+  return new Supervisor(state, {
+    name: "admin-node-manager",
+    path: adminProgram,
+    args: ["--home", layout.home],
+    logFile: `${layout.logs}/admin.log`,
+    runFile: `${layout.run}/admin.json`,
+  });
 }
 
 /** Throws `port-in-use` where somebody listens, before anything is given up for the port. */
