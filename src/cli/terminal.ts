@@ -10,6 +10,17 @@ export interface Terminal {
   redraw(text: string): void;
   /** Null where nobody can be asked: not at a terminal, or asked not to. */
   readonly prompts: Prompts | null;
+  /** Null where nobody types commands. */
+  readonly reader: LineReader | null;
+}
+
+/** Reads the lines of a person who types commands. */
+export interface LineReader {
+  /** The next line; null at the end. `complete` says what may stand for the last word, and that word. */
+  read(
+    prompt: string,
+    complete: (line: string) => Promise<[string[], string]>,
+  ): Promise<string | null>;
 }
 
 export interface Prompts {
@@ -38,6 +49,7 @@ export function processTerminal(): Terminal {
     columns: stderr.isTTY ? stderr.columns || 80 : null,
     redraw: (text) => void stderr.write(`\r\u001b[2K${text}`),
     prompts: stdin.isTTY && stderr.isTTY ? terminalPrompts() : null,
+    reader: stdin.isTTY && stdout.isTTY ? terminalLines() : null,
   };
 }
 
@@ -49,6 +61,43 @@ export function withoutPrompts(terminal: Terminal): Terminal {
     columns: terminal.columns,
     redraw: (text) => terminal.redraw(text),
     prompts: null,
+    reader: null,
+  };
+}
+
+/** One interface for each line, so that what a command asks in between has the terminal for itself. */
+function terminalLines(): LineReader {
+  let history: string[] = [];
+  return {
+    async read(prompt, complete) {
+      const { createInterface } = await import("node:readline/promises");
+      let isClosed = false;
+      const reader = createInterface({
+        input: process.stdin,
+        output: process.stdout,
+        prompt,
+        history,
+        async completer(line: string) {
+          const found = await complete(line);
+          // Whoever types on while the names are read has sent the line off by then: nothing to show.
+          return isClosed ? new Promise<never>(() => {}) : found;
+        },
+      });
+      return new Promise((resolve) => {
+        let text: string | null = null;
+        reader.once("line", (line) => {
+          text = line;
+          reader.close();
+        });
+        reader.once("history", (all) => (history = all));
+        reader.once("SIGINT", () => reader.close());
+        reader.once("close", () => {
+          isClosed = true;
+          resolve(text);
+        });
+        reader.prompt();
+      });
+    },
   };
 }
 

@@ -1,4 +1,4 @@
-import { isYes, type Prompts, type Terminal } from "../../src/cli/terminal.ts";
+import { isYes, type LineReader, type Prompts, type Terminal } from "../../src/cli/terminal.ts";
 
 /** A terminal that keeps what is written, stderr marked by `! `, and gives prepared answers. */
 export class ScriptedTerminal implements Terminal {
@@ -6,10 +6,16 @@ export class ScriptedTerminal implements Terminal {
   readonly questions: string[] = [];
   readonly columns = null;
   readonly prompts: Prompts | null;
+  readonly reader: LineReader | null;
 
-  /** `answers`: in the order of the questions; null: nobody can be asked. */
-  constructor(answers: readonly string[] | null = null) {
+  /**
+   * `answers`: in the order of the questions; null: nobody can be asked. `typed`: the lines of a person
+   * who types commands; null: nobody does.
+   */
+  constructor(answers: readonly string[] | null = null, typed: readonly string[] | null = null) {
     const left = [...(answers ?? [])];
+    const lines = [...(typed ?? [])];
+    this.reader = typed === null ? null : { read: async () => lines.shift() ?? null };
     const next = async (question: string): Promise<string> => {
       this.questions.push(question);
       const answer = left.shift();

@@ -22,7 +22,6 @@ export const laterWords: Readonly<Record<string, string>> = {
   metrics_dbpass: metrics,
   truststore_password:
     "trust stores with a password come with a later version; give a PEM file with --truststore_file",
-  menu: "the menu comes with a later version: `managedomain --help` lists the commands",
 };
 
 /** Refuses the first later word that was given. Throws `not-supported`. */

@@ -364,6 +364,15 @@ export const optionRows: readonly OptionRow[] = [
     help: "the keys of CAs in this home may be lost",
     for: ["reset"],
   },
+  {
+    flags: "--process <id...>",
+    help: "with --retain_domain_cert: only these processes of this host, as nodemanager-1",
+    for: ["regen_certs"],
+  },
+  {
+    flags: "--menu",
+    help: "numbered options in place of a command; without any command, at a terminal: the interpreter",
+  },
   { flags: "--home <folder>", help: "home" },
   { flags: "--no_prompt", help: "never ask: fail in one line instead" },
   { flags: "--debug", help: "print the causes of an error too" },

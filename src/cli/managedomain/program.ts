@@ -1,23 +1,72 @@
 import { openAdmin, type OpenAdmin } from "../admin-session.ts";
 import type { CommandContext } from "../command-context.ts";
-import type { Program } from "../run-program.ts";
+import { runProgram, type Program } from "../run-program.ts";
+import type { RunLine } from "./interactive/interpreter.ts";
+import { withoutCommand } from "./interactive/words.ts";
 import { withoutPrompts, type Terminal } from "../terminal.ts";
 import { productVersion } from "../version.ts";
 import { parseCommandLine, type CommandLine } from "./command-line.ts";
 
 /** `managedomain`, calling the API through `open`. */
 export function managedomain(open: OpenAdmin = openAdmin): Program {
-  return async (args, given) => {
-    const line = await parseCommandLine(args, given);
-    const terminal = line.given.has("no_prompt") ? withoutPrompts(given) : given;
+  return async (args, terminal) => {
+    const session = sessionOf(args, terminal);
+    if (session !== null) return openSession(session, terminal, open);
+    const line = await parseCommandLine(args, terminal);
     warnOfSecrets(line, terminal);
-    const context = { terminal, options: line.given.connection, json: false, openAdmin: open };
-    const service = line.given.has("add_service") ? await import("./service.ts") : null;
-    service?.requireRoot();
-    await run(line, context);
-    await service?.addService(context, line.given);
-    return 0;
+    return runCommand(line, terminal, open);
   };
+}
+
+async function runCommand(line: CommandLine, given: Terminal, open: OpenAdmin): Promise<number> {
+  const terminal = line.given.has("no_prompt") ? withoutPrompts(given) : given;
+  const context = { terminal, options: line.given.connection, json: false, openAdmin: open };
+  const service = line.given.has("add_service") ? await import("./service.ts") : null;
+  service?.requireRoot();
+  await run(line, context);
+  await service?.addService(context, line.given);
+  return 0;
+}
+
+/** The options of a call that begins the menu, or the interpreter, as it names no command; else null. */
+function sessionOf(
+  args: readonly string[],
+  { reader }: Terminal,
+): { readonly kind: "menu" | "interpreter"; readonly args: readonly string[] } | null {
+  const rest = args.filter((arg) => arg !== "--menu");
+  const options = withoutCommand(rest);
+  if (options === null) return null;
+  if (rest.length < args.length) return { kind: "menu", args: options };
+  return reader === null ? null : { kind: "interpreter", args: options };
+}
+
+async function openSession(
+  { kind, args }: NonNullable<ReturnType<typeof sessionOf>>,
+  terminal: Terminal,
+  open: OpenAdmin,
+): Promise<number> {
+  // What is given beside the menu counts for each of its commands.
+  const { given } = await parseCommandLine(["--print_topology", ...args], terminal);
+  const context = { terminal, options: given.connection, json: false, openAdmin: open };
+  const runLine: RunLine = (line) =>
+    runProgram(
+      "managedomain",
+      async () => {
+        const words = line();
+        if (words.length === 0) return 0;
+        // What was typed here is in no list of processes: there is nothing to warn of.
+        return runCommand(await parseCommandLine([...words, ...args], terminal), terminal, open);
+      },
+      args,
+      terminal,
+    );
+  if (kind === "menu") {
+    await (await import("./interactive/menu.ts")).runMenu(context, runLine);
+    return 0;
+  }
+  const { interpret } = await import("./interactive/interpreter.ts");
+  if (terminal.reader !== null) await interpret(context, terminal.reader, runLine);
+  return 0;
 }
 
 /** Options that hold a secret as text, and what to give in place of them. */

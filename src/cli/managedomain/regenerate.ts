@@ -32,10 +32,14 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
     const { terminal } = context;
     const isElsewhere = await isSignedElsewhere(admin, choice.mode);
     // A CA that is not this domain's own is replaced by `gatehouse plan change-signing`.
-    const rotates = isAdmin && !isElsewhere && !given.has("retain_domain_cert");
+    const rotates =
+      isAdmin && !isElsewhere && !given.has("retain_domain_cert") && !given.has("process");
     const body: RouteBody<"createPlan"> = rotates
       ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
-      : { kind: "replace-leaves", credentials: await credentialsOf(admin, hostId) };
+      : {
+          kind: "replace-leaves",
+          credentials: await credentialsOf(admin, hostId, given.texts("process")),
+        };
     const { plan, rollout } = await startNewPlan(admin, body);
     terminal.out(planText(plan));
     if (isElsewhere && ca === null) {
@@ -67,7 +71,21 @@ async function keepRequests(
   }
 }
 
-async function credentialsOf(admin: Admin, hostId: string): Promise<CredentialId[]> {
+/** The credentials of a host, or of those of its processes that were named. Throws `not-found`. */
+async function credentialsOf(
+  admin: Admin,
+  hostId: string,
+  processes: readonly string[],
+): Promise<CredentialId[]> {
   const { credentials } = await admin.call("listCredentials");
-  return credentials.filter((credential) => credential.hostId === hostId).map(({ id }) => id);
+  const own = credentials.filter((credential) => credential.hostId === hostId);
+  const stranger = processes.find((id) => own.every(({ process }) => process !== id));
+  if (stranger !== undefined)
+    throw new DomainError(
+      "not-found",
+      `${stranger} is no process of this host: it has ${[...new Set(own.map(({ process }) => process))].join(", ")}`,
+    );
+  return own
+    .filter(({ process }) => processes.length === 0 || processes.includes(process))
+    .map(({ id }) => id);
 }
