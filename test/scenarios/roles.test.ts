@@ -122,6 +122,20 @@ test("Node Managers become Admin Node Managers and plain ones again while instan
   expect(await presented(domain, "host-1")).toContain("/anm/host-1");
   expect(await runs.done(`managedomain --topology_check ${three}`)).toMatch(/^All hold /m);
 
+  // A Node Manager that is killed in the middle goes on where it was.
+  const third = homeLayout(domain.home("host-3"));
+  for (const [options, hasBegun] of [
+    [`--is_admin --db_password_file ${passwordFile}`, () => existsSync(third.databaseIdentity)],
+    ["--demote", async () => (await presented(domain, "host-3")).includes("/nm/")],
+  ] as const) {
+    const changing = runs.run(`${edit} host-3.test ${options} ${three}`);
+    await waitUntil(hasBegun, { deadlineMs: 20_000, pollMs: 5, what: "the change has begun" });
+    await domain.kill("host-3", "run/node.json");
+    const { status, err } = await changing;
+    expect(`${status} ${err}`, options).toBe("0 ");
+  }
+  expect(privateFiles(domain, "host-3")).toEqual([]);
+
   // What a host and an instance are called, and where they are reached.
   const [movedTo, adminMovedTo] = [await freePort(), await freePort()];
   await runs.done(`${edit} host-3.test --port ${movedTo} --nm_name 'Third one' ${three}`);
