@@ -88,7 +88,8 @@ export const accessHandlers: Handlers<Names> = {
     const isInUse =
       state.presence.isUsedByAnother(hostId, bootId) ||
       isUsedElsewhere(state.env, last, { bootId, at: state.processId });
-    return admissionAnswer(await returnHost(state.env, body, isInUse));
+    const admission = await returnHost(state.env, body, isInUse);
+    return "awaits" in admission ? awaitedAnswer(admission) : admissionAnswer(admission);
   },
   createRelyingParty: ({ env }, { body, actor }) =>
     createRelyingParty(env, { name: body.name, actor }),

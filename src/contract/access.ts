@@ -38,6 +38,14 @@ const admission = {
   trust: list(envelope),
 };
 
+/** What a host gets whose certificate is signed elsewhere: what it has to say, until it was brought. */
+const awaitedAdmission = strict({
+  hostId,
+  nodeManagerId: processId,
+  awaits: elsewhereSigned,
+  submissions: list(submission),
+});
+
 /** Links of the trust chain in one answer; whoever gets as many asks for the rest. */
 export const trustLinksPerAnswerMax = 1000;
 
@@ -117,12 +125,7 @@ export const accessRoutes = {
     }),
     response: Type.Union([
       strict({ ...admission, admin: nullable(adminSecrets) }),
-      strict({
-        hostId,
-        nodeManagerId: processId,
-        awaits: elsewhereSigned,
-        submissions: list(submission),
-      }),
+      awaitedAdmission,
     ]),
   },
   getReturnNonce: {
@@ -152,7 +155,7 @@ export const accessRoutes = {
       /** Of the start that returns: that it was heard of a moment ago is no second use. */
       bootId: Type.Optional(Type.String({ minLength: 8, maxLength: 64 })),
     }),
-    response: strict(admission),
+    response: Type.Union([strict(admission), awaitedAdmission]),
   },
   createRelyingParty: {
     method: "POST",

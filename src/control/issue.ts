@@ -63,7 +63,7 @@ interface IssueRequest {
 }
 
 /** What was issued last for the credential, if it is for this key and nobody has seen it yet. */
-async function issuedBefore(
+export async function issuedBefore(
   env: ControlEnvironment,
   { hostId, credentialId: id, requestPem }: IssueRequest,
 ): Promise<CredentialIssued | null> {

@@ -243,6 +243,7 @@ async function comeBack(
   const sent = { ...request, nonce: changes.sentNonce ?? request.nonce };
   const lastKey = base64Encode(keys.spki);
   const admission = await returnHost(env, { ...sent, lastKey, proof }, changes.isInUse ?? false);
+  assert("trust" in admission, "the domain signs by itself");
   return { ...admission, keys: newKeys };
 }
 

@@ -24,7 +24,7 @@ import {
 import { hashSecret, newSecret } from "./accounts.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { refuseDialledAdmin } from "./host-dial.ts";
-import { issueCredential, newCredential, type CredentialIssued } from "./issue.ts";
+import { issueCredential, issuedBefore, newCredential, type CredentialIssued } from "./issue.ts";
 import { ownCredential } from "./issuing-authority.ts";
 import { listenersAt } from "./listeners.ts";
 import type { JoinToken, StoreTransaction, StoreView } from "./ports.ts";
@@ -125,7 +125,8 @@ export async function joinHost(
   const joined = await env.store.read((view) =>
     joinedBefore(view, env, { token, hostName: request.hostName, spki }),
   );
-  if (joined !== undefined) return admitOrAwait(env, joined, request, actor);
+  if (joined !== undefined)
+    return admitOrAwait(env, joined, { ...request, presentedSerial: null }, actor);
   const entry = {
     actor,
     action: "host.join",
@@ -144,7 +145,7 @@ export async function joinHost(
     await tx.accounts.putJoinToken({ ...stored, expiresAtMs, usedAtMs, hostId: added.id });
     return added;
   });
-  return admitOrAwait(env, host, request, actor);
+  return admitOrAwait(env, host, { ...request, presentedSerial: null }, actor);
 }
 
 /** A host that is told what its certificate is to say, and waits until that was signed elsewhere. */
@@ -158,28 +159,39 @@ export interface AwaitedAdmission {
 async function admitOrAwait(
   env: ControlEnvironment,
   host: Host,
-  { requestPem, certificates = [] }: Pick<JoinRequest, "requestPem" | "certificates">,
+  request: Pick<JoinRequest, "requestPem" | "certificates"> & {
+    readonly presentedSerial: string | null;
+  },
   actor: string,
 ): Promise<Admission | AwaitedAdmission> {
-  if (host.status !== "joining")
-    return admit(env, host, { requestPem, presentedSerial: null }, actor);
+  const { requestPem, certificates = [], presentedSerial } = request;
   const id = credentialId(host.nodeManager.id, "management");
+  // One that is only collected for later does not hold up who needs a certificate now.
   const look = () =>
-    env.store.read(async (view) => elsewhereSigned(view, await ownCredential(view, host.id, id)));
-  const wanted = await look();
-  if (wanted !== null && asksForAll(parseRequestPem(requestPem), wanted)) {
+    env.store.read(async (view) => {
+      const wanted = await elsewhereSigned(view, await ownCredential(view, host.id, id));
+      return wanted === null || wanted.isCollected ? null : wanted;
+    });
+  const before = { hostId: host.id, credentialId: id, requestPem, presentedSerial, actor };
+  const isIssued = (await issuedBefore(env, before)) !== null;
+  const wanted = isIssued ? null : await look();
+  if (wanted !== null && asksForAll(parseRequestPem(requestPem), wanted))
     await requestSignature(env, { hostId: host.id, credentialId: id, requestPem, actor });
-  }
   const submissions = await submitCertificates(env, { certificates, actor });
-  const awaits = await look();
+  const awaits = wanted && (await look());
   if (awaits !== null && !awaits.isSigned) return { host, awaits, submissions };
-  const entry = { actor, action: "host.admit", subject: host.id, detail: {} };
-  const active = await env.store.write(entry, async (tx) => {
-    const admitted: Host = { ...(await requireHost(tx, host.id)), status: "active" };
+  const admitted = host.status === "joining" ? await activate(env, host.id, actor) : host;
+  return admit(env, admitted, { requestPem, presentedSerial }, actor);
+}
+
+/** The certificate of a host that joins was brought: from now on it counts. */
+function activate(env: ControlEnvironment, id: HostId, actor: string): Promise<Host> {
+  const entry = { actor, action: "host.admit", subject: id, detail: {} };
+  return env.store.write(entry, async (tx) => {
+    const admitted: Host = { ...(await requireHost(tx, id)), status: "active" };
     await tx.topology.putHost(admitted);
     return admitted;
   });
-  return admit(env, active, { requestPem, presentedSerial: null }, actor);
 }
 
 /**
@@ -329,7 +341,7 @@ export async function returnHost(
   env: ControlEnvironment,
   request: ReturnRequest,
   isInUse: boolean,
-): Promise<Admission> {
+): Promise<Admission | AwaitedAdmission> {
   const { host, lastSerial } = await env.store.read((view) => provenHost(view, env, request));
   if (host.status === "quarantined") {
     throw new DomainError(
@@ -360,7 +372,8 @@ export async function returnHost(
     );
   }
   const { requestPem } = request;
-  return admit(env, host, { requestPem, presentedSerial: lastSerial }, `host:${host.id}`);
+  const wish = { requestPem, presentedSerial: lastSerial };
+  return admitOrAwait(env, host, wish, `host:${host.id}`);
 }
 
 async function provenHost(

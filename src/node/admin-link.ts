@@ -1,9 +1,16 @@
-import { createPrivateKey, sign } from "node:crypto";
+import { createPrivateKey, sign, type KeyObject } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, DomainError, isDomainError, type ProcessId } from "../kit/index.ts";
 import { returnProofText, type Dial, type KnownProcess } from "../domain/index.ts";
 import type { RouteName, RouteResponse } from "../contract/index.ts";
-import { generateKeyPair, keyPairOf, requestForKey } from "../keys/index.ts";
+import {
+  dropPendingKey,
+  generateKeyPair,
+  keyPairOf,
+  makePendingKey,
+  readPendingKey,
+  requestForKey,
+} from "../keys/index.ts";
 import {
   adminServerTls,
   ApiCaller,
@@ -25,6 +32,8 @@ const returnableRefusals = new Set(["chain", "expired", "other-key"]);
 
 /** An Admin Node Manager that is not the one it was, or that has lost its store for good. */
 const explainedByTrust = ["untrusted-server", "unreachable", "store-unavailable"] as const;
+
+type Admission = Extract<RouteResponse<"returnHost">, { certificatePem: string }>;
 
 interface OpenLink {
   readonly caller: ApiCaller;
@@ -232,31 +241,13 @@ export class AdminLink {
   }
 
   async #returnAt(admin: KnownProcess): Promise<void> {
-    const { trust, hostId, layout, log, identity, reach } = this.#state;
+    const { trust, layout, log, reach } = this.#state;
     const caller = new ApiCaller(
       { ...reach.serverOf(admin), prefix: apiPrefix },
       adminServerTls({ trust, caller: "returning-host", nowMs: () => Date.now() }),
     );
     try {
-      const { nonce } = await callApi(caller, "getReturnNonce", { body: { hostId } });
-      const { privateKey } = await generateKeyPair("ecdsa-p256");
-      const requestPem = await requestForKey(privateKey, `CN=${this.#state.processId}`);
-      const lastKey = createPrivateKey(identity.keyPem);
-      const proof = sign(
-        "sha256",
-        Buffer.from(returnProofText({ hostId, nonce, requestPem })),
-        lastKey,
-      );
-      const admission = await callApi(caller, "returnHost", {
-        body: {
-          hostId,
-          nonce,
-          requestPem,
-          lastKey: Buffer.from(keyPairOf(lastKey).spki).toString("base64"),
-          proof: proof.toString("base64"),
-          bootId: this.#state.bootId,
-        },
-      });
+      const { privateKey, admission } = await this.#askToReturn(caller);
       await installIssued(layout.nodeCredential, privateKey, admission.certificatePem, admission);
       await this.#state.acceptTrust(admission.trust, admission.hostDocument);
       // Who does not take it now is told by a signal later; without the new key nobody comes back.
@@ -266,6 +257,7 @@ export class AdminLink {
           log.debug({ error: describeError(error) }, "nothing was loaded"),
         );
       await presentAndPrune(layout.nodeCredential, admission.sequence);
+      await dropPendingKey(this.#pendingFolder);
       await this.#state.loadIdentity();
       log.info(
         { serial: this.#state.identity.serial },
@@ -274,6 +266,50 @@ export class AdminLink {
     } finally {
       caller.close();
     }
+  }
+
+  /**
+   * Asks for a new certificate, on proof of the last key; where it is signed elsewhere, by the request
+   * that waits for it. Throws `awaiting-signature` until that was brought.
+   */
+  async #askToReturn(
+    caller: ApiCaller,
+  ): Promise<{ readonly privateKey: KeyObject; readonly admission: Admission }> {
+    let kept = await readPendingKey(this.#pendingFolder);
+    for (;;) {
+      const { privateKey } = kept ?? (await generateKeyPair("ecdsa-p256"));
+      const name = `CN=${this.#state.processId}`;
+      const requestPem = kept?.requestPem ?? (await requestForKey(privateKey, name));
+      const admission = await this.#proveAndAsk(caller, requestPem);
+      if (!("awaits" in admission)) return { privateKey, admission };
+      if (kept !== null && kept.spki === admission.awaits.requestedSpki)
+        throw new DomainError(
+          "awaiting-signature",
+          "the certificate with which this host comes back is signed elsewhere and was not brought yet",
+        );
+      kept = await makePendingKey(this.#pendingFolder, admission.awaits);
+    }
+  }
+
+  async #proveAndAsk(caller: ApiCaller, requestPem: string): Promise<RouteResponse<"returnHost">> {
+    const { hostId, identity, bootId } = this.#state;
+    const { nonce } = await callApi(caller, "getReturnNonce", { body: { hostId } });
+    const lastKey = createPrivateKey(identity.keyPem);
+    const text = returnProofText({ hostId, nonce, requestPem });
+    return callApi(caller, "returnHost", {
+      body: {
+        hostId,
+        nonce,
+        requestPem,
+        lastKey: Buffer.from(keyPairOf(lastKey).spki).toString("base64"),
+        proof: sign("sha256", Buffer.from(text), lastKey).toString("base64"),
+        bootId,
+      },
+    });
+  }
+
+  get #pendingFolder(): string {
+    return `${this.#state.layout.temporaryKeys}/${this.#state.processId}`;
   }
 
   #closeOpen(): void {
