@@ -10,6 +10,7 @@ import {
   parseRequestPem,
   spkiFingerprint,
   type Certificate,
+  type SignatureAlgorithm,
 } from "../pki/index.ts";
 import {
   authorityChain,
@@ -60,12 +61,16 @@ export class FileAuthorityKeys implements AuthorityKeys {
     return keyPairOf(await this.#key(id)).spki;
   }
 
-  async sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array> {
+  async sign(
+    id: AuthorityId,
+    tbs: Uint8Array,
+    algorithm?: SignatureAlgorithm,
+  ): Promise<Uint8Array> {
     // Not often, and never with a file that was replaced meanwhile.
     this.#keys.delete(id);
     const key = await this.#key(id);
     this.#clock.requireRight();
-    return keySigner(key).sign(tbs);
+    return keySigner(key).sign(tbs, algorithm);
   }
 
   /** Signs what a request of somebody outside the domain asks for. Throws as `signRequest`. */

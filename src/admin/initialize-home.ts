@@ -14,6 +14,7 @@ import {
 import { DomainError, type AuthorityId } from "../kit/index.ts";
 import type { KeyAndChain } from "../keys/index.ts";
 import { encodePem, formatName, isSelfIssued, leafTemplate, type LeafText } from "../pki/index.ts";
+import type { SignatureDigest } from "../pki/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
 import { fingerprintOfPem } from "../transport/index.ts";
 import { AuthorityFolder } from "./authority-folder.ts";
@@ -40,6 +41,8 @@ export interface InitializeHomeRequest {
   /** Further names in its certificate, as `DNS:name`. */
   readonly alternativeNames?: readonly string[];
   readonly administrator: FirstAdministrator;
+  /** What the CA that is made signs with; absent: SHA-256. */
+  readonly digest?: SignatureDigest;
   /** Encrypts the keys of the CAs; null: they are in files that only their owner can read. */
   readonly passphrase?: string | null;
   /** The identity that was signed elsewhere; absent: a CA is made that signs it. */

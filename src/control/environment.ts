@@ -1,6 +1,6 @@
 import type { AuthorityId, Clock, CredentialId, HostId, Rng } from "../kit/index.ts";
 import type { Envelope } from "../domain/index.ts";
-import type { CryptoPort, LeafText } from "../pki/index.ts";
+import type { CryptoPort, LeafText, SignatureAlgorithm } from "../pki/index.ts";
 import type { Store } from "./ports.ts";
 import type { Policy } from "./policy.ts";
 
@@ -23,7 +23,7 @@ export interface AuthorityKeys {
   /** Makes the key of an authority, or finds the one made before; returns its SPKI (DER). */
   create(id: AuthorityId): Promise<Uint8Array>;
   /** Signs a linted root or cross-certificate. Throws `authority-unavailable` without the key. */
-  sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array>;
+  sign(id: AuthorityId, tbs: Uint8Array, algorithm?: SignatureAlgorithm): Promise<Uint8Array>;
   /** Throws `authority-unavailable`, with the reason, unless this process can sign with it now. */
   requireUsable(id: AuthorityId): Promise<void>;
   /** The key of an authority, sealed for the holder of a sealing key (SPKI, base64). */

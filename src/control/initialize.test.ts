@@ -1,9 +1,21 @@
 import { describe, expect, test } from "vitest";
 import { nodeCryptoPort, verifyEnvelope } from "../keys/index.ts";
-import { certificateFingerprint, formatName, parseCertificatesPem } from "../pki/index.ts";
+import {
+  certificateFingerprint,
+  formatName,
+  parseCertificate,
+  parseCertificatesPem,
+} from "../pki/index.ts";
 import type { TrustDocument } from "../domain/index.ts";
-import { testControlDomain, testEnvironment } from "../../test/support/control-environment.ts";
+import type { AuthorityId } from "../kit/index.ts";
+import {
+  issueFor,
+  newRequest,
+  testControlDomain,
+  testEnvironment,
+} from "../../test/support/control-environment.ts";
 import { initializeDomain, type InitializeRequest } from "./initialize.ts";
+import { makeAuthority, onlyCertificate } from "./make-authority.ts";
 
 const request: InitializeRequest = {
   domainId: "domain.example",
@@ -16,6 +28,28 @@ const request: InitializeRequest = {
 };
 
 describe("initializeDomain", () => {
+  test.each(["sha256", "sha384", "sha512"] as const)(
+    "makes a CA that signs itself and all that it issues with %s",
+    async (digest) => {
+      const env = await testEnvironment();
+      const host = await initializeDomain(env, { ...request, digest });
+      const { pem } = await newRequest();
+      const { der } = await issueFor(env, host.id, "nodemanager-1/management", pem);
+      const authority = await env.store.read((view) => view.authorities.current("management"));
+      for (const certificate of [parseCertificate(der), onlyCertificate(authority.certificatePem)])
+        expect(certificate.signatureAlgorithm).toBe(`ecdsa-${digest}`);
+      const next = await makeAuthority(env, {
+        id: "management-2" as AuthorityId,
+        usage: "management",
+        subject: "CN=Domain 2",
+        predecessor: authority,
+        earlier: [],
+        holders: [host],
+      });
+      expect(next.root.signatureAlgorithm).toBe(`ecdsa-${digest}`);
+    },
+  );
+
   test("makes both authorities current, the first host, its credential, and trust epoch 1", async () => {
     const env = await testEnvironment();
     const host = await initializeDomain(env, request);

@@ -1,4 +1,5 @@
 import { DomainError, type AuthorityId, type HostId, type ProcessId } from "../kit/index.ts";
+import type { SignatureDigest } from "../pki/index.ts";
 import { checkAddress, checkName, checkPort, type Host } from "../domain/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
@@ -22,6 +23,8 @@ export interface InitializeRequest {
   readonly domainId: string;
   /** Subject of the first management CA, as `--domain_name` gives it; `CN=Domain`. */
   readonly domainName: string;
+  /** What the CA that is made signs with; absent: SHA-256. */
+  readonly digest?: SignatureDigest;
   /** The CA that signs the management identities; absent: one is made here. */
   readonly given?: GivenAuthority;
   /** The certificate of the CA whose key is here already; the domain signs with it as with its own. */
@@ -95,10 +98,11 @@ export async function initializeDomain(
 
 async function firstAuthorities(
   env: ControlEnvironment,
-  { domainId, domainName, given, placedPem }: InitializeRequest,
+  { domainId, domainName, digest, given, placedPem }: InitializeRequest,
   host: Host,
 ): Promise<{ management: NewAuthority; traffic: NewAuthority }> {
   const id = "management-1" as AuthorityId;
+  const asAsked = digest === undefined ? {} : { digest };
   const management =
     placedPem !== undefined
       ? placedAuthority(env, id, placedPem, host)
@@ -110,6 +114,7 @@ async function firstAuthorities(
             predecessor: null,
             earlier: [],
             holders: [host],
+            ...asAsked,
           })
         : givenAuthority(env, id, given);
   const traffic = await makeAuthority(env, {
@@ -119,6 +124,7 @@ async function firstAuthorities(
     predecessor: null,
     earlier: [management.root],
     holders: [host],
+    ...asAsked,
   });
   return { management, traffic };
 }

@@ -4,6 +4,7 @@ import {
   authorityProfile,
   certificateFingerprint,
   completeCertificate,
+  digestOfAlgorithm,
   encodePem,
   formatName,
   parseCertificate,
@@ -15,6 +16,7 @@ import {
   type Certificate,
   type CertificateTemplate,
   type Issuer,
+  type SignatureDigest,
 } from "../pki/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
@@ -33,6 +35,8 @@ export interface AuthorityRequest {
   readonly predecessor: Authority | null;
   /** Every root that the domain ever had: the new one's name must differ from each. */
   readonly earlier: readonly Certificate[];
+  /** What it signs with; absent: as the predecessor, or as its key does. */
+  readonly digest?: SignatureDigest;
   /** Whose Admin Node Managers are to hold its key; the one that makes it is among them. */
   readonly holders: readonly Host[];
 }
@@ -67,7 +71,7 @@ export async function makeAuthority(
     env,
     id,
     { ...shared, profile: authorityProfile("root", 1), notAfterMs },
-    { kind: "self", earlierRoots: request.earlier },
+    { kind: "self", earlierRoots: request.earlier, ...digestOf(request) },
   );
   const sealed = await sealForAll(env, id, request.holders);
   const cross = predecessor && (await crossCertify(env, predecessor, { ...shared, notAfterMs }));
@@ -96,6 +100,13 @@ export async function makeAuthority(
       if (cross !== null) await recordAuthority(tx, env, "cross", cross);
     },
   };
+}
+
+/** As was asked for; a successor signs as the one before. */
+function digestOf({ digest, predecessor }: AuthorityRequest): { digest?: SignatureDigest } {
+  const before = predecessor && onlyCertificate(predecessor.certificatePem).signatureAlgorithm;
+  const chosen = digest ?? digestOfAlgorithm(before);
+  return chosen === null ? {} : { digest: chosen };
 }
 
 /** An authority of whose key nothing is known here; its own certificate is no issuance of ours. */
@@ -179,7 +190,10 @@ async function sign(
     issuer,
     env.crypto,
   );
-  const der = completeCertificate(ticket, await env.authorityKeys.sign(signer, ticket.tbs));
+  const der = completeCertificate(
+    ticket,
+    await env.authorityKeys.sign(signer, ticket.tbs, ticket.signatureAlgorithm),
+  );
   return { signer, certificate: parseCertificate(der) };
 }
 

@@ -33,7 +33,7 @@ export async function issueCertificate(
   const issuerSpki = issuer.kind === "authority" ? issuer.certificate.spki : template.spki;
   assert(bytesEqual(signer.spki, issuerSpki), "the signer holds the issuer's key");
   const ticket = prepareCertificate(template, issuer, nodeCryptoPort);
-  const signature = await signer.sign(ticket.tbs);
+  const signature = await signer.sign(ticket.tbs, ticket.signatureAlgorithm);
   return parseCertificate(completeCertificate(ticket, signature));
 }
 

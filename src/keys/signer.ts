@@ -11,7 +11,8 @@ export interface Signer {
   readonly algorithm: SignatureAlgorithm;
   /** SubjectPublicKeyInfo of its key, DER. */
   readonly spki: Uint8Array;
-  sign(message: Uint8Array): Promise<Uint8Array>;
+  /** With `algorithm` of its own, unless another is given that fits its key. */
+  sign(message: Uint8Array, algorithm?: SignatureAlgorithm): Promise<Uint8Array>;
 }
 
 /** A signer over a key in memory. */
@@ -21,7 +22,7 @@ export function keySigner(privateKey: KeyObject): Signer {
   return {
     algorithm,
     spki,
-    sign: async (message) => signBytes(privateKey, message, algorithm),
+    sign: async (message, other) => signBytes(privateKey, message, other ?? algorithm),
   };
 }
 

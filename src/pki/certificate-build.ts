@@ -1,5 +1,5 @@
 import { DomainError } from "../kit/index.ts";
-import { parseTbs } from "./certificate.ts";
+import { isSelfIssued, parseTbs } from "./certificate.ts";
 import type { Certificate, TbsCertificate } from "./certificate.ts";
 import { writeTime } from "./civil-time.ts";
 import type { CryptoPort } from "./crypto-port.ts";
@@ -12,8 +12,13 @@ import { isEmptyName } from "./name.ts";
 import type { Name } from "./name.ts";
 import type { CertificateProfile } from "./profiles.ts";
 import { describePublicKey, subjectKeyIdOf } from "./public-key.ts";
-import { algorithmIdentifier, defaultSignatureAlgorithm } from "./signature-algorithm.ts";
-import type { SignatureAlgorithm } from "./signature-algorithm.ts";
+import {
+  algorithmIdentifier,
+  algorithmWith,
+  defaultSignatureAlgorithm,
+  digestOfAlgorithm,
+} from "./signature-algorithm.ts";
+import type { SignatureAlgorithm, SignatureDigest } from "./signature-algorithm.ts";
 import type { Validity } from "./validity.ts";
 
 /** What one certificate is to say, the issuer's part left out. */
@@ -38,6 +43,8 @@ export type Issuer =
       readonly kind: "self";
       /** Every root that the domain ever had: a new root must not have the name of one of them. */
       readonly earlierRoots: readonly Certificate[];
+      /** What it signs itself with, and all that it issues; absent: what its key signs with. */
+      readonly digest?: SignatureDigest;
     };
 
 /** Proof that these bytes were linted. `completeCertificate` takes each ticket once. */
@@ -109,15 +116,27 @@ function signerOf(
   crypto: Pick<CryptoPort, "sha256">,
 ): Signer {
   if (issuer.kind === "self") {
-    const algorithm = defaultSignatureAlgorithm(describePublicKey(template.spki));
+    const key = describePublicKey(template.spki);
+    const algorithm =
+      issuer.digest === undefined
+        ? defaultSignatureAlgorithm(key)
+        : algorithmWith(key, issuer.digest);
     return { name: template.subject, keyId: subjectKeyId, algorithm };
   }
-  const { subject, extensions, spki, publicKey } = issuer.certificate;
+  const { subject, extensions, spki } = issuer.certificate;
   return {
     name: subject,
     keyId: extensions.subjectKeyId ?? subjectKeyIdOf(spki, crypto),
-    algorithm: defaultSignatureAlgorithm(publicKey),
+    algorithm: issuingAlgorithm(issuer.certificate),
   };
+}
+
+/** A root issues with the digest that it was made with, as its own signature shows it. */
+function issuingAlgorithm(issuer: Certificate): SignatureAlgorithm {
+  const digest = isSelfIssued(issuer) ? digestOfAlgorithm(issuer.signatureAlgorithm) : null;
+  return digest === null
+    ? defaultSignatureAlgorithm(issuer.publicKey)
+    : algorithmWith(issuer.publicKey, digest);
 }
 
 function writeTbs(

@@ -91,6 +91,11 @@ export {
   type RequestTicket,
 } from "./request-build.ts";
 export { randomSerial } from "./serial.ts";
-export { defaultSignatureAlgorithm, type SignatureAlgorithm } from "./signature-algorithm.ts";
+export {
+  defaultSignatureAlgorithm,
+  digestOfAlgorithm,
+  type SignatureAlgorithm,
+  type SignatureDigest,
+} from "./signature-algorithm.ts";
 export { leafValidity, type Validity } from "./validity.ts";
 export { utf8Decode, utf8Encode } from "./characters.ts";

@@ -85,3 +85,19 @@ export function defaultSignatureAlgorithm(key: PublicKeyInfo): SignatureAlgorith
       );
   }
 }
+
+/** The digests that a CA may be made to sign with. */
+export type SignatureDigest = "sha256" | "sha384" | "sha512";
+
+/** The algorithm of a key with a digest that was asked for; what an Ed25519 key signs with has its own. */
+export function algorithmWith(key: PublicKeyInfo, digest: SignatureDigest): SignatureAlgorithm {
+  return key.kind === "ec" || key.kind === "rsa"
+    ? (`${key.kind === "ec" ? "ecdsa" : "rsa"}-${digest}` as const)
+    : defaultSignatureAlgorithm(key);
+}
+
+/** The digest of a signature algorithm; null for Ed25519, and for one that is not accepted. */
+export function digestOfAlgorithm(algorithm: SignatureAlgorithm | null): SignatureDigest | null {
+  const [, digest = null] = /-(sha(?:256|384|512))$/.exec(algorithm ?? "") ?? [];
+  return digest as SignatureDigest | null;
+}

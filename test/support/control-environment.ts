@@ -36,6 +36,7 @@ import {
   randomSerial,
   spkiFingerprint,
   verifyRequestSignature,
+  type SignatureAlgorithm,
 } from "../../src/pki/index.ts";
 import { openSqliteStore } from "../../src/store/index.ts";
 import { testNowMs, testRequest } from "./certificates.ts";
@@ -79,8 +80,12 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
     return known.spki;
   }
 
-  async sign(id: AuthorityId, tbs: Uint8Array): Promise<Uint8Array> {
-    return keySigner(this.#key(id).privateKey).sign(tbs);
+  async sign(
+    id: AuthorityId,
+    tbs: Uint8Array,
+    algorithm?: SignatureAlgorithm,
+  ): Promise<Uint8Array> {
+    return keySigner(this.#key(id).privateKey).sign(tbs, algorithm);
   }
 
   async requireUsable(id: AuthorityId): Promise<void> {

@@ -42,7 +42,8 @@ export async function initialize(context: CommandContext, given: Given): Promise
   if (passphrase === "") throw new DomainError("invalid-input", "--domain_passphrase is empty");
   const { initializeHome } = await import("../../admin/offline.ts");
   terminal.out("  making its CAs, its trust-signing key, and this host's key and certificate ...");
-  const made = await initializeHome(options.home, { ...wish, domainName, passphrase });
+  const { digest } = choice;
+  const made = await initializeHome(options.home, { ...wish, domainName, digest, passphrase });
   terminal.out(madeText(options.home, made, passphrase !== null));
 }
 

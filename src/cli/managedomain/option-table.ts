@@ -281,7 +281,7 @@ export const optionRows: readonly OptionRow[] = [
   },
   {
     flags: "--sign_alg <name>",
-    help: "digest of signatures (default: sha256)",
+    help: "digest of the CA that --initialize makes, and of all that it signs: sha256 (default), sha384 or sha512",
     for: makesCertificates,
   },
   {

@@ -10,11 +10,13 @@ export interface SigningChoice {
   readonly mode: SigningMode | null;
   /** The file of `--ca`, with `--sign_with_user_provided`. */
   readonly caFile: string | null;
+  /** Of the CA that is made. */
+  readonly digest: SignDigest;
 }
 
 /** Reads the options. Throws `usage` for what does not go together, `invalid-input`, `not-supported`. */
 export function signingChoice(given: Given): SigningChoice {
-  checkAlgorithm(given);
+  const digest = givenDigest(given);
   const modes = (Object.keys(signingOptions) as SigningMode[]).filter((mode) =>
     given.has(signingOptions[mode]),
   );
@@ -32,12 +34,17 @@ export function signingChoice(given: Given): SigningChoice {
     );
   if (mode !== "provided" && caFile !== null)
     throw new DomainError("usage", "--ca goes with --sign_with_user_provided");
+  if (mode !== null && mode !== "generated" && digest !== "sha256")
+    throw new DomainError(
+      "usage",
+      `--sign_alg ${digest} goes with --sign_with_generated: with --${signingOptions[mode]} the CA signs as it does`,
+    );
   if (mode !== null && mode !== "generated" && given.has("domain_name"))
     throw new DomainError(
       "usage",
       `--domain_name goes with --sign_with_generated: with --${signingOptions[mode]} the CA has its name`,
     );
-  return { mode, caFile };
+  return { mode, caFile, digest };
 }
 
 /** Opens the CA of `--ca`, with the passphrase of `--domain_passphrase`; null where none was given. */
@@ -47,21 +54,19 @@ export async function givenCa(given: Given, { caFile }: SigningChoice): Promise<
   return openProvidedCa(caFile, passphrase, given.connection.home);
 }
 
-function checkAlgorithm(given: Given): void {
+type SignDigest = "sha256" | "sha384" | "sha512";
+
+/** The digest of `--sign_alg`. Throws `invalid-input` with the reason. */
+function givenDigest(given: Given): SignDigest {
   const algorithm = (given.text("sign_alg") ?? "sha256").toLowerCase().replace("-", "");
-  if (algorithm === "sha256") return;
+  if (algorithm === "sha256" || algorithm === "sha384" || algorithm === "sha512") return algorithm;
   if (algorithm === "sha1")
     throw new DomainError(
       "invalid-input",
       "--sign_alg sha1: SHA-1 signatures can be forged and current TLS libraries refuse them; leave the option out for sha256",
     );
-  if (algorithm === "sha384" || algorithm === "sha512")
-    throw new DomainError(
-      "not-supported",
-      `--sign_alg ${algorithm}: other digests come with a later version; leave the option out for sha256`,
-    );
   throw new DomainError(
     "invalid-input",
-    `--sign_alg ${JSON.stringify(algorithm)} is not known: leave the option out for sha256`,
+    `--sign_alg ${JSON.stringify(algorithm)} is not known: give sha256, sha384 or sha512`,
   );
 }
