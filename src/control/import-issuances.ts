@@ -8,6 +8,7 @@ import {
 import type { Authority } from "../domain/index.ts";
 import { authorityChain } from "./authority-chain.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { findIssued } from "./find-issued.ts";
 import type { AuditEntry, Issuance, StoreView } from "./ports.ts";
 
 /**
@@ -40,13 +41,13 @@ export async function importIssuances(
 }
 
 async function unknown(
-  view: Pick<StoreView, "issuances">,
+  view: Pick<StoreView, "authorities" | "issuances">,
   { id }: Authority,
   certificates: readonly Certificate[],
 ): Promise<Certificate[]> {
   const found: Certificate[] = [];
   for (const each of certificates)
-    if ((await view.issuances.find(id, each.serialHex)) === undefined) found.push(each);
+    if ((await findIssued(view, id, each.serialHex)) === undefined) found.push(each);
   return found;
 }
 

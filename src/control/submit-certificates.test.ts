@@ -161,3 +161,14 @@ test("a serial that the CA used before is refused", async () => {
   const [submission] = await submit(testCertificate(ca, spki, { ...leaf, serial }));
   expect(submission).toMatchObject({ id, differences: [{ field: "serial number" }] });
 });
+
+test("a certificate that was brought before is taken again, after another for its key and after its request was cancelled", async () => {
+  const { env, requestPem, signed, submit, take } = await waitingDomain();
+  const [first, second] = [signed(), signed()];
+  for (const certificate of [first, second, first])
+    expect(await submit(certificate)).toMatchObject([{ id, differences: [] }]);
+  await cancelSigningRequest(env, id, testActor);
+  await requestSignature(env, { ...of, requestPem });
+  expect(await submit(first)).toMatchObject([{ id, differences: [] }]);
+  expect((await take()).serial).toBe(first.serialHex);
+});

@@ -15,7 +15,8 @@ import {
   type CertificateDifference,
 } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
-import type { StoreView } from "./ports.ts";
+import { findIssued } from "./find-issued.ts";
+import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
 
 /** What became of one certificate that was brought. */
 export interface Submission {
@@ -115,41 +116,60 @@ async function take(
     if (request?.spki !== spki)
       throw new DomainError("conflict", `another certificate of ${id} is waited for by now`);
     if (request.signedSerial === serial) return;
-    await tx.issuances.append({
-      authorityId: request.authorityId,
-      serial,
-      kind: "leaf",
-      credentialId: id,
-      sequence: null,
-      subject: formatName(certificate.subject),
-      fingerprint: certificateFingerprint(certificate, env.crypto),
-      spki,
-      notBeforeMs: certificate.notBeforeMs,
-      notAfterMs: certificate.notAfterMs,
-      issuedAtMs: env.clock.nowMs(),
-      der: certificate.der,
-    });
+    await record(tx, env, request, certificate);
     await tx.signingRequests.put({ ...request, signedSerial: serial });
   });
 }
 
-/**
- * A serial that the CA gave to another certificate before. A CA that was given up and taken again is
- * the same CA.
- */
-function usedSerial(
+/** Appends it to the log; one that was brought before is there. */
+async function record(
+  tx: StoreTransaction,
   env: ControlEnvironment,
-  { authorityId }: SigningRequest,
-  { serialHex, der }: Certificate,
-): Promise<CertificateDifference[]> {
-  return env.store.read(async (view) => {
-    const all = await view.authorities.all();
-    const own = all.find(({ id }) => id === authorityId);
-    const same = all.filter(({ fingerprint }) => fingerprint === own?.fingerprint);
-    const found = await Promise.all(same.map(({ id }) => view.issuances.find(id, serialHex)));
-    const used = found.find((issuance) => issuance !== undefined && !bytesEqual(issuance.der, der));
-    if (used === undefined) return [];
-    const got = `${serialHex}, which is that of ${used.credentialId ?? used.subject}`;
-    return [{ field: "serial number", wanted: "one that the CA did not use before", got }];
+  request: SigningRequest,
+  certificate: Certificate,
+): Promise<void> {
+  const { authorityId, id: credentialId, spki } = request;
+  const { serialHex: serial, notBeforeMs, notAfterMs, der } = certificate;
+  const known = await findIssued(tx, authorityId, serial);
+  if (known !== undefined) {
+    if (isAnswer(known, request, certificate)) return;
+    throw new DomainError("conflict", `the CA has used the serial number ${serial} meanwhile`);
+  }
+  await tx.issuances.append({
+    authorityId,
+    serial,
+    kind: "leaf",
+    credentialId,
+    sequence: null,
+    subject: formatName(certificate.subject),
+    fingerprint: certificateFingerprint(certificate, env.crypto),
+    spki,
+    notBeforeMs,
+    notAfterMs,
+    issuedAtMs: env.clock.nowMs(),
+    der,
   });
+}
+
+/** A serial that the CA gave to another certificate before, or to this one for something else. */
+async function usedSerial(
+  env: ControlEnvironment,
+  request: SigningRequest,
+  certificate: Certificate,
+): Promise<CertificateDifference[]> {
+  const { serialHex } = certificate;
+  const used = await env.store.read((view) => findIssued(view, request.authorityId, serialHex));
+  if (used === undefined || isAnswer(used, request, certificate)) return [];
+  const got = `${serialHex}, which is that of ${used.credentialId ?? used.subject}`;
+  return [{ field: "serial number", wanted: "one that the CA did not use before", got }];
+}
+
+/** True if this very certificate was brought for the credential before. */
+function isAnswer(
+  { authorityId, credentialId, der }: Issuance,
+  request: SigningRequest,
+  certificate: Certificate,
+): boolean {
+  const isSame = bytesEqual(der, certificate.der);
+  return isSame && authorityId === request.authorityId && credentialId === request.id;
 }
