@@ -6,7 +6,7 @@ import { generateKeyPair, requestForKey, type PendingKey } from "../keys/index.t
 import type { AdminLink } from "./admin-link.ts";
 import { isNearItsEnd, nextCredentialMove } from "./converge.ts";
 import { installIssued, presentAndPrune, readFolder } from "./credential-folder.ts";
-import { dropPending, pendingElsewhere } from "./elsewhere.ts";
+import { dropPending, dropStrayPending, pendingElsewhere } from "./elsewhere.ts";
 import { instanceFolder, type Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
 
@@ -34,6 +34,7 @@ export async function convergeCredentials(
 ): Promise<boolean> {
   let changed = false;
   const due: Renewal[] = [];
+  await dropStrayPending(state);
   for (const wanted of state.desired?.credentials ?? []) {
     if (performance.now() < state.health(wanted.id).retryAtMs) continue;
     const done = await attempt(state, wanted, () => convergeOne(state, link, instances, wanted));
@@ -92,17 +93,17 @@ async function convergeOne(
     jitter: jitterOf(`${state.hostId} ${wanted.id} ${presentedSerial}`),
   });
   const isDue = move.do === "request" || move.do === "renew";
-  if (wanted.elsewhere !== undefined) {
-    const { isCollected } = wanted.elsewhere;
-    const pending = isDue || isCollected ? await pendingElsewhere(state, link, wanted) : null;
-    if (isDue && !isCollected) {
-      if (pending !== null)
-        await requestCertificate(state, link, wanted, { presentedSerial, pending });
-      return pending !== null;
+  const isCollected = wanted.elsewhere?.isCollected === true;
+  if (wanted.elsewhere !== undefined && (isDue || isCollected)) {
+    const pending = await pendingElsewhere(state, link, wanted);
+    // What is collected is for later: until then the credential goes on as before.
+    if (!isCollected) {
+      if (pending === null) return false;
+      await requestCertificate(state, link, wanted, { presentedSerial, pending });
+      return true;
     }
   }
-  if (!isDue && wanted.elsewhere?.isCollected !== true && wanted.usage === "management")
-    await dropPending(state, wanted);
+  if (!isDue && !isCollected) await dropPending(state, wanted);
   if (move.do === "nothing" || move.do === "wait") return false;
   if (move.do === "renew") return { wanted, presentedSerial, notAfterMs: move.notAfterMs };
   if (move.do === "present") await present(state, instances, wanted, move.sequence);

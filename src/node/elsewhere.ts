@@ -1,3 +1,4 @@
+import { readdir } from "node:fs/promises";
 import { dropPendingKey, makePendingKey, readPendingKey, type PendingKey } from "../keys/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import type { AdminLink } from "./admin-link.ts";
@@ -32,9 +33,18 @@ export async function pendingElsewhere(
   return null;
 }
 
-/** Removes the key and request of a certificate that came or is not wanted any more. */
-export function dropPending(state: NodeState, wanted: WantedCredential): Promise<void> {
-  return dropPendingKey(pendingFolder(state, wanted));
+/** Removes the key and request of a certificate that came, or is not wanted any more. */
+export async function dropPending(state: NodeState, wanted: WantedCredential): Promise<void> {
+  // Traffic certificates are never signed elsewhere; the folder is that of the other credential.
+  if (wanted.usage === "management") await dropPendingKey(pendingFolder(state, wanted));
+}
+
+/** The same for processes that were deleted while their certificate was waited for. */
+export async function dropStrayPending({ layout, desired }: NodeState): Promise<void> {
+  const processes = new Set<string>(desired?.credentials.map(({ process }) => process));
+  for (const name of await readdir(layout.temporaryKeys).catch((): string[] => []))
+    if (desired !== null && !processes.has(name))
+      await dropPendingKey(`${layout.temporaryKeys}/${name}`);
 }
 
 function pendingFolder(state: NodeState, { process }: WantedCredential): string {
