@@ -9,6 +9,7 @@ import type { SavedTrust } from "../../src/transport/index.ts";
 import { LiveDomain, password } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
 import { moveStoreTo, testServer } from "../support/shared-store.ts";
+import { strayKeys } from "../support/private-keys.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -136,6 +137,8 @@ test("a domain whose first host is destroyed comes back from a backup, forgets n
   expect(findings.filter(({ code }) => code === "store-behind")).toEqual([]);
   expect(await domain.call("verifyAudit")).toMatchObject({ ok: true });
 
+  const hosts = ["host-1", "host-2", "host-3", "host-4"];
+  await expect.poll(() => strayKeys(domain, hosts), { timeout: 10_000 }).toEqual([]);
   const created = await domain.addInstance("host-2", "after");
   expect(Number(created.id.split("-")[1])).toBeGreaterThan(1000);
   const again = await domain.follow(

@@ -6,6 +6,7 @@ import { expect, test } from "vitest";
 import { openssl } from "../support/certificates.ts";
 import { LiveDomain, password } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
+import { strayKeys } from "../support/private-keys.ts";
 import { tempFolder } from "../support/temp-folder.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -132,7 +133,11 @@ test("a domain goes from its own CA to a user's, to an external one and back und
     true,
   );
 
+  const areKeysAtHome = () =>
+    expect.poll(() => strayKeys(domain, ["host-1", "host-2"]), { timeout: 10_000 }).toEqual([]);
+  await areKeysAtHome();
   await plan("generated");
+  await areKeysAtHome();
   isWatching = false;
   await watching;
   expect([...current]).toEqual([1]);

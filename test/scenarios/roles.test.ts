@@ -9,6 +9,7 @@ import type { ProcessMark, SavedTrust } from "../../src/transport/index.ts";
 import { freePort } from "../support/free-port.ts";
 import { LiveDomain, password } from "../support/live-domain.ts";
 import { LiveLoad } from "../support/live-load.ts";
+import { strayKeys } from "../support/private-keys.ts";
 import { ProgramRuns } from "../support/program-runs.ts";
 import { moveStoreTo, testServer } from "../support/shared-store.ts";
 import { waitUntil } from "../support/wait-until.ts";
@@ -92,6 +93,11 @@ test("Node Managers become Admin Node Managers and plain ones again while instan
     deadlineMs: 10_000,
     what: "the first host has deleted its copies",
   });
+  const areKeysAtHome = () =>
+    expect
+      .poll(() => strayKeys(domain, ["host-1", "host-2", "host-3"]), { timeout: 10_000 })
+      .toEqual([]);
+  await areKeysAtHome();
   const demoted = await runs.done(`${edit} host-1.test ${one}`);
   expect(demoted).toMatch(/Deleted there.*: the trust-signing key\./);
   expect(await presented(domain, "host-1")).toMatch(
@@ -155,6 +161,7 @@ test("Node Managers become Admin Node Managers and plain ones again while instan
   for (const port of [movedTo, adminMovedTo])
     await waitUntil(() => isListening(port), { deadlineMs: 20_000, what: `${port} is taken` });
 
+  await areKeysAtHome();
   for (const [host, mark] of nodes)
     expect(await domain.processOf(host, "run/node.json")).toEqual(mark);
   await load.stop();
