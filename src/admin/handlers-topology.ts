@@ -12,7 +12,7 @@ import {
   setHostDial,
   setInstanceEnabled,
 } from "../control/index.ts";
-import { maySign } from "../domain/index.ts";
+import { isSignedElsewhere, maySign } from "../domain/index.ts";
 import { arrangeEvidence, horizonOf } from "../planning/index.ts";
 import { shownSnapshot } from "./cut-off.ts";
 import { currentFindings } from "./findings.ts";
@@ -93,6 +93,7 @@ export const topologyHandlers: Handlers<Names> = {
       authorities: [...authorities],
       signers: evidence.snapshot.authorities
         .filter(({ status }) => maySign(status, "probe"))
+        .filter((authority) => !isSignedElsewhere(authority))
         .map(({ id }) => ({ authorityId: id, hosts: reports.signersOf(id) })),
     };
   },

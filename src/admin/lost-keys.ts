@@ -10,8 +10,13 @@ import type { AdminReports } from "./admin-reports.ts";
 import type { AdminState } from "./admin-state.ts";
 
 /** What each message about a lost key tells to do. */
-export const lostKeyRemedy =
-  "put its file back from a backup, or make a new CA without it: `gatehouse plan recover-ca --start --follow`";
+export function lostKeyRemedy({ signing }: Pick<Authority, "signing">): string {
+  const back =
+    signing === "generated"
+      ? "put its file back from a backup"
+      : "give it again with `gatehouse authority import FILE`";
+  return `${back}, or make a new CA without it: \`gatehouse plan recover-ca --start --follow\``;
+}
 
 /**
  * The current authorities whose keys nobody has any more: every Admin Node Manager that should hold
@@ -51,7 +56,7 @@ export async function refuseLostKeys(
   if (lost === undefined) return;
   throw new DomainError(
     "authority-unavailable",
-    `the key of ${lost.id} is lost: no Admin Node Manager has it any more, so that nothing new can be issued; ${lostKeyRemedy}`,
+    `the key of ${lost.id} is lost: no Admin Node Manager has it any more, so that nothing new can be issued; ${lostKeyRemedy(lost)}`,
   );
 }
 

@@ -35,11 +35,11 @@ export function keyCopyFindings({ evidence }: Situation): Finding[] {
 /** Keys of current CAs that nobody has any more. */
 export function lostKeyFindings({ evidence, reports }: Situation): Finding[] {
   const { authorities, topology } = evidence.snapshot;
-  return lostKeys(authorities, topology.hosts, reports).map(({ id }) => ({
+  return lostKeys(authorities, topology.hosts, reports).map((authority) => ({
     code: "authority-key-lost",
     severity: "error",
-    subject: id,
-    text: `no Admin Node Manager has the key of ${id} any more: no host can join and no instance be made; ${lostKeyRemedy}`,
+    subject: authority.id,
+    text: `no Admin Node Manager has the key of ${authority.id} any more: no host can join and no instance be made; ${lostKeyRemedy(authority)}`,
   }));
 }
 

@@ -292,7 +292,9 @@ async function reissue(
 ): Promise<Before> {
   const before: Before = {};
   for (const credential of (await tx.credentials.all()).filter(concerns)) {
-    const { desired, lastSequence } = credential;
+    const { lastSequence } = credential;
+    // What was collected is presented now; a rollback does not want it collected again.
+    const { collects: _collected, ...desired } = credential.desired;
     before[credential.id] = { desired, lastSequence };
     const authority = await tx.authorities.current(credential.usage);
     await tx.credentials.put({
@@ -322,6 +324,8 @@ async function distrust(
       .map((anchor) =>
         successors.has(anchor.authorityId) ? { ...anchor, crossCertificatePem: null } : anchor,
       );
+  for (const request of await tx.signingRequests.all())
+    if (gone.has(request.authorityId)) await tx.signingRequests.remove(request.id);
   for (const authority of concerned) {
     await tx.authorities.put(
       edit.deny

@@ -99,8 +99,10 @@ async function successors(
 /** The CA that was given; undefined where one is to be made. Throws `invalid-input` where it is missing. */
 async function givenFor(
   view: StoreView,
-  { signing, authority }: Extract<PlanWish, { kind: "rotate-ca" }>,
+  { signing, authority, isKeyLost }: Extract<PlanWish, { kind: "rotate-ca" }>,
 ): Promise<GivenAuthority | undefined> {
+  // In place of a key that is lost comes one that is made here.
+  if (isKeyLost === true) return undefined;
   const mode = signing ?? (await view.authorities.current("management")).signing;
   if (mode === "generated" || authority !== undefined) return authority;
   throw new DomainError(

@@ -1,6 +1,7 @@
 import { DomainError, type CredentialId, type HostId } from "../kit/index.ts";
 import {
   isSignedElsewhere,
+  maySign,
   type Authority,
   type Credential,
   type SigningRequest,
@@ -55,7 +56,10 @@ async function nextAuthority(
   credential: Credential,
 ): Promise<Authority | undefined> {
   const { collects } = credential.desired;
-  if (collects !== undefined) return view.authorities.get(collects);
+  if (collects !== undefined) {
+    const authority = await view.authorities.get(collects);
+    return authority && maySign(authority.status, "probe") ? authority : undefined;
+  }
   return signingAuthority(view, credential).catch(() => undefined);
 }
 

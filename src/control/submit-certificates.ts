@@ -59,7 +59,12 @@ async function submitOne(
 ): Promise<Submission> {
   const spki = spkiFingerprint(certificate.spki, env.crypto);
   const text = certificateText(certificate);
-  const found = await env.store.read((view) => findRequest(view, certificate, spki));
+  const { found, taken } = await env.store.read(async (view) => ({
+    found: await findRequest(view, certificate, spki),
+    taken: await findTaken(view, certificate),
+  }));
+  if (taken !== undefined && found?.request.spki !== spki)
+    return { id: taken.credentialId, certificate: text, differences: [] };
   if (found === null)
     return {
       id: null,
@@ -85,6 +90,18 @@ async function submitOne(
   ];
   if (differences.length === 0) await take(env, request, certificate, actor);
   return { id: request.id, certificate: text, differences };
+}
+
+/** The same certificate, where it was brought before and its host has taken it. */
+async function findTaken(
+  view: StoreView,
+  { serialHex, der }: Certificate,
+): Promise<Issuance | undefined> {
+  for (const { id } of await view.authorities.all()) {
+    const issuance = await view.issuances.find(id, serialHex);
+    if (issuance !== undefined && bytesEqual(issuance.der, der)) return issuance;
+  }
+  return undefined;
 }
 
 /** The waiting request for the key; else one for the subject, to say that the key is another. */

@@ -81,6 +81,8 @@ export interface JoinedHost {
   /** Serial of the Node Manager's certificate, hexadecimal, and its end. */
   readonly serial: string;
   readonly notAfterMs: number;
+  /** By a CA that was made in the domain. */
+  readonly isSignedHere: boolean;
 }
 
 type JoinAnswer = RouteResponse<"joinHost">;
@@ -239,7 +241,8 @@ async function install(
     mode: 0o600,
   });
   const { serialHex: serial, notAfterMs } = certificate;
-  return { settings, request, serial, notAfterMs };
+  const issuer = trust.document.anchors.find((each) => each.authorityId === admission.authorityId);
+  return { settings, request, serial, notAfterMs, isSignedHere: issuer?.signing === undefined };
 }
 
 async function admit(

@@ -104,6 +104,7 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
       ...absentParties(snapshot),
       ...successions.flatMap(unprobed),
       ...subjectsTaken(snapshot, successions),
+      ...successions.flatMap((succession) => signsAlready(snapshot, succession)),
     ],
     steps: rotationSteps({
       successions,
@@ -335,6 +336,17 @@ function subjectsTaken(snapshot: DomainSnapshot, successions: readonly Successio
       subject,
       text: `an earlier CA of this domain is named ${subject}: verifiers that know both would confuse them, choose another name`,
     }));
+}
+
+/** Trust in a CA cannot be introduced and retired while it is the one in use. */
+function signsAlready(snapshot: DomainSnapshot, { given, subject }: Succession): Finding[] {
+  const isTrusted = snapshot.authorities.some(
+    ({ certificatePem, status }) =>
+      certificatePem === given?.certificatePem && !["retired", "abandoned"].includes(status),
+  );
+  if (!isTrusted) return [];
+  const text = `the CA ${subject} is trusted here already, and signs or is about to: there is nothing to change`;
+  return [{ code: "signs-already", severity: "error", subject, text }];
 }
 
 function unmanagedCallers(usage: AuthorityUsage): Finding {

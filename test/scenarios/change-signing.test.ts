@@ -100,8 +100,35 @@ test("a domain goes from its own CA to a user's, to an external one and back und
     "-out",
     file("ca.p12"),
   ]);
-  await plan("provided", "--ca", file("ca.p12"), "--passphrase-file", file("p12pass"));
-  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-2")).toBe(
+  const provided = ["--ca", file("ca.p12"), "--passphrase-file", file("p12pass")];
+  // Once as far as it can be taken back: nobody is asked for certificates of it any more.
+  const abandoned = run(
+    "plan",
+    "change-signing",
+    "provided",
+    ...provided,
+    ...change,
+    "--observe",
+    "600",
+  );
+  const phase = async () => (await domain.call("listRollouts")).rollouts[0]?.phase;
+  await waitUntil(async () => (await phase()) === "observe", {
+    deadlineMs,
+    what: "it is observed",
+  });
+  const goneBack = expect(abandoned).rejects.toMatchObject({ code: 33 });
+  await run("rollout", "rollback");
+  await goneBack;
+  expect((await domain.call("listSigningRequests")).requests).toEqual([]);
+  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-1")).toBe(
+    true,
+  );
+  await plan("provided", ...provided);
+  await expect(plan("provided", ...provided)).rejects.toMatchObject({
+    code: 43,
+    stderr: expect.stringContaining("is trusted here already") as string,
+  });
+  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-3")).toBe(
     true,
   );
 
@@ -129,7 +156,7 @@ test("a domain goes from its own CA to a user's, to an external one and back und
   await run("signing", "submit", first);
   await run("signing", "submit", ...others);
   await changed;
-  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-3")).toBe(
+  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-5")).toBe(
     true,
   );
 
@@ -141,7 +168,7 @@ test("a domain goes from its own CA to a user's, to an external one and back und
   isWatching = false;
   await watching;
   expect([...current]).toEqual([1]);
-  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-4")).toBe(
+  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-6")).toBe(
     true,
   );
   await load.stop();

@@ -11,7 +11,7 @@ import { givenDatabaseLogin, tryDatabaseLogin } from "./database-login.ts";
 import { newHostOf, type NewHost } from "./new-host.ts";
 import { givenPassphrase } from "./passphrase.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
-import { keepRequest } from "../signing/request-file.ts";
+import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
 const tokenSeconds = 300;
@@ -21,6 +21,7 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
   const { terminal, options } = context;
   const host = newHostOf(given);
   const choice = signingChoice(given);
+  await checkRequestFile(given.text("csr"));
   const ca = await givenCa(given, choice);
   const dial = givenDial(given);
   const { completeJoin, joinDomain, openLocalHome } = await import("../../node/local.ts");
@@ -67,14 +68,14 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
 /** Says who this host is in its domain, and tries what it will need. */
 export async function reportJoined(
   context: Pick<CommandContext, "terminal" | "options">,
-  { settings, serial, notAfterMs, request: host }: JoinedHost,
+  { settings, serial, notAfterMs, isSignedHere, request: host }: JoinedHost,
 ): Promise<void> {
   const { terminal, options } = context;
   terminal.out(
     [
       `Host:         ${host.hostName} [${settings.hostId}]`,
       `Node Manager: ${settings.name} [${settings.nodeManagerId}] (https://${host.address}:${settings.port})`,
-      `Certificate:  serial ${serial}, until ${timeText(notAfterMs)}, renewed by itself`,
+      `Certificate:  serial ${serial}, until ${timeText(notAfterMs)}${isSignedHere ? ", renewed by itself" : ""}`,
       "You may now start the Node Manager:",
       `  gatehouse node start --home ${options.home}`,
     ].join("\n"),

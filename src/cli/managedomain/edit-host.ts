@@ -8,7 +8,7 @@ import { managementUrl } from "../render/topology-tree.ts";
 import { isSignedElsewhere } from "../signing/choice.ts";
 import type { ProvidedCa } from "../signing/provided-ca.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
-import { keepRequest } from "../signing/request-file.ts";
+import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import { awaitRequest, signWaiting } from "../signing/waiting.ts";
 import { wantsAdmin, type Given } from "./command-line.ts";
 import { givenDatabaseLogin } from "./database-login.ts";
@@ -29,6 +29,7 @@ const problemMsMax = 3_000;
  */
 export async function editHost(context: CommandContext, given: Given): Promise<void> {
   const choice = signingChoice(given);
+  await checkRequestFile(given.text("csr"));
   const ca = await givenCa(given, choice);
   const isAdmin = wantsAdmin(given);
   if (isAdmin && given.has("demote"))
@@ -38,7 +39,7 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
   await asAdmin(context, async (admin) => {
     const topology = await admin.call("getTopology");
     const { host, isHere } = await chosenHost(context, topology, given.text("host"));
-    const signing = (await isSignedElsewhere(admin, choice.mode))
+    const signing = (await isSignedElsewhere(admin, choice.mode, ca))
       ? { ca, requestFile: given.text("csr") ?? `${host.nodeManager.id}.csr` }
       : null;
     const changing = { context, admin, host, signing };

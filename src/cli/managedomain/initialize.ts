@@ -8,7 +8,7 @@ import { readProps } from "../props.ts";
 import type { Given } from "./command-line.ts";
 import { newHostOf } from "./new-host.ts";
 import { givenPassphrase } from "./passphrase.ts";
-import { keepRequest } from "../signing/request-file.ts";
+import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import type { ProvidedCa } from "../signing/provided-ca.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
 import { givenCa, signingChoice } from "./signing.ts";
@@ -20,8 +20,10 @@ export async function initialize(context: CommandContext, given: Given): Promise
   const { terminal, options } = context;
   const host = newHostOf(given);
   const choice = signingChoice(given);
+  await checkRequestFile(given.text("csr"));
   const ca = await givenCa(given, choice);
   const domainName = domainNameOf(given.text("domain_name") ?? "CN=Domain");
+  await refuseWaiting(options.home);
   const { openLocalHome } = await import("../../node/local.ts");
   if ((await openLocalHome(options.home)).joined !== null)
     throw new DomainError(
@@ -45,6 +47,16 @@ export async function initialize(context: CommandContext, given: Given): Promise
   const { digest } = choice;
   const made = await initializeHome(options.home, { ...wish, domainName, digest, passphrase });
   terminal.out(madeText(options.home, made, passphrase !== null));
+}
+
+/** A request that waits for its certificate is not thrown away unasked. Throws `home-exists`. */
+async function refuseWaiting(home: string): Promise<void> {
+  const { awaitsFirstHost } = await import("../../admin/offline.ts");
+  if (awaitsFirstHost(home))
+    throw new DomainError(
+      "home-exists",
+      `${home} waits for the certificate of its first host: bring it with --submit_cert, or cancel with \`gatehouse signing cancel\``,
+    );
 }
 
 /** A CA of the user's signs the certificate at once, an external one for `--submit_cert`. */

@@ -30,7 +30,7 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
   const { isAdmin, hostId } = joined.settings;
   await asAdmin(context, async (admin) => {
     const { terminal } = context;
-    const isElsewhere = await isSignedElsewhere(admin, choice.mode);
+    const isElsewhere = await isSignedElsewhere(admin, choice.mode, ca);
     // A CA that is not this domain's own is replaced by `gatehouse plan change-signing`.
     const rotates =
       isAdmin && !isElsewhere && !given.has("retain_domain_cert") && !given.has("process");

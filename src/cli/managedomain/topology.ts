@@ -9,7 +9,7 @@ import { topologyTree } from "../render/topology-tree.ts";
 import type { Given } from "./command-line.ts";
 import { isSignedElsewhere } from "../signing/choice.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
-import { keepRequest } from "../signing/request-file.ts";
+import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import { awaitRequest, signWaiting } from "../signing/waiting.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
@@ -26,6 +26,7 @@ export function printTopology(context: CommandContext): Promise<void> {
 /** `managedomain --create_instance`: creates it, and waits until its host has keys and certificates for it. */
 export async function createInstance(context: CommandContext, given: Given): Promise<void> {
   const choice = signingChoice(given);
+  await checkRequestFile(given.text("csr"));
   const ca = await givenCa(given, choice);
   const name = given.required("name", "create_instance");
   const group = given.required("group", "create_instance");
@@ -39,7 +40,7 @@ export async function createInstance(context: CommandContext, given: Given): Pro
       `-m and -s are both ${ports.servicesPort}: an instance needs two different ports`,
     );
   return asAdmin(context, async (admin) => {
-    const isElsewhere = await isSignedElsewhere(admin, choice.mode);
+    const isElsewhere = await isSignedElsewhere(admin, choice.mode, ca);
     const topology = await admin.call("getTopology");
     const host = await chooseHost(context, topology, given.text("host"));
     const { terminal } = context;

@@ -1,5 +1,7 @@
 import { DomainError } from "../../kit/index.ts";
+import { certificatesPem } from "../../keys/index.ts";
 import type { Admin } from "../admin-session.ts";
+import type { ProvidedCa } from "./provided-ca.ts";
 
 /** The documented ways of having certificates signed. */
 export type SigningMode = "generated" | "provided" | "external";
@@ -13,11 +15,12 @@ export const signingOptions = {
 
 /**
  * True where the domain's management certificates are signed by hand, with a key that no Admin Node
- * Manager holds. Throws `conflict` where another way of signing was chosen than the domain's.
+ * Manager holds. Throws `conflict` where another way of signing was chosen than the domain's, or another CA.
  */
 export async function isSignedElsewhere(
   admin: Admin,
   chosen: SigningMode | null,
+  ca: ProvidedCa | null = null,
 ): Promise<boolean> {
   const { authorities } = await admin.call("listAuthorities");
   const current = authorities.find(
@@ -25,6 +28,16 @@ export async function isSignedElsewhere(
   );
   const { signing = "generated", holders = [] } = current ?? {};
   requireMode(chosen, signing);
+  const root = ca?.chain.at(-1);
+  if (
+    root !== undefined &&
+    current !== undefined &&
+    certificatesPem([root]) !== current.certificatePem
+  )
+    throw new DomainError(
+      "conflict",
+      `the CA in the file of --ca is not the one that signs for this domain, ${current.subject}: \`gatehouse plan change-signing provided --ca FILE\` changes to it`,
+    );
   return signing !== "generated" && holders.length === 0;
 }
 
