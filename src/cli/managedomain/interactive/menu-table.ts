@@ -8,14 +8,12 @@ export interface MenuQuestion {
   readonly isOptional?: true;
   /** `yes` gives the parameter, which takes no value. */
   readonly isFlag?: true;
-  /** Not echoed. */
-  readonly isSecret?: true;
 }
 
 export interface MenuOption {
   readonly number: number;
   readonly title: string;
-  /** Null: nothing of this version; a text says what stands for it. */
+  /** Null: the menu does it itself, or this version does not, and `later` says what stands for it. */
   readonly command: CommandName | null;
   readonly later?: string;
   readonly questions: readonly MenuQuestion[];

@@ -57,6 +57,8 @@ test("option 4 changes whom the commands after it call, and as whom", async () =
   const { ran, text } = await choose("4", "anm2", "", "bob", "", "", "14");
   expect(ran).toEqual(["--topology_check --anm_host=anm2 --username=bob"]);
   expect(text).toContain("Currently connecting as user bob to anm2 with truststore None");
+  const local = await choose("4", "anm2", "", "bob", "", "", "17");
+  expect(local.ran).toEqual(["--reset"]);
 });
 
 test("what is not in this version is said, and nothing is run", async () => {

@@ -3,6 +3,7 @@ import type { CommandContext } from "../../command-context.ts";
 import { isYes, type Prompts } from "../../terminal.ts";
 import { productVersion } from "../../version.ts";
 import type { RunLine } from "./interpreter.ts";
+import { commandOf, parametersOf } from "./words.ts";
 import { menuOptions, type MenuOption, type MenuQuestion } from "./menu-table.ts";
 
 /** Whom the commands of the menu call, and as whom; option 4 changes it. */
@@ -34,7 +35,7 @@ export async function runMenu(context: CommandContext, runLine: RunLine): Promis
     else if (option.command === null) terminal.err(option.later ?? "");
     else {
       const args = await argumentsFor(prompts, option);
-      const status = await runLine(() => [...args, ...connectionArguments(connection)]);
+      const status = await runLine(() => [...args, ...connectionArguments(args, connection)]);
       if (status === 0) terminal.out("Completed successfully.");
     }
     await prompts.text("Hit enter to continue...");
@@ -63,24 +64,27 @@ async function askConnection(prompts: Prompts, connection: Connection): Promise<
   }
 }
 
-function connectionArguments(connection: Connection): string[] {
-  return Object.entries(connection).map(([name, value]) => `--${name}=${value}`);
+/** As far as the command calls anybody. */
+function connectionArguments([word = ""]: readonly string[], connection: Connection): string[] {
+  const taken = new Set(parametersOf(commandOf(word.slice(2))).map(({ name }) => name));
+  return Object.entries(connection).flatMap(([name, value]) =>
+    taken.has(name) ? [`--${name}=${value}`] : [],
+  );
 }
 
 async function argumentsFor(prompts: Prompts, option: MenuOption): Promise<string[]> {
   if (option.number === 1) return registration(prompts);
-  if (option.number === 24) return [`--regen_certs`, ...(await regeneration(prompts))];
-  const answers = await Promise.resolve([`--${option.command}`]);
+  if (option.number === 24) return ["--regen_certs", ...(await regeneration(prompts))];
+  const answers = [`--${option.command}`];
   for (const question of option.questions) answers.push(...(await answerTo(prompts, question)));
   return answers;
 }
 
 async function answerTo(prompts: Prompts, of: MenuQuestion): Promise<string[]> {
-  const { parameter, question, isOptional, isFlag, isSecret } = of;
+  const { parameter, question, isOptional, isFlag } = of;
   if (isFlag === true) return (await prompts.confirm(question)) ? [`--${parameter}`] : [];
   for (;;) {
-    const ask = isSecret === true ? prompts.secret : prompts.text;
-    const answer = (await ask(question)).trim();
+    const answer = (await prompts.text(question)).trim();
     if (answer !== "") return [`--${parameter}=${answer}`];
     if (isOptional === true) return [];
   }
