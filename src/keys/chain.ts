@@ -23,10 +23,17 @@ export function sortChain(certificates: readonly Certificate[]): CaChain {
   const [signer, second] = authorities.filter(
     (each) => !authorities.some((other) => other !== each && isAbove(each, other)),
   );
-  if (signer === undefined || second !== undefined)
+  const list = (all: readonly Certificate[]): string =>
+    all.map(({ subject }) => formatName(subject)).join(", ");
+  if (signer === undefined)
     throw new DomainError(
       "invalid-input",
-      `these are the certificates of ${authorities.length === 0 ? "no CA" : "several CAs"}, not of one and those above it: ${authorities.map(({ subject }) => formatName(subject)).join(", ")}`,
+      `there is no CA among the certificates (CA:TRUE in the basic constraints), only ${list(certificates)}`,
+    );
+  if (second !== undefined)
+    throw new DomainError(
+      "invalid-input",
+      `these are the certificates of several CAs, not of one and those above it: ${list(authorities)}`,
     );
   return chainFrom(signer, authorities);
 }
@@ -47,7 +54,7 @@ function chainFrom(first: Certificate, authorities: readonly Certificate[]): CaC
   if (isSelfIssued(root)) return { root, intermediates: chain.slice(0, -1) };
   throw new DomainError(
     "invalid-input",
-    `the CA ${formatName(root.issuer)} above ${formatName(root.subject)} is missing: give the CA's certificates up to the root`,
+    `the CA ${formatName(root.issuer)} above ${formatName(root.subject)} is missing, or is one of that name with another key: give the CA's certificates up to the root`,
   );
 }
 

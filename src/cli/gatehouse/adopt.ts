@@ -37,7 +37,7 @@ async function adopt(context: CommandContext, folder: string, wish: AdoptWish): 
       ...(withoutCertificate === 0
         ? []
         : [
-            `Of ${count(withoutCertificate, "line")} of its index there is no certificate: a finding will name them.`,
+            `Of ${count(withoutCertificate, "line")} of its index the folder has no certificate: these are not in the inventory.`,
           ]),
       "Make the domain of it, with the same passphrase; hosts then join as always:",
       `  managedomain --initialize --home ${home}${passphrase === null ? "" : " --domain_passphrase_file FILE"}`,
