@@ -109,7 +109,7 @@ export async function joinDomain(
         "home-exists",
         `${home} waits for the certificate with which it joins: bring it with --submit_cert, or cancel with \`gatehouse signing cancel\``,
       );
-    return join(layout, request, await joiningKey(layout));
+    return join(layout, request, () => joiningKey(layout));
   });
 }
 
@@ -128,7 +128,7 @@ export async function completeJoin(
     if (pending === null)
       throw new DomainError("not-found", `${home} has no join that waits for its certificate`);
     const key = await requirePendingKey(pending, of.keyPassphrase);
-    return join(layout, pending.request, key, of.certificates);
+    return join(layout, pending.request, async () => key, of.certificates);
   });
 }
 
@@ -170,13 +170,14 @@ type JoiningKey = Pick<PendingKey, "privateKey" | "requestPem">;
 async function join(
   layout: HomeLayout,
   request: JoinDomainRequest,
-  key: JoiningKey,
+  keyOf: () => Promise<JoiningKey>,
   certificates: readonly Certificate[] = [],
 ): Promise<JoinedHost | AwaitedJoin> {
   const releaseRoom = await reserveRoom(layout);
   const server = { address: request.anmHost, port: request.anmPort };
   const trust = await fetchPinnedTrust(server, splitJoinToken(request.token).trustKeyId);
   refuseOtherSigning(trust, request.signing);
+  const key = await keyOf();
   const isAdmin = (request.admin ?? null) !== null;
   const sealing = isAdmin ? await generateKeyPair("ecdsa-p256") : null;
   const answer = await admit(trust, request, { ...key, certificates, sealing }).catch(
@@ -191,7 +192,7 @@ async function join(
     await rm(keyFile(layout), { force: true });
     if ((await readPendingJoin(layout)) === null) {
       const kept = await keepPendingJoin(layout, { request, nodeManagerId }, awaits);
-      return join(layout, request, kept);
+      return join(layout, request, async () => kept);
     }
     if (awaits.requestedSpki !== null)
       return { awaits: { nodeManagerId, requestPem: key.requestPem, submissions } };
