@@ -5,7 +5,7 @@ import type { Admin } from "../admin-session.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
 import { findHost } from "../lookup.ts";
 import { managementUrl } from "../render/topology-tree.ts";
-import { isSignedElsewhere } from "../signing/choice.ts";
+import { domainSigning } from "../signing/choice.ts";
 import type { ProvidedCa } from "../signing/provided-ca.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
 import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
@@ -39,7 +39,7 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
   await asAdmin(context, async (admin) => {
     const topology = await admin.call("getTopology");
     const { host, isHere } = await chosenHost(context, topology, given.text("host"));
-    const signing = (await isSignedElsewhere(admin, choice.mode, ca))
+    const signing = (await domainSigning(admin, choice.mode, ca)).isElsewhere
       ? { ca, requestFile: given.text("csr") ?? `${host.nodeManager.id}.csr` }
       : null;
     const changing = { context, admin, host, signing };

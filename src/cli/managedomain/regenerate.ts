@@ -7,7 +7,7 @@ import { followRollout } from "../follow-rollout.ts";
 import { planText } from "../render/plan-text.ts";
 import { startNewPlan } from "../start-plan.ts";
 import type { Given } from "./command-line.ts";
-import { isSignedElsewhere } from "../signing/choice.ts";
+import { domainSigning } from "../signing/choice.ts";
 import { keepRequest } from "../signing/request-file.ts";
 import { awaitRequest } from "../signing/waiting.ts";
 import { givenCa, signingChoice } from "./signing.ts";
@@ -30,10 +30,10 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
   const { isAdmin, hostId } = joined.settings;
   await asAdmin(context, async (admin) => {
     const { terminal } = context;
-    const isElsewhere = await isSignedElsewhere(admin, choice.mode, ca);
+    const { mode, isElsewhere } = await domainSigning(admin, choice.mode, ca);
+    const keepsCa = given.has("retain_domain_cert") || given.has("process");
     // A CA that is not this domain's own is replaced by `gatehouse plan change-signing`.
-    const rotates =
-      isAdmin && !isElsewhere && !given.has("retain_domain_cert") && !given.has("process");
+    const rotates = isAdmin && mode === "generated" && !keepsCa;
     const body: RouteBody<"createPlan"> = rotates
       ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
       : {

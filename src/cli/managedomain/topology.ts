@@ -7,7 +7,7 @@ import { findGroup, findHost, findInstance } from "../lookup.ts";
 import { timeText } from "../render/table.ts";
 import { topologyTree } from "../render/topology-tree.ts";
 import type { Given } from "./command-line.ts";
-import { isSignedElsewhere } from "../signing/choice.ts";
+import { domainSigning } from "../signing/choice.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
 import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import { awaitRequest, signWaiting } from "../signing/waiting.ts";
@@ -40,7 +40,7 @@ export async function createInstance(context: CommandContext, given: Given): Pro
       `-m and -s are both ${ports.servicesPort}: an instance needs two different ports`,
     );
   return asAdmin(context, async (admin) => {
-    const isElsewhere = await isSignedElsewhere(admin, choice.mode, ca);
+    const { isElsewhere } = await domainSigning(admin, choice.mode, ca);
     const topology = await admin.call("getTopology");
     const host = await chooseHost(context, topology, given.text("host"));
     const { terminal } = context;

@@ -13,15 +13,19 @@ export const signingOptions = {
   external: "sign_with_external_ca",
 } as const satisfies Record<SigningMode, string>;
 
-/**
- * True where the domain's management certificates are signed by hand, with a key that no Admin Node
- * Manager holds. Throws `conflict` where another way of signing was chosen than the domain's, or another CA.
- */
-export async function isSignedElsewhere(
+/** How the domain's management certificates are signed. */
+interface DomainSigning {
+  readonly mode: SigningMode;
+  /** By hand, with a key that no Admin Node Manager holds. */
+  readonly isElsewhere: boolean;
+}
+
+/** How this domain signs. Throws `conflict` where another way was chosen than that, or another CA. */
+export async function domainSigning(
   admin: Admin,
   chosen: SigningMode | null,
   ca: ProvidedCa | null = null,
-): Promise<boolean> {
+): Promise<DomainSigning> {
   const { authorities } = await admin.call("listAuthorities");
   const current = authorities.find(
     ({ usage, status }) => usage === "management" && status === "current",
@@ -38,7 +42,7 @@ export async function isSignedElsewhere(
       "conflict",
       `the CA in the file of --ca is not the one that signs for this domain, ${current.subject}: \`gatehouse plan change-signing provided --ca FILE\` changes to it`,
     );
-  return signing !== "generated" && holders.length === 0;
+  return { mode: signing, isElsewhere: signing !== "generated" && holders.length === 0 };
 }
 
 function requireMode(chosen: SigningMode | null, domain: SigningMode): void {
