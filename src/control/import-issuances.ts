@@ -1,15 +1,10 @@
-import {
-  certificateFingerprint,
-  formatName,
-  isSignedBy,
-  spkiFingerprint,
-  type Certificate,
-} from "../pki/index.ts";
+import { isSignedBy, type Certificate } from "../pki/index.ts";
 import type { Authority } from "../domain/index.ts";
 import { authorityChain } from "./authority-chain.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { issuanceOf } from "./issuance-of.ts";
 import { findIssued } from "./find-issued.ts";
-import type { AuditEntry, Issuance, StoreView } from "./ports.ts";
+import type { AuditEntry, StoreView } from "./ports.ts";
 
 /**
  * Records certificates that somebody else signed with the key of an authority, each as an issuance
@@ -35,7 +30,10 @@ export async function importIssuances(
   };
   return env.store.write(entry, async (tx) => {
     const added = await unknown(tx, authority, news);
-    for (const each of added) await tx.issuances.append(importedIssuance(env, authority, each));
+    for (const each of added)
+      await tx.issuances.append(
+        issuanceOf(env, each, { authorityId: authority.id, kind: "leaf", credentialId: null }),
+      );
     return added;
   });
 }
@@ -49,26 +47,4 @@ async function unknown(
   for (const each of certificates)
     if ((await findIssued(view, id, each.serialHex)) === undefined) found.push(each);
   return found;
-}
-
-/** The record of a certificate that is for no credential of the domain. */
-function importedIssuance(
-  env: Pick<ControlEnvironment, "clock" | "crypto">,
-  { id }: Pick<Authority, "id">,
-  certificate: Certificate,
-): Issuance {
-  return {
-    authorityId: id,
-    serial: certificate.serialHex,
-    kind: "leaf",
-    credentialId: null,
-    sequence: null,
-    subject: formatName(certificate.subject),
-    fingerprint: certificateFingerprint(certificate, env.crypto),
-    spki: spkiFingerprint(certificate.spki, env.crypto),
-    notBeforeMs: certificate.notBeforeMs,
-    notAfterMs: certificate.notAfterMs,
-    issuedAtMs: env.clock.nowMs(),
-    der: certificate.der,
-  };
 }

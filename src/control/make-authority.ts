@@ -12,7 +12,6 @@ import {
   parseNameText,
   prepareCertificate,
   randomSerial,
-  spkiFingerprint,
   type Certificate,
   type CertificateTemplate,
   type Issuer,
@@ -20,6 +19,7 @@ import {
 } from "../pki/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { issuanceOf } from "./issuance-of.ts";
 import type { SealedKey, StoreTransaction } from "./ports.ts";
 
 /** Subject of the nth traffic CA: it names the domain, since callers outside may know several. */
@@ -211,20 +211,8 @@ async function recordAuthority(
   kind: "root" | "cross",
   { signer, certificate }: SignedAuthority,
 ): Promise<void> {
-  await tx.issuances.append({
-    authorityId: signer,
-    serial: certificate.serialHex,
-    kind,
-    credentialId: null,
-    sequence: null,
-    subject: formatName(certificate.subject),
-    fingerprint: certificateFingerprint(certificate, env.crypto),
-    spki: spkiFingerprint(certificate.spki, env.crypto),
-    notBeforeMs: certificate.notBeforeMs,
-    notAfterMs: certificate.notAfterMs,
-    issuedAtMs: env.clock.nowMs(),
-    der: certificate.der,
-  });
+  const of = { authorityId: signer, kind, credentialId: null };
+  await tx.issuances.append(issuanceOf(env, certificate, of));
 }
 
 /** Subject of a later management CA: the domain's own name for the first, numbered after that. */

@@ -2,7 +2,6 @@ import { DomainError, type CredentialId } from "../kit/index.ts";
 import type { Authority, SigningRequest } from "../domain/index.ts";
 import {
   bytesEqual,
-  certificateFingerprint,
   certificateText,
   differencesFromRequest,
   formatName,
@@ -15,6 +14,7 @@ import {
   type CertificateDifference,
 } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { issuanceOf } from "./issuance-of.ts";
 import { findIssued } from "./find-issued.ts";
 import type { Issuance, StoreTransaction, StoreView } from "./ports.ts";
 
@@ -145,27 +145,15 @@ async function record(
   request: SigningRequest,
   certificate: Certificate,
 ): Promise<void> {
-  const { authorityId, id: credentialId, spki } = request;
-  const { serialHex: serial, notBeforeMs, notAfterMs, der } = certificate;
+  const { authorityId, id: credentialId } = request;
+  const { serialHex: serial } = certificate;
   const known = await findIssued(tx, authorityId, serial);
   if (known !== undefined) {
     if (isAnswer(known, request, certificate)) return;
     throw new DomainError("conflict", `the CA has used the serial number ${serial} meanwhile`);
   }
-  await tx.issuances.append({
-    authorityId,
-    serial,
-    kind: "leaf",
-    credentialId,
-    sequence: null,
-    subject: formatName(certificate.subject),
-    fingerprint: certificateFingerprint(certificate, env.crypto),
-    spki,
-    notBeforeMs,
-    notAfterMs,
-    issuedAtMs: env.clock.nowMs(),
-    der,
-  });
+  const of = { authorityId, kind: "leaf", credentialId } as const;
+  await tx.issuances.append(issuanceOf(env, certificate, of));
 }
 
 /** A serial that the CA gave to another certificate before, or to this one for something else. */
