@@ -154,7 +154,7 @@ async function requestCertificate(
 
 /** What was just issued may be presented without asking again; only an Admin Node Manager waits. */
 function raisePresentable(state: NodeState, id: CredentialId, sequence: number): void {
-  const wanted = state.desired?.credentials.find((credential) => credential.id === id);
+  const wanted = state.received?.credentials.find((credential) => credential.id === id);
   if (wanted !== undefined)
     wanted.presentableSequence = Math.max(wanted.presentableSequence, sequence);
 }
@@ -201,7 +201,7 @@ async function letInstancesLoad(state: NodeState, instances: Instances): Promise
 
 /** The folder of a credential: the Node Manager's own, or in its instance's. */
 export function folderOf(
-  state: NodeState,
+  state: Pick<NodeState, "layout" | "processId" | "desired">,
   wanted: Pick<WantedCredential, "process" | "usage">,
 ): string {
   if (wanted.process === state.processId) return state.layout.nodeCredential;

@@ -23,7 +23,10 @@ const hungDrainMsMax = 5_000;
 const gatewayProgram = join(import.meta.dirname, "..", "gateway", "main.js");
 
 /** Where an instance's files are. */
-export function instanceFolder(state: NodeState, id: ProcessId): InstanceLayout {
+export function instanceFolder(
+  state: Pick<NodeState, "layout" | "desired">,
+  id: ProcessId,
+): InstanceLayout {
   const wanted = state.desired?.instances.find((instance) => instance.id === id);
   if (wanted === undefined)
     throw new Error(`invariant broken: ${id} is not an instance of this host`);

@@ -37,8 +37,9 @@ export async function nodeMetrics(
   connected.set(state.isConnected ? 1 : 0);
   called.reset();
   if (state.isConnected && state.admin !== null) called.set({ admin: state.admin.id }, 1);
-  for (const wanted of state.desired?.credentials ?? []) {
-    const { current } = await readFolder(folderOf(state, wanted));
+  const { layout, processId, desired } = state;
+  for (const wanted of desired?.credentials ?? []) {
+    const { current } = await readFolder(folderOf({ layout, processId, desired }, wanted));
     failed.set({ credential: wanted.id }, state.health(wanted.id).failedRenewals);
     if (current !== null)
       days.set({ credential: wanted.id }, (current.notAfterMs - Date.now()) / dayMs);

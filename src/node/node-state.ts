@@ -55,7 +55,10 @@ export class NodeState {
   /** Random per start: tells a restart from a copy of the home folder. */
   readonly bootId = randomBytes(12).toString("hex");
   readonly proofs = new Map<string, EdgeProof>();
+  /** What the host is brought to: one look at it goes by the same from its beginning to its end. */
   desired: DesiredState | null = null;
+  /** The newest answer; in force with the next look. */
+  received: DesiredState | null = null;
   /** Not before this (monotonic) does the host renew anything: an Admin Node Manager has asked for it. */
   renewAgainAtMs = 0;
   /** True while a new key of this Admin Node Manager waits to be known to its peers. */
@@ -195,8 +198,8 @@ export class NodeState {
 
   /** Keeps the desired state for a start without an Admin Node Manager. */
   async saveDesired(): Promise<void> {
-    if (this.desired === null) return;
-    const { trust: _links, ...kept } = this.desired;
+    if (this.received === null) return;
+    const { trust: _links, ...kept } = this.received;
     await writeFileAtomic(this.layout.desiredState, JSON.stringify({ ...kept, trust: [] }), {
       mode: 0o600,
     });
@@ -227,7 +230,8 @@ export async function openNodeState(
     log: log(settings),
     trust: LoadedTrust.restore(saved),
   });
-  state.desired = await readStateFile<DesiredState>(layout.desiredState);
+  state.received = await readStateFile<DesiredState>(layout.desiredState);
+  state.desired = state.received;
   await state.loadIdentity();
   await ensureFolder(layout.run, 0o700);
   await ensureFolder(dirname(`${layout.logs}/.`), 0o700);

@@ -88,8 +88,9 @@ async function certificatesOf(
   state: NodeState,
 ): Promise<RouteBody<"presentTrust">["certificates"]> {
   const found = [];
-  for (const wanted of state.desired?.credentials ?? []) {
-    const generation = await readCurrent(folderOf(state, wanted));
+  const { layout, processId, desired } = state;
+  for (const wanted of desired?.credentials ?? []) {
+    const generation = await readCurrent(folderOf({ layout, processId, desired }, wanted));
     if (generation === null) continue;
     const { sequence, certificatePem } = generation;
     found.push({ credentialId: wanted.id, sequence, certificatePem });

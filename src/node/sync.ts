@@ -44,7 +44,7 @@ export async function followDesiredState(
 }
 
 async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
-  const known = state.desired?.revision ?? 0;
+  const known = state.received?.revision ?? 0;
   const connectedWaitMs = state.awaitsPresentation ? presentationPollMs : waitMs;
   const query = {
     revision: state.isConnected ? known : 0,
@@ -56,7 +56,7 @@ async function askOnce(state: NodeState, link: AdminLink): Promise<void> {
   const desired = await link.call("getDesiredState", { query }, query.waitMs);
   const isNewTrust = await state.acceptTrust(desired.trust, desired.hostDocument);
   const isNews = isNewTrust || !state.isConnected || desired.revision !== known;
-  state.desired = desired;
+  state.received = desired;
   state.isConnected = true;
   if (!isNews && !state.awaitsPresentation) return pauseUnlessEnded(emptyAnswerPauseMs, null);
   await state.saveDesired();

@@ -378,7 +378,8 @@ export class LiveDomain {
       await waitUntil(isOver, { deadlineMs, pollMs, what: `rollout ${id} ends` });
     } catch (cause) {
       const blockers = state.last?.blockers.map((blocker) => blocker.text).join("; ");
-      throw new Error(`rollout ${id} stays in ${state.last?.phase}: ${blockers}`, { cause });
+      const logs = await this.#logsOfAway();
+      throw new Error(`rollout ${id} stays in ${state.last?.phase}: ${blockers}${logs}`, { cause });
     }
     if (failed.length > 0) throw new AggregateError(failed, `in phases of rollout ${id}`);
     if (state.last === null) throw new Error("the rollout was never seen");
@@ -429,6 +430,14 @@ export class LiveDomain {
     return readdirSync(this.home(host), { recursive: true, encoding: "utf8" }).filter((path) =>
       /run\/(node|admin|instance)\.json$/.test(path),
     );
+  }
+
+  /** The end of what each host that is away wrote last: the home folders are gone when a test has failed. */
+  async #logsOfAway(): Promise<string> {
+    const { hosts } = await this.call("getTopology");
+    const away = hosts.filter(({ connected }) => !connected).map(({ id }) => id);
+    const logs = await Promise.all(away.map((host) => this.log(host)));
+    return away.map((host, i) => `\n${host} wrote last:\n${logs[i]?.slice(-4000)}`).join("");
   }
 
   async log(host: string): Promise<string> {
