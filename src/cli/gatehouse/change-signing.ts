@@ -35,6 +35,11 @@ export async function changeSigning(context: CommandContext, wish: ChangeWish): 
   const rest = { starts, follows, waiverReason };
   switch (wish.way) {
     case "generated":
+      if (options.ca !== undefined)
+        throw new DomainError(
+          "usage",
+          "change-signing generated makes the new CA itself: leave out --ca",
+        );
       return makePlan(context, { body: { ...body, signing: "generated" }, ...rest });
     case "external": {
       const certificates = await readCertificateFiles([caFile(wish)]);

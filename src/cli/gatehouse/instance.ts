@@ -5,8 +5,8 @@ import { asAdmin, printResult, type CommandContext } from "../command-context.ts
 import { findInstance } from "../lookup.ts";
 
 const pollMs = 250;
-/** An instance that was started in vain for so long does not run by itself any more. */
-const failedMsMax = 5_000;
+/** What keeps an instance from running for so long does not pass by itself. */
+const hinderedMsMax = 5_000;
 
 export interface InstanceWish {
   /** Name or id. */
@@ -15,7 +15,10 @@ export interface InstanceWish {
   readonly timeoutSeconds: number;
 }
 
-/** `gatehouse instance start|stop`: sets what is wanted, and waits until it is so. Throws `not-running`, `timeout`. */
+/**
+ * `gatehouse instance start|stop`: sets what is wanted, and waits until it is so. Throws `timeout`, and
+ * as soon as it is known to be in vain `not-running`, `awaiting-signature`.
+ */
 export function setEnabled(
   context: CommandContext,
   wish: InstanceWish,
@@ -36,22 +39,22 @@ async function waitFor(
   seconds: number,
 ): Promise<void> {
   const endMs = performance.now() + seconds * 1000;
-  let failedSinceMs = Infinity;
+  let hinderedSinceMs = Infinity;
   for (;;) {
     const topology = await admin.call("getTopology");
     const { state, hostId } = findInstance(topology, id, undefined);
     if (state === wanted) return;
-    if (state === "failed") failedSinceMs = Math.min(failedSinceMs, performance.now());
-    if (performance.now() - failedSinceMs > failedMsMax) {
-      const failure = await failureOf(admin, id);
-      if (failure !== null) throw failure;
-    }
-    if (performance.now() > endMs) {
+    const hindrance =
+      wanted === "running" && state !== "starting" ? await hindranceOf(admin, id) : null;
+    const nowMs = performance.now();
+    hinderedSinceMs = hindrance === null ? Infinity : Math.min(hinderedSinceMs, nowMs);
+    if (hindrance !== null && nowMs - hinderedSinceMs > hinderedMsMax) throw hindrance;
+    if (nowMs > endMs) {
       const host = topology.hosts.find((candidate) => candidate.id === hostId);
       const why =
         host?.connected === false
           ? `its host ${host.name} is not connected; it follows when it comes back`
-          : `it is ${state}; its log is in the instance's logs folder on ${host?.name ?? hostId}`;
+          : `it is ${state}; its log is in the instance's logs folder on ${host?.name ?? hostId}${await unsignableText(admin)}`;
       throw new DomainError(
         "timeout",
         `instance ${id} is not ${wanted} after ${seconds} s: ${why}`,
@@ -62,10 +65,21 @@ async function waitFor(
 }
 
 /** Why an instance does not run, as the findings say it; null while it does, or may soon. */
-async function failureOf(admin: Admin, id: ProcessId): Promise<DomainError | null> {
+async function hindranceOf(admin: Admin, id: ProcessId): Promise<DomainError | null> {
   const { findings } = await admin.call("listFindings");
-  const found = findings.find(({ code, subject }) => code === "instance-failed" && subject === id);
-  return found === undefined ? null : new DomainError("not-running", found.text);
+  const textOf = (wanted: string, of: string): string | undefined =>
+    findings.find(({ code, subject }) => code === wanted && subject === of)?.text;
+  const failure = textOf("instance-failed", id);
+  if (failure !== undefined) return new DomainError("not-running", failure);
+  const awaited = textOf("awaiting-signature", `${id}/management`);
+  return awaited === undefined ? null : new DomainError("awaiting-signature", awaited);
+}
+
+/** What keeps certificates from being issued, as the findings say it. */
+async function unsignableText(admin: Admin): Promise<string> {
+  const { findings } = await admin.call("listFindings");
+  const found = findings.find(({ code }) => code === "authority-cannot-sign");
+  return found === undefined ? "" : `; ${found.text}`;
 }
 
 /** `gatehouse instance status`. Throws `not-running` where it does not run. */
@@ -80,7 +94,7 @@ export function showInstance(
       wish.group,
     );
     const { id, name, hostId, state, managementPort, servicesPort } = instance;
-    const failure = state === "running" ? null : await failureOf(admin, id);
+    const failure = state === "running" ? null : await hindranceOf(admin, id);
     const text =
       failure?.message ??
       `instance ${name} [${id}] of group ${group.name} on ${hostId} is ${state}`;

@@ -6,6 +6,7 @@ import { openLocalHome, type LocalHome } from "../../node/local.ts";
 import { printResult, type CommandContext } from "../command-context.ts";
 import { nodeStatus, stopNode, type NodeStatus } from "../node-control.ts";
 import { table } from "../render/table.ts";
+import { refuseWaiting } from "../signing/waiting-here.ts";
 import { superviseNode, supervisorFile } from "./supervisor.ts";
 
 const stopMsMax = 60_000;
@@ -84,13 +85,14 @@ function notRunning(home: string): DomainError {
   );
 }
 
-/** The home of a host that is in a domain. Throws `home-missing`. */
+/** The home of a host that is in a domain. Throws `home-missing`, `awaiting-signature`. */
 export async function requireJoined(home: string): Promise<{
   layout: LocalHome["layout"];
   settings: NonNullable<LocalHome["joined"]>["settings"];
 }> {
   const { layout, joined } = await openLocalHome(home);
   if (joined !== null) return { layout, settings: joined.settings };
+  await refuseWaiting(home);
   throw new DomainError(
     "home-missing",
     `${home} is not part of a domain: run \`managedomain --initialize\` or \`managedomain --add\` first, or name another folder with --home`,

@@ -15,7 +15,10 @@ export interface PlanWish {
   readonly ca?: ProvidedCa;
 }
 
-/** `gatehouse plan ...`: computes and shows a plan; starts and follows it where that was asked for. */
+/**
+ * `gatehouse plan ...`: computes and shows a plan; starts and follows it where that was asked for.
+ * Throws `plan-unsafe` after one that would break something was shown.
+ */
 export function makePlan(context: CommandContext, wish: PlanWish): Promise<void> {
   if (wish.follows && !wish.starts)
     throw new DomainError(
@@ -26,8 +29,12 @@ export function makePlan(context: CommandContext, wish: PlanWish): Promise<void>
     if (!wish.starts) {
       const plan = await admin.call("createPlan", { body: wish.body });
       printResult(context, plan, planText);
-      if (plan.problems.every(({ severity }) => severity !== "error"))
-        context.terminal.err(`Start it with: gatehouse rollout start ${plan.id}`);
+      if (plan.problems.some(({ severity }) => severity === "error"))
+        throw new DomainError(
+          "plan-unsafe",
+          `plan ${plan.id} cannot be started: mend what it says would break, and plan again`,
+        );
+      context.terminal.err(`Start it with: gatehouse rollout start ${plan.id}`);
       return;
     }
     const { plan, rollout } = await startNewPlan(admin, wish.body);

@@ -7,11 +7,13 @@ import { asAdmin, printResult, type CommandContext } from "../command-context.ts
 import { table, timeText } from "../render/table.ts";
 import { openProvidedCa } from "../signing/provided-ca.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
+import { refuseWaiting } from "../signing/waiting-here.ts";
 import { signWaiting, submitAll } from "../signing/waiting.ts";
 import { readSecret, type SecretSource } from "../secret-source.ts";
 
-/** `gatehouse signing list`. */
-export function listRequests(context: CommandContext): Promise<void> {
+/** `gatehouse signing list`. Throws `awaiting-signature` where this home itself waits for its first. */
+export async function listRequests(context: CommandContext): Promise<void> {
+  if (context.options.anmHost === undefined) await refuseWaiting(context.options.home);
   return asAdmin(context, async (admin) => {
     const { requests } = await admin.call("listSigningRequests");
     printResult(context, requests, (all) =>
