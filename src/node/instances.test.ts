@@ -1,5 +1,7 @@
+import { existsSync } from "node:fs";
+import { mkdir } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { DomainError, type ProcessId } from "../kit/index.ts";
+import { DomainError, type GroupId, type ProcessId } from "../kit/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import { nodeFixture } from "../../test/support/node-fixture.ts";
 import { Instances, type InstanceKeeper } from "./instances.ts";
@@ -50,4 +52,25 @@ test("an instance that is refused is told once by a signal to load its files, an
     pid: 7,
   });
   await expect(instances.reloadAll()).rejects.toMatchObject({ code: "not-running" });
+});
+
+test("what an earlier start did not live to remove is stopped and removed when a new desired state is known", async () => {
+  const { state } = await nodeFixture();
+  const { folder } = state.layout.instance("group-2" as GroupId, "instance-9" as ProcessId);
+  await mkdir(folder, { recursive: true });
+  let isRunning = true;
+  const keeper = {
+    isRunning: async () => isRunning,
+    keepStopped: async () => void (isRunning = false),
+  } as unknown as InstanceKeeper;
+  const never = (): Promise<never> => Promise.reject(silent);
+  const calls = { call: never, status: never, close: () => {} };
+  const instances = new Instances(state, calls, () => keeper);
+  // From a file: the newest that this host was told may name it.
+  state.desired = { revision: 1, credentials: [], instances: [] } as unknown as DesiredState;
+  await instances.converge();
+  expect([isRunning, existsSync(folder)]).toEqual([true, true]);
+  state.received = state.desired;
+  await instances.converge();
+  expect([isRunning, existsSync(folder)]).toEqual([false, false]);
 });

@@ -1,8 +1,8 @@
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { glob, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { describeError, DomainError, type ProcessId } from "../kit/index.ts";
-import { type InstanceLayout, type ProcessState } from "../domain/index.ts";
+import type { HomeLayout, InstanceLayout, ProcessState } from "../domain/index.ts";
 import type { DesiredState, InstanceSettings, InstanceStatus } from "../contract/index.ts";
 import { currentSequence, ensureFolder, writeFileAtomic } from "../keys/index.ts";
 import type { InstanceLinks } from "./instance-link.ts";
@@ -21,6 +21,18 @@ const hungDrainMsMax = 5_000;
 
 /** Another program: started, never imported. */
 const gatewayProgram = join(import.meta.dirname, "..", "gateway", "main.js");
+
+type InstancePlace = Pick<WantedInstance, "id" | "groupId">;
+
+/** Every instance that has a folder on this host. */
+async function instancesOnDisk({ home }: HomeLayout): Promise<InstancePlace[]> {
+  const found: InstancePlace[] = [];
+  for await (const path of glob("groups/group-*/instance-*", { cwd: home })) {
+    const [, groupId, id] = path.split("/");
+    found.push({ groupId, id } as InstancePlace);
+  }
+  return found;
+}
 
 /** Where an instance's files are. */
 export function instanceFolder(
@@ -67,6 +79,7 @@ export class Instances {
   readonly #keeperOf: KeeperOf;
   readonly #liveness: Liveness;
   readonly #known = new Map<ProcessId, Known>();
+  #hasLookedForLeft = false;
 
   constructor(
     state: NodeState,
@@ -93,9 +106,21 @@ export class Instances {
         );
       }
     }
+    await this.#lookForLeft();
     for (const [id, known] of this.#known) {
       if (!wanted.some((instance) => instance.id === id)) await this.#remove(id, known);
     }
+  }
+
+  /**
+   * What an earlier start of this Node Manager did not live to remove is removed too, as soon as the
+   * desired state is one that was received since.
+   */
+  async #lookForLeft(): Promise<void> {
+    const { desired, received, layout } = this.#state;
+    if (this.#hasLookedForLeft || received === null || desired !== received) return;
+    for (const place of await instancesOnDisk(layout)) this.#knownOf(place);
+    this.#hasLookedForLeft = true;
   }
 
   async #convergeOne(instance: WantedInstance): Promise<void> {
@@ -122,7 +147,7 @@ export class Instances {
     } else if (await this.#hasCredentials(known)) await supervisor.keepRunning(performance.now());
   }
 
-  #knownOf(instance: WantedInstance): Known {
+  #knownOf(instance: InstancePlace): Known {
     const existing = this.#known.get(instance.id);
     if (existing !== undefined) return existing;
     const layout = this.#state.layout.instance(instance.groupId, instance.id);

@@ -57,7 +57,7 @@ export class NodeState {
   readonly proofs = new Map<string, EdgeProof>();
   /** What the host is brought to: one look at it goes by the same from its beginning to its end. */
   desired: DesiredState | null = null;
-  /** The newest answer; in force with the next look. */
+  /** The newest answer since the start; in force with the next look. */
   received: DesiredState | null = null;
   /** Not before this (monotonic) does the host renew anything: an Admin Node Manager has asked for it. */
   renewAgainAtMs = 0;
@@ -230,8 +230,7 @@ export async function openNodeState(
     log: log(settings),
     trust: LoadedTrust.restore(saved),
   });
-  state.received = await readStateFile<DesiredState>(layout.desiredState);
-  state.desired = state.received;
+  state.desired = await readStateFile<DesiredState>(layout.desiredState);
   await state.loadIdentity();
   await ensureFolder(layout.run, 0o700);
   await ensureFolder(dirname(`${layout.logs}/.`), 0o700);

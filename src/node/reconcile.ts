@@ -36,7 +36,7 @@ export async function reconcile(
   let sequence = 0;
   let toldAdmin: ProcessId | undefined;
   while (!signal.aborted) {
-    state.desired = state.received;
+    state.desired = state.received ?? state.desired;
     let isBusy = await parts.role.converge();
     await parts.instances.converge();
     if (state.isConnected) {
