@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { openssl } from "../../test/support/certificates.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { homeLayout } from "../domain/index.ts";
-import { currentTrust } from "../control/index.ts";
+import { createPlan, currentTrust, revoke } from "../control/index.ts";
 import { lockHome } from "../store/index.ts";
 import { adoptFolder } from "./adopt.ts";
 import { openEnvironment } from "./environment.ts";
@@ -106,6 +106,14 @@ test("adoptFolder makes a domain of OpenSSL's CA possible, with what it signed a
     const of = (serial: string) => issuances.find((each) => each.serial === serial);
     expect([of("01")?.subject, of("02")?.subject]).toEqual(["CN=alpha", "CN=beta"]);
     expect(denied.map(({ fingerprint }) => fingerprint)).toEqual([of("02")?.fingerprint]);
+    const rotation = { kind: "rotate-ca", usages: ["management"], observeSeconds: 1 } as const;
+    const waitsFor = async (): Promise<string[]> =>
+      (await createPlan(env, { ...rotation, subject: null }, "admin")).unprovable.map(
+        ({ subject }) => subject,
+      );
+    expect(await waitsFor()).toEqual(["unmanaged:management", "certificate:01"]);
+    await revoke(env, { serial: "01", reason: "alpha has joined", actor: "admin" });
+    expect(await waitsFor()).toEqual(["unmanaged:management"]);
   } finally {
     await env.close();
     lock.release();

@@ -23,7 +23,7 @@ import type {
   SigningRequest,
   Topology,
 } from "../domain/index.ts";
-import type { Plan, Rollout } from "../planning/index.ts";
+import type { ForeignCertificate, Plan, Rollout } from "../planning/index.ts";
 
 /**
  * The store. Reads see committed data. A write is one serializable transaction together with its
@@ -220,6 +220,8 @@ export interface IssuanceReader {
   find(authorityId: AuthorityId, serial: string): Promise<Issuance | undefined>;
   /** Newest first. */
   ofCredential(id: CredentialId, limit: number): Promise<Issuance[]>;
+  /** Leaf certificates that are no credential's, and have not ended at `nowMs`. */
+  foreign(nowMs: number): Promise<ForeignCertificate[]>;
   /** The next ones after what was read, oldest first; those of one writer in their order. */
   page(after: LogCursor, limit: number): Promise<(LogPosition & { readonly issuance: Issuance })[]>;
   count(): Promise<number>;

@@ -15,6 +15,7 @@ export async function readSnapshot(
     topology: await view.topology.whole(),
     authorities: await view.authorities.all(),
     credentials: await view.credentials.all(),
+    foreign: await view.issuances.foreign(env.clock.nowMs()),
     signingRequests: await view.signingRequests.all(),
     trust: await currentTrust(view),
     hosts: await view.observations.hosts(),

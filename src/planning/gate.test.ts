@@ -16,6 +16,7 @@ import {
 } from "../../test/support/gates.ts";
 import {
   appliedStep,
+  foreignCertificate,
   presentedCredential,
   settledSnapshot,
   testAuthority,
@@ -434,6 +435,21 @@ describe("unmanaged-waived", () => {
     expect(blockers(condition, snapshot, [waiver("unmanaged:traffic")])).toEqual([]);
     const later = { ...snapshot, nowMs: testNowMs + 1 };
     expect(blockers(condition, later, [waiver("unmanaged:traffic")])).toEqual(expected);
+  });
+
+  test("is held back by the holder of a foreign certificate until that has ended, is denied or waived", () => {
+    const foreign = [foreignCertificate("a1")];
+    const snapshot = settledSnapshot(topology, { foreign });
+    const subject = "certificate:a1";
+    const held = { require: "unmanaged-waived", subjects: [subject] } as const;
+    expect(blockers(held, snapshot)).toEqual([`unmanaged-not-waived ${subject}`]);
+    expect(blockers(held, snapshot, [waiver(subject)])).toEqual([]);
+    expect(blockers(held, { ...snapshot, nowMs: testNowMs + 1000 })).toEqual([]);
+    const denied = [
+      { kind: "certificate", fingerprint: "of a1", reason: "it has joined" },
+    ] as const;
+    const trust = { ...snapshot.trust, denied };
+    expect(blockers(held, { ...snapshot, trust })).toEqual([]);
   });
 });
 

@@ -9,6 +9,7 @@ import {
   type Finding,
   type Process,
 } from "../domain/index.ts";
+import { foreignHolders, isForeignSubject } from "./foreign-holders.ts";
 import type { Condition, Phase } from "./plan.ts";
 import type { AppliedStep, Waiver } from "./rollout.ts";
 import { isSilent, type Evidence } from "./snapshot.ts";
@@ -69,16 +70,7 @@ const checks: { readonly [C in Condition["require"]]: Check<C> } = {
     return [...underOldAuthority(concerns, gate), ...notPresented(concerns, gate)];
   },
   "old-connections-closed": (_condition, gate) => oldConnections(gate),
-  "unmanaged-waived": ({ subjects }, gate) =>
-    subjects
-      .filter((subject) => !gate.isWaived(subject))
-      .map((subject) =>
-        blocker(
-          "unmanaged-not-waived",
-          subject,
-          `nobody has answered for the callers ${subject}: give them the new CA, then waive ${subject} with a reason`,
-        ),
-      ),
+  "unmanaged-waived": ({ subjects }, gate) => unmanagedNotWaived(subjects, gate),
   "held-for": () => [],
 };
 
@@ -202,6 +194,27 @@ function underOldAuthority(concerns: (credential: Credential) => boolean, gate: 
         "under-old-authority",
         credential.id,
         `${credential.id} on ${credential.hostId} still belongs to ${credential.desired.authorityId}`,
+      ),
+    );
+}
+
+/** Callers for whom nobody has answered, and holders of foreign certificates that are still in use. */
+function unmanagedNotWaived(subjects: readonly string[], gate: Gate): Finding[] {
+  const { snapshot } = gate.evidence;
+  const holders = foreignHolders(
+    snapshot,
+    snapshot.authorities.map(({ id }) => id),
+  );
+  const textOf = new Map(holders.map(({ subject, text }) => [subject, text]));
+  return subjects
+    .filter((subject) => !gate.isWaived(subject))
+    .filter((subject) => !isForeignSubject(subject) || textOf.has(subject))
+    .map((subject) =>
+      blocker(
+        "unmanaged-not-waived",
+        subject,
+        textOf.get(subject) ??
+          `nobody has answered for the callers ${subject}: give them the new CA, then waive ${subject} with a reason`,
       ),
     );
 }

@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
 import type { AuthorityId, CredentialId, PlanId } from "../kit/index.ts";
 import { testNowMs } from "../../test/support/certificates.ts";
-import { settledSnapshot, testAuthority } from "../../test/support/snapshots.ts";
+import {
+  foreignCertificate,
+  settledSnapshot,
+  testAuthority,
+} from "../../test/support/snapshots.ts";
 import { testHost, testInstance, testParty, testTopology } from "../../test/support/topologies.ts";
 import { planReplaceLeaves, planRotateCa } from "./make-plan.ts";
 import type { Plan } from "./plan.ts";
@@ -115,6 +119,20 @@ describe("planRotateCa", () => {
       "unmanaged:management",
       "unmanaged:traffic",
     ]);
+  });
+
+  test("names who has a foreign certificate of the old CA, and waits for each of them", () => {
+    const foreign = [
+      foreignCertificate("a1"),
+      { ...foreignCertificate("b2"), authorityId: "traffic-1" as AuthorityId },
+    ];
+    const { unprovable, steps } = rotation(["management"], settledSnapshot(topology, { foreign }));
+    const subjects = ["unmanaged:management", "certificate:a1"];
+    expect(unprovable.map(({ subject }) => subject)).toEqual(subjects);
+    expect(steps.find(({ id }) => id === "observe")?.gate).toContainEqual({
+      require: "unmanaged-waived",
+      subjects,
+    });
   });
 
   test("has no problem in a settled domain", () => {

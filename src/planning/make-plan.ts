@@ -6,6 +6,7 @@ import {
   type Credential,
   type Finding,
 } from "../domain/index.ts";
+import { foreignHolders } from "./foreign-holders.ts";
 import type { GivenAuthority, Plan, Step, Succession } from "./plan.ts";
 import { arrangeEvidence, isSilent, type DomainSnapshot } from "./snapshot.ts";
 import { wavesOf } from "./waves.ts";
@@ -89,7 +90,13 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
   }));
   const usages = successions.map((succession) => succession.usage);
   const concerned = snapshot.credentials.filter((credential) => usages.includes(credential.usage));
-  const unprovable = usages.map((usage) => unmanagedCallers(usage));
+  const unprovable = [
+    ...usages.map((usage) => unmanagedCallers(usage)),
+    ...foreignHolders(
+      snapshot,
+      successions.map(({ from }) => from),
+    ),
+  ];
   return {
     ...plan,
     kind: "rotate-ca",

@@ -42,7 +42,10 @@ export interface CredentialBefore {
 
 /** Lets a gate pass without the evidence of one party; lapses at its end date. */
 export interface Waiver {
-  /** A host, a managed relying party, or `unmanaged:<usage>` for callers that nobody can observe. */
+  /**
+   * A host, a managed relying party, `unmanaged:<usage>` for callers that nobody can observe, or
+   * `certificate:<serial>` for the holder of a foreign one.
+   */
   readonly subject: string;
   readonly phase: Phase;
   readonly reason: string;

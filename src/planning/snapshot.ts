@@ -14,6 +14,7 @@ import {
   type Topology,
   type TrustDocument,
 } from "../domain/index.ts";
+import type { ForeignCertificate } from "./foreign-holders.ts";
 
 /** Everything a plan or a gate looks at, read in one transaction. */
 export interface DomainSnapshot {
@@ -23,6 +24,7 @@ export interface DomainSnapshot {
   readonly authorities: readonly Authority[];
   readonly credentials: readonly Credential[];
   readonly signingRequests: readonly SigningRequest[];
+  readonly foreign: readonly ForeignCertificate[];
   readonly trust: TrustDocument;
   readonly hosts: readonly HostObservation[];
   readonly relyingParties: readonly RelyingPartyObservation[];

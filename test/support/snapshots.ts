@@ -10,7 +10,13 @@ import {
   type ProcessObservation,
   type Topology,
 } from "../../src/domain/index.ts";
-import type { AppliedStep, DomainSnapshot, Rollout, Step } from "../../src/planning/index.ts";
+import type {
+  AppliedStep,
+  DomainSnapshot,
+  ForeignCertificate,
+  Rollout,
+  Step,
+} from "../../src/planning/index.ts";
 import { testNowMs } from "./certificates.ts";
 import { testTopology } from "./topologies.ts";
 
@@ -108,6 +114,17 @@ export function presentedCredential(
   };
 }
 
+/** Signed outside, by the key of `management-1`; it ends within a day. */
+export function foreignCertificate(serial: string): ForeignCertificate {
+  return {
+    authorityId: "management-1" as AuthorityId,
+    serial,
+    subject: `CN=holder of ${serial}`,
+    fingerprint: `of ${serial}`,
+    notAfterMs: testNowMs + 1000,
+  };
+}
+
 /**
  * A domain in which everything is as desired at `epoch`: every host reports, every process has
  * loaded the trust, every credential is presented.
@@ -141,6 +158,7 @@ export function settledSnapshot(
     authorities: [testAuthority("management", 1), testAuthority("traffic", 1)],
     credentials,
     signingRequests: [],
+    foreign: [],
     trust: {
       domain: topology.domain.id,
       epoch,

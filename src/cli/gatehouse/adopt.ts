@@ -42,6 +42,7 @@ async function adopt(context: CommandContext, folder: string, wish: AdoptWish): 
       "Make the domain of it, with the same passphrase; hosts then join as always:",
       `  managedomain --initialize --home ${home}${passphrase === null ? "" : " --domain_passphrase_file FILE"}`,
       `Then remove ${resolve(folder)}, so that nobody else signs with its key.`,
+      "`gatehouse plan rotate-ca --usage management` moves who has those certificates: it waits for each until it was revoked, as its process has joined, or waived.",
     ].join("\n"),
   );
 }

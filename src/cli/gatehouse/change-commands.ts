@@ -183,7 +183,10 @@ function addRolloutCommands(program: Command, contextOf: ContextOf): void {
     .command("waive")
     .description("let one phase pass without the evidence of one party")
     .argument("[rollout]", openOne)
-    .requiredOption("--subject <id>", "a host, a relying party, or unmanaged:USAGE")
+    .requiredOption(
+      "--subject <id>",
+      "a host, a relying party, unmanaged:USAGE or certificate:SERIAL",
+    )
     .requiredOption("--phase <phase>", "as introduce, observe or retire")
     .requiredOption("--reason <text>", "why; kept in the audit log")
     .requiredOption("--for <duration>", "when it lapses, as 1h or 7d")

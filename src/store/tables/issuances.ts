@@ -6,6 +6,7 @@ import type {
   LogCursor,
   LogPosition,
 } from "../../control/index.ts";
+import type { ForeignCertificate } from "../../planning/index.ts";
 import { first, type Executor, type TransactionExecutor } from "../executor.ts";
 import type { IssuanceRow } from "../schema.ts";
 import { statement } from "../statement.ts";
@@ -26,6 +27,17 @@ const ofCredential = statement((db, p: { id: string; limit: number }) =>
     .orderBy("issued_at_ms", "desc")
     .orderBy("position", "desc")
     .limit(p.limit),
+);
+/** Few: by the index of credentials. */
+const foreign = statement((db, p: { nowMs: number }) =>
+  db
+    .selectFrom("issuances")
+    .select(["authority_id", "serial", "subject", "fingerprint", "not_after_ms"])
+    .where("credential_id", "is", null)
+    .where("kind", "=", "leaf")
+    .where("not_after_ms", ">", p.nowMs)
+    .orderBy("issued_at_ms")
+    .orderBy("serial"),
 );
 const page = statement((db, p: { writer: string; after: number; limit: number }) =>
   db
@@ -81,6 +93,16 @@ export class IssuanceView implements IssuanceReader {
 
   async ofCredential(id: CredentialId, limit: number): Promise<Issuance[]> {
     return (await this.#executor.rows(ofCredential({ id, limit }))).map(read);
+  }
+
+  async foreign(nowMs: number): Promise<ForeignCertificate[]> {
+    return (await this.#executor.rows(foreign({ nowMs }))).map((row) => ({
+      authorityId: row.authority_id as AuthorityId,
+      serial: row.serial,
+      subject: row.subject,
+      fingerprint: row.fingerprint,
+      notAfterMs: row.not_after_ms,
+    }));
   }
 
   async page(

@@ -150,6 +150,20 @@ export function credentialTests(harness: StoreHarness): void {
     await expect(absent).rejects.toMatchObject({ code: "not-found" });
   });
 
+  test("issuances are foreign that are leaves of no credential and have not ended", async () => {
+    const store = await openStore(harness);
+    const outside: Partial<Issuance> = { credentialId: null, sequence: null, notAfterMs: 2000 };
+    await store.write(entry, async (tx) => {
+      await tx.issuances.append(issuance("01"));
+      await tx.issuances.append(issuance("02", { ...outside, kind: "root" }));
+      await tx.issuances.append(issuance("03", outside));
+      await tx.issuances.append(issuance("04", { ...outside, notAfterMs: 1000 }));
+    });
+    const { authorityId, subject, fingerprint } = issuance("03");
+    const found = [{ authorityId, serial: "03", subject, fingerprint, notAfterMs: 2000 }];
+    expect(await store.read((view) => view.issuances.foreign(1000))).toEqual(found);
+  });
+
   test("issuances come back as they were appended, in order, with their bytes", async () => {
     const store = await openStore(harness);
     const other: Partial<Issuance> = { credentialId: null, sequence: null, kind: "root" };
