@@ -159,6 +159,28 @@ describe("AuthorityFolder", () => {
     expect(await readFile(layout.certificateSerial, "utf8")).toBe("01\n");
   });
 
+  test("says which certificates cannot be recorded because their serial was given twice", async () => {
+    await initialize(null);
+    const { folder, env } = await opened();
+    await folder.update();
+    for (const name of ["printer", "scanner"]) {
+      await signByOpenssl(name);
+      const ca = ["-CA", layout.domainCertificate, "-CAkey", layout.domainKey, "-set_serial", "1"];
+      const out = ["-out", join(layout.newCertificates, `${name}.pem`)];
+      openssl(["x509", "-req", "-in", join(layout.home, `${name}.csr`), ...ca, ...out]);
+    }
+    await folder.update();
+    const found = await env.store.read((view) =>
+      view.issuances.find("management-1" as AuthorityId, "01"),
+    );
+    expect(found?.subject).toBe("OU=Elsewhere,CN=printer");
+    expect(folder.findings().map(({ code }) => code)).toEqual([
+      "signed-by-others",
+      "serial-reused",
+    ]);
+    expect(folder.findings()[1]?.text).toContain("(01)");
+  });
+
   test("keeps a line of which there is no certificate, and says so", async () => {
     await initialize(null);
     const line = "V\t361122120000Z\t\tAB01\tunknown\t/CN=lost";

@@ -67,7 +67,7 @@ export class AuthorityFolder {
 
   /** What an operator has to know or do about the folder. */
   findings(): Finding[] {
-    const { foreign, missing } = this.#index;
+    const { foreign, missing, reused } = this.#index;
     const { certificateIndex, newCertificates } = this.#home.layout;
     const found = [...(this.#placed === null ? [] : [this.#placed]), ...this.#lifetimeFindings()];
     if (foreign.length > 0)
@@ -76,6 +76,13 @@ export class AuthorityFolder {
         severity: "warning",
         subject: this.#home.hostId,
         text: `${foreign.length} certificates in ${newCertificates} were signed with the domain's CA by another program (serial ${shortList(foreign)}); they are in the inventory: move the files away when you know whose they are`,
+      });
+    if (reused.length > 0)
+      found.push({
+        code: "serial-reused",
+        severity: "error",
+        subject: this.#home.hostId,
+        text: `another program gave certificates in ${newCertificates} serials that others of this CA have (${shortList(reused)}): they are not in the inventory, and cannot be revoked by their serial; have them signed again, and replace the CA with \`gatehouse plan rotate-ca\``,
       });
     if (missing.length > 0)
       found.push({

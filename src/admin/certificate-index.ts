@@ -50,6 +50,8 @@ export class CertificateIndex {
   missing: readonly string[] = [];
   /** Serials of what others signed with the key of this authority and left in `newcerts`. */
   foreign: readonly string[] = [];
+  /** Of those, the serials that another certificate of this authority has. */
+  reused: readonly string[] = [];
 
   constructor(layout: HomeLayout, env: ControlEnvironment) {
     this.#layout = layout;
@@ -169,7 +171,8 @@ export class CertificateIndex {
   /** Imports what others signed and left in the folder. */
   async #importNew(authority: Authority, names: readonly string[]): Promise<void> {
     const certificates = await this.#read(names);
-    await importIssuances(this.#env, authority, certificates);
+    const reused = await importIssuances(this.#env, authority, certificates);
+    this.reused = reused.map(({ serialHex }) => serialHex);
     const known: string[] = [];
     for (const { serialHex } of certificates)
       if (await this.#isKnown(authority, serialHex)) known.push(serialHex);
