@@ -18,7 +18,7 @@ import type { AdminState } from "./admin-state.ts";
 import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { Handlers } from "./handlers.ts";
 import { isHeardOf, shownMoment } from "./heard-of.ts";
-import { refuseKeysAtHand } from "./lost-keys.ts";
+import { refuseKeysAtHand, refuseLostKeys } from "./lost-keys.ts";
 
 type Names =
   | "createPlan"
@@ -38,8 +38,10 @@ const rolloutsShownMax = 100;
 
 export const changeHandlers: Handlers<Names> = {
   async createPlan(state, { body, actor }) {
-    if (body.kind === "rotate-ca" && body.isKeyLost === true)
-      await refuseKeysAtHand(state, body.usages);
+    const usages = body.kind === "rotate-ca" ? body.usages : (["management", "traffic"] as const);
+    if (body.kind === "rotate-ca" && body.isKeyLost === true) await refuseKeysAtHand(state, usages);
+    else if (body.kind !== "rotate-ca" || body.authority === undefined)
+      await refuseLostKeys(state, usages);
     return createPlan(state.env, body, actor);
   },
   getPlan: ({ env }, { params }) => env.store.read((view) => requirePlan(view, params.id)),

@@ -59,6 +59,8 @@ test("a domain whose CA key is lost refuses what is new with the reason, and get
       },
     }),
   ).rejects.toMatchObject(refused);
+  for (const body of [plan(false), { kind: "replace-leaves" as const, credentials: null }])
+    await expect(domain.call("createPlan", { body })).rejects.toMatchObject(refused);
   const { findings } = await domain.call("listFindings");
   expect(findings.map(({ code, subject }) => `${code} ${subject}`)).toEqual(
     expect.arrayContaining(["authority-key-lost management-1", "authority-key-lost traffic-1"]),
