@@ -12,7 +12,7 @@ import {
   type ProcessObservation,
 } from "../domain/index.ts";
 import type { LeaseCandidate } from "../control/index.ts";
-import { readCurrent } from "../keys/index.ts";
+import { KeyProtection, readCurrent } from "../keys/index.ts";
 import {
   ConnectionEpochs,
   LoadedTrust,
@@ -37,6 +37,8 @@ export class AdminState implements ListenerState {
   readonly candidate: LeaseCandidate;
   readonly log: Logger;
   readonly trust: LoadedTrust;
+  /** What opens the Node Manager's key, which this process presents too. */
+  readonly keys: KeyProtection;
   readonly probes = new ProbeContexts();
   readonly presence = new Presence();
   readonly strays = new StrayTrust();
@@ -57,7 +59,9 @@ export class AdminState implements ListenerState {
     settings: NodeSettings;
     candidate: LeaseCandidate;
     log: Logger;
+    keys?: KeyProtection;
   }) {
+    this.keys = of.keys ?? new KeyProtection();
     this.env = of.env;
     this.layout = of.layout;
     this.settings = of.settings;
@@ -135,7 +139,7 @@ export class AdminState implements ListenerState {
   async #loadIdentity(): Promise<boolean> {
     const generation = await readCurrent(this.layout.nodeCredential);
     if (generation === null || generation.meta["serial"] === this.#identity?.serial) return false;
-    this.#identity = await readIdentity(this.layout.nodeCredential);
+    this.#identity = await readIdentity(this.layout.nodeCredential, this.keys);
     return true;
   }
 

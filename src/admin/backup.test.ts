@@ -6,7 +6,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import type { AuthorityId } from "../kit/index.ts";
-import { readPrivateKeyFile } from "../keys/index.ts";
+import { KeyProtection, readPrivateKeyFile } from "../keys/index.ts";
 import { backUpHome } from "./backup.ts";
 import { initializeHome } from "./offline.ts";
 import { recoverHome } from "./recover.ts";
@@ -89,7 +89,11 @@ describe("a backup", () => {
     await expect(readPrivateKeyFile(key)).rejects.toMatchObject({ code: "unauthenticated" });
 
     const recover = (passphrase: string | null) =>
-      recoverHome(layout.home, { passphrase, isNewAuthorityWanted: false });
+      recoverHome(layout.home, {
+        passphrase,
+        isNewAuthorityWanted: false,
+        keys: new KeyProtection(),
+      });
     await expect(recover(null)).rejects.toMatchObject({ code: "unauthenticated" });
     await expect(recover("wrong")).rejects.toMatchObject({ code: "forbidden" });
     expect(await recover("of the keys")).toMatchObject({ hostId: "host-1", replaced: [] });

@@ -1,9 +1,7 @@
-import { execFile } from "node:child_process";
-import { readFile, rm, stat } from "node:fs/promises";
-import { promisify } from "node:util";
+import { rm } from "node:fs/promises";
 import { describeError, DomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
-import { writeFileAtomic } from "../keys/index.ts";
+import { readConfiguredSecret, writeFileAtomic } from "../keys/index.ts";
 import {
   databaseTimeMs,
   parseDatabaseUrl,
@@ -21,9 +19,6 @@ interface DatabaseSettings {
   /** Program and arguments; the first line that it prints is the password. */
   readonly passwordExec?: readonly string[];
 }
-
-const execMsMax = 10_000;
-const groupAndOthers = 0o077;
 
 /**
  * Writes where the database is, for the Admin Node Manager of this home to find it there. Throws
@@ -120,49 +115,7 @@ export async function usesDatabase(layout: HomeLayout): Promise<boolean> {
   return (await readStateFile(layout.databaseIdentity)) !== null;
 }
 
-async function passwordOf({
-  passwordFile,
-  passwordExec,
-}: Omit<DatabaseSettings, "url">): Promise<string | undefined> {
-  if (passwordFile !== undefined) return passwordFromFile(passwordFile);
-  if (passwordExec === undefined) return undefined;
-  const [program = "", ...args] = passwordExec;
-  const { stdout } = await promisify(execFile)(program, args, { timeout: execMsMax }).catch(
-    (cause: unknown) => {
-      // The cause would repeat what the program wrote, which may be the password.
-      const status = (cause as { code?: unknown }).code;
-      throw new DomainError(
-        "store-unavailable",
-        `the program ${program}, which gives the database's password, failed with ${String(status ?? "no status")}: run it by hand`,
-      );
-    },
-  );
-  return stdout.split(/\r?\n/)[0];
-}
-
-async function passwordFromFile(path: string): Promise<string> {
-  try {
-    const found = await stat(path);
-    if (found.isDirectory())
-      throw new DomainError(
-        "invalid-input",
-        `${path} is a folder: name the file in it that holds the password`,
-      );
-    if ((found.mode & groupAndOthers) !== 0)
-      throw new DomainError(
-        "invalid-input",
-        `the password file ${path} can be read by others: run \`chmod 600 ${path}\``,
-      );
-    const [password = ""] = (await readFile(path, "utf8")).split(/\r?\n/);
-    if (password !== "") return password;
-    throw new DomainError(
-      "invalid-input",
-      `the password file ${path} is empty: write the password into its first line`,
-    );
-  } catch (cause) {
-    if (cause instanceof DomainError) throw cause;
-    throw new DomainError("not-found", `the password file ${path} cannot be read: check the path`, {
-      cause,
-    });
-  }
+function passwordOf(of: Omit<DatabaseSettings, "url">): Promise<string | undefined> {
+  const source = { file: of.passwordFile, exec: of.passwordExec };
+  return readConfiguredSecret(source, "password", "store-unavailable");
 }

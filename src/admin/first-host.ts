@@ -22,6 +22,7 @@ import {
   certificatesPem,
   chainAbove,
   dropPendingKey,
+  KeyProtection,
   makeHomeFolder,
   makePendingKey,
   nodeCryptoPort,
@@ -40,7 +41,7 @@ import { passwordHasher } from "./passwords.ts";
 /** What `--initialize` was asked for; `signing` says who is to sign the first certificate. */
 export interface FirstHostRequest extends Omit<
   InitializeHomeRequest,
-  "passphrase" | "identity" | "administrator" | "domainName"
+  "passphrase" | "identity" | "administrator" | "domainName" | "keys"
 > {
   readonly administrator: { readonly name: string; readonly password: string };
   readonly signing: GivenAuthority["signing"];
@@ -73,7 +74,7 @@ export async function requestFirstHost(
   const { requestPem } = await makePendingKey(
     folder,
     nodeManagerNames(host, domainId),
-    keyPassphrase,
+    new KeyProtection(keyPassphrase),
   );
   const { name, password } = administrator;
   const operation: Operation = {
@@ -100,11 +101,13 @@ export async function completeFirstHost(
     readonly certificates: readonly Certificate[];
     readonly keyPassphrase: string | null;
     readonly passphrase: string | null;
+    /** How the key is protected when it is in use. */
+    readonly keys: KeyProtection;
   },
 ): Promise<FirstHostOutcome> {
   const layout = homeLayout(home);
   const operation = await readStateFile<Operation>(operationFile(layout));
-  const key = await readPendingKey(folderOf(layout), of.keyPassphrase);
+  const key = await readPendingKey(folderOf(layout), new KeyProtection(of.keyPassphrase));
   if (operation === null || key === null)
     throw new DomainError("not-found", `${home} has no first host that waits for its certificate`);
   const leaf = of.certificates.find((certificate) => !isAuthorityCertificate(certificate));
@@ -119,6 +122,7 @@ export async function completeFirstHost(
     ...request,
     domainName: "CN=Domain",
     passphrase: of.passphrase,
+    keys: of.keys,
     identity: {
       domainId,
       key,

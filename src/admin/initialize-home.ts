@@ -12,7 +12,7 @@ import {
   type FirstAdministrator,
 } from "../control/index.ts";
 import { DomainError, type AuthorityId } from "../kit/index.ts";
-import type { KeyAndChain } from "../keys/index.ts";
+import { KeyProtection, type KeyAndChain } from "../keys/index.ts";
 import { encodePem, formatName, isSelfIssued, leafTemplate, type LeafText } from "../pki/index.ts";
 import type { SignatureDigest } from "../pki/index.ts";
 import type { GivenAuthority } from "../planning/index.ts";
@@ -45,6 +45,8 @@ export interface InitializeHomeRequest {
   readonly digest?: SignatureDigest;
   /** Encrypts the keys of the CAs; null: they are in files that only their owner can read. */
   readonly passphrase?: string | null;
+  /** How the Node Manager's keys are protected; absent: by no passphrase. */
+  readonly keys?: KeyProtection;
   /** The identity that was signed elsewhere; absent: a CA is made that signs it. */
   readonly identity?: SignedIdentity & {
     readonly domainId: string;
@@ -100,7 +102,8 @@ async function makeDomain(
     });
     // Not at its first start, where its home may be locked.
     await announceSealingKey({ env, layout, hostId: host.id });
-    const of = { host, domainId, actor: "system:initialize", signed: identity };
+    const { keys = new KeyProtection() } = request;
+    const of = { host, domainId, actor: "system:initialize", signed: identity, keys };
     const hostDocument = await issueOwnIdentity(env, layout, of);
     const authority = await env.store.read((view) => view.authorities.current("management"));
     await writeOwnTrust(env, layout, hostDocument);

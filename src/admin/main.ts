@@ -1,9 +1,9 @@
 import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
 import { homeLayout, type HomeLayout, type NodeSettings } from "../domain/index.ts";
 import { LeaseCandidate } from "../control/index.ts";
-import { ensureFolder, finishReplacement, writeFileAtomic } from "../keys/index.ts";
+import { ensureFolder, finishReplacement, KeyProtection, writeFileAtomic } from "../keys/index.ts";
 import { lockHome, requireStore } from "../store/index.ts";
-import { markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
+import { handedPassphrases, markOf, readNodeSettings, reloadListener } from "../transport/index.ts";
 import { isDenied } from "./access.ts";
 import { AdminState } from "./admin-state.ts";
 import { usesDatabase } from "./database.ts";
@@ -40,7 +40,9 @@ async function run(home: string): Promise<void> {
     leaseMs: env.policy.leaseSeconds * 1000,
     isAlone: () => env.isStoreOurs(),
   });
-  const state = new AdminState({ env, layout, settings, candidate, log });
+  const { current = null, former = [] } = (await handedPassphrases()) ?? {};
+  const keys = new KeyProtection(current, former);
+  const state = new AdminState({ env, layout, settings, candidate, log, keys });
   if (await env.authorityKeys.files.isLocked())
     log.warn("the keys are locked: `gatehouse authority unlock` on this host lets it sign");
   else await announceSealingKey(state);

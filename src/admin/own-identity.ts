@@ -18,9 +18,9 @@ import {
   generateKeyPair,
   installGeneration,
   presentGeneration,
-  privateKeyToPem,
   requestForKey,
   writeFileAtomic,
+  type KeyProtection,
   type PendingKey,
 } from "../keys/index.ts";
 import { LoadedTrust } from "../transport/index.ts";
@@ -43,9 +43,11 @@ export async function issueOwnIdentity(
     readonly domainId: string;
     readonly actor: string;
     readonly signed?: SignedIdentity | undefined;
+    /** How the key is protected. */
+    readonly keys: KeyProtection;
   },
 ): Promise<Envelope> {
-  const { host, domainId, actor, signed } = of;
+  const { host, domainId, actor, signed, keys } = of;
   const { privateKey } = signed?.key ?? (await generateKeyPair("ecdsa-p256"));
   const { subject } = nodeManagerNames(host, domainId);
   const request = {
@@ -61,7 +63,7 @@ export async function issueOwnIdentity(
   });
   await installGeneration(layout.nodeCredential, {
     sequence: meta.sequence,
-    keyPem: privateKeyToPem(privateKey),
+    keyPem: await keys.toPem(privateKey),
     certificatePem: encodePem("CERTIFICATE", der),
     chainPem: "",
     meta,

@@ -2,7 +2,7 @@ import type { AuthorityId, HostId } from "../kit/index.ts";
 import { DomainError } from "../kit/index.ts";
 import { homeLayout } from "../domain/index.ts";
 import { recoverDomain, requireHost } from "../control/index.ts";
-import { finishReplacement } from "../keys/index.ts";
+import { finishReplacement, type KeyProtection } from "../keys/index.ts";
 import { requireStore } from "../store/index.ts";
 import { readNodeSettings } from "../transport/index.ts";
 import { AuthorityFolder } from "./authority-folder.ts";
@@ -29,7 +29,12 @@ interface RecoveredHome {
  */
 export async function recoverHome(
   home: string,
-  of: { readonly passphrase: string | null; readonly isNewAuthorityWanted: boolean },
+  of: {
+    readonly passphrase: string | null;
+    readonly isNewAuthorityWanted: boolean;
+    /** How the Node Manager's keys are protected. */
+    readonly keys: KeyProtection;
+  },
 ): Promise<RecoveredHome> {
   const layout = homeLayout(home);
   const settings = await readNodeSettings(layout.nodeSettings);
@@ -51,7 +56,12 @@ export async function recoverHome(
       const replaced = await recoverDomain(env, { hostId, isNewAuthorityWanted, actor });
       const host = await env.store.read((view) => requireHost(view, hostId));
       const { domain: domainId } = settings;
-      const document = await issueOwnIdentity(env, layout, { host, domainId, actor });
+      const document = await issueOwnIdentity(env, layout, {
+        host,
+        domainId,
+        actor,
+        keys: of.keys,
+      });
       const epoch = await writeOwnTrust(env, layout, document);
       await writeProjections({ env, layout });
       await new AuthorityFolder({ env, layout, hostId }).update();

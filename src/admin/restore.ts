@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { DomainError, type HostId } from "../kit/index.ts";
 import type { HomeLayout, Host, NodeSettings } from "../domain/index.ts";
 import { markRestored, unheardHosts } from "../control/index.ts";
-import { ensureFolder, readSealedFile, writeFileAtomic } from "../keys/index.ts";
+import { ensureFolder, KeyProtection, readSealedFile, writeFileAtomic } from "../keys/index.ts";
 import { continueStore } from "../store/index.ts";
 import { AuthorityFolder } from "./authority-folder.ts";
 import { backedUpSettings } from "./backup.ts";
@@ -109,7 +109,8 @@ async function startAnew(
       waived,
     });
     await announceSealingKey({ env, layout, hostId: host.id });
-    const identity = { host, domainId: manifest.domain, actor: "system:restore" };
+    const keys = new KeyProtection();
+    const identity = { host, domainId: manifest.domain, actor: "system:restore", keys };
     await writeOwnTrust(env, layout, await issueOwnIdentity(env, layout, identity));
     await writeProjections({ env, layout });
     await new AuthorityFolder({ env, layout, hostId: host.id }).update();

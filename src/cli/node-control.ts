@@ -1,6 +1,7 @@
 import { request } from "node:http";
 import { join } from "node:path";
-import { DomainError } from "../kit/index.ts";
+import { DomainError, type ErrorCode } from "../kit/index.ts";
+import type { EntityStoreChange } from "../node/local.ts";
 
 /** What the running Node Manager of this host says of itself. */
 export interface NodeStatus {
@@ -21,7 +22,7 @@ export interface NodeStatus {
   }[];
 }
 
-const answerMsMax = 10_000;
+const answerMsMax = 30_000;
 
 /** Status of the Node Manager that runs on a home, or null if none answers. */
 export async function nodeStatus(home: string): Promise<NodeStatus | null> {
@@ -34,7 +35,21 @@ export async function stopNode(home: string): Promise<boolean> {
   return (await ask(home, "POST", "/stop")) !== null;
 }
 
-function ask(home: string, method: "GET" | "POST", path: string): Promise<string | null> {
+/** Has the Node Manager change the passphrase of its keys. False if none answers. Throws what it refuses with. */
+export async function changeEntityStore(home: string, change: EntityStoreChange): Promise<boolean> {
+  const text = await ask(home, "POST", "/entity-store", JSON.stringify(change));
+  if (text === null) return false;
+  const { code, message } = JSON.parse(text) as { code?: ErrorCode; message?: string };
+  if (code !== undefined) throw new DomainError(code, String(message));
+  return true;
+}
+
+function ask(
+  home: string,
+  method: "GET" | "POST",
+  path: string,
+  body = "",
+): Promise<string | null> {
   const socketPath = join(home, "run", "node.sock");
   return new Promise((resolve, reject) => {
     const call = request({ socketPath, method, path, timeout: answerMsMax }, (response) => {
@@ -58,6 +73,6 @@ function ask(home: string, method: "GET" | "POST", path: string): Promise<string
         );
       resolve(null);
     });
-    call.end();
+    call.end(body);
   });
 }

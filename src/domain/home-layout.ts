@@ -10,6 +10,8 @@ export interface HomeLayout {
   readonly trust: string;
   /** Credential folder of the Node Manager. */
   readonly nodeCredential: string;
+  /** Where the passphrase of the Node Manager's keys comes from: `EntityStoreSettings` as JSON. */
+  readonly entityStore: string;
   readonly managedomainProps: string;
   readonly topologyJson: string;
   readonly domainCertificate: string;
@@ -61,6 +63,7 @@ export function homeLayout(home: string): HomeLayout {
     nodeSettings: `${home}/conf/node.json`,
     trust: `${home}/conf/trust.json`,
     nodeCredential: `${home}/conf/fed/credential`,
+    entityStore: `${home}/conf/entity-store.json`,
     managedomainProps: `${home}/conf/managedomain.props`,
     topologyJson: `${home}/groups/topology.json`,
     domainCertificate: `${certs}/domaincert.pem`,

@@ -1,9 +1,17 @@
 import { join } from "node:path";
 import { DomainError } from "../kit/index.ts";
-import { ensureFolder, unfinishedPath, unfinishedPrefix, writeNewFile } from "./atomic-file.ts";
+import {
+  ensureFolder,
+  unfinishedPath,
+  unfinishedPrefix,
+  writeFileAtomic,
+  writeNewFile,
+} from "./atomic-file.ts";
 import type { FileAccess } from "./atomic-file.ts";
 import { nodeFileSystem, syncFolder, systemCode, writeFailure } from "./file-system.ts";
 import type { FileSystem } from "./file-system.ts";
+import { isEncryptedPem } from "./key-pair.ts";
+import type { KeyProtection } from "./key-protection.ts";
 
 /** One generation of a credential: everything that is installed together. */
 export interface Generation {
@@ -141,12 +149,37 @@ export async function recoverGenerations(
   dir: string,
   files: FileSystem = nodeFileSystem,
 ): Promise<void> {
-  for (const folder of [dir, join(dir, generationsFolder)]) {
-    for (const name of await namesIn(folder, files)) {
-      if (!name.startsWith(unfinishedPrefix)) continue;
-      await files.rm(join(folder, name), { recursive: true, force: true });
-    }
+  for (const folder of [dir, join(dir, generationsFolder)]) await removeUnfinished(folder, files);
+}
+
+async function removeUnfinished(folder: string, files: FileSystem): Promise<void> {
+  for (const name of await namesIn(folder, files)) {
+    if (!name.startsWith(unfinishedPrefix)) continue;
+    await files.rm(join(folder, name), { recursive: true, force: true });
   }
+}
+
+/**
+ * Writes the keys of all generations as `keys` protects them now, each at once or not at all. Returns
+ * how many were written anew. Throws `unauthenticated` for one that it does not open.
+ */
+export async function protectGenerations(
+  dir: string,
+  keys: KeyProtection,
+  { files = nodeFileSystem, access = { mode: 0o600 } }: GenerationOptions = {},
+): Promise<number> {
+  let written = 0;
+  for (const sequence of await listGenerations(dir, files)) {
+    const folder = generationPath(dir, sequence);
+    await removeUnfinished(folder, files);
+    const path = join(folder, "key.pem");
+    const pem = await files.readFile(path, "utf8");
+    if (await keys.isCurrent(pem)) continue;
+    const key = await keys.fromPem(pem, path);
+    await writeFileAtomic(path, await keys.toPem(key), access, files);
+    written += 1;
+  }
+  return written;
 }
 
 function generationPath(dir: string, sequence: number): string {
@@ -165,8 +198,11 @@ function fileContents(generation: Generation): Record<string, string> {
   };
 }
 
+/** Of a key that is encrypted, never twice in the same way, the certificate says which it is. */
 function isSame(a: Generation, b: Generation): boolean {
-  return JSON.stringify(fileContents(a)) === JSON.stringify(fileContents(b));
+  const isEncrypted = isEncryptedPem(a.keyPem) || isEncryptedPem(b.keyPem);
+  const keyPem = isEncrypted ? a.keyPem : b.keyPem;
+  return JSON.stringify(fileContents(a)) === JSON.stringify(fileContents({ ...b, keyPem }));
 }
 
 /** The sequence of the generation that is used, without reading it; null if none is yet. */

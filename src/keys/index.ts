@@ -5,6 +5,7 @@ export {
   installGeneration,
   listGenerations,
   presentGeneration,
+  protectGenerations,
   pruneGenerations,
   readCurrent,
   readGeneration,
@@ -13,6 +14,7 @@ export {
   type GenerationOptions,
 } from "./generation.ts";
 export { certificatesPem, chainAbove, sortChain } from "./chain.ts";
+export { readConfiguredSecret } from "./configured-secret.ts";
 export { readCertificateFiles } from "./certificate-files.ts";
 export { issueCertificate, issueRequest, requestForKey } from "./issue.ts";
 export {
@@ -26,6 +28,7 @@ export {
   type KeyAlgorithm,
   type KeyPair,
 } from "./key-pair.ts";
+export { KeyProtection, type Passphrases } from "./key-protection.ts";
 export { nodeCryptoPort } from "./node-crypto-port.ts";
 export {
   dropPendingKey,
@@ -35,7 +38,7 @@ export {
   type PendingKey,
 } from "./pending-key.ts";
 export { makePkcs12, openPkcs12, type KeyAndChain } from "./pkcs12.ts";
-export { seal, unseal } from "./sealed.ts";
+export { seal, sealByPassphrase, unseal, unsealByPassphrase } from "./sealed.ts";
 export { readSealedFile, writeSealedFile, type SealedPart } from "./sealed-file.ts";
 export { signEnvelope, verifyEnvelope, type SignedEnvelope } from "./signed-envelope.ts";
 export { finishReplacement, replaceFiles } from "./replace-files.ts";

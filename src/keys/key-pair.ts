@@ -1,17 +1,14 @@
 import {
-  createCipheriv,
   createPrivateKey,
   createPublicKey,
   generateKeyPair as generate,
-  randomBytes,
-  scrypt,
   sign,
   type KeyObject,
-  type ScryptOptions,
 } from "node:crypto";
 import { promisify } from "node:util";
 import { DomainError } from "../kit/index.ts";
-import { encodePem, encryptedPrivateKeyDer, type SignatureAlgorithm } from "../pki/index.ts";
+import type { SignatureAlgorithm } from "../pki/index.ts";
+import { derivedKey, encryptedPem, newDerivation } from "./encrypted-key.ts";
 import { digestOf, withoutStackTraces } from "./node-crypto-port.ts";
 
 /** The kinds of key that are made here. */
@@ -31,7 +28,6 @@ export interface KeyPair {
 }
 
 const generateAsync = promisify(generate);
-const scryptAsync = promisify<string, Buffer, number, ScryptOptions, Buffer>(scrypt);
 
 /** Makes a new key pair, off the main thread. */
 export async function generateKeyPair(algorithm: KeyAlgorithm): Promise<KeyPair> {
@@ -64,26 +60,13 @@ export function privateKeyToPem(key: KeyObject): string {
   return key.export({ format: "pem", type: "pkcs8" }).toString();
 }
 
-/** As much as OpenSSL lets a file ask for (32 MiB), five times over: a try takes some 0.2 s. */
-const scryptCost = { cost: 16_384, blockSize: 8, parallelization: 5 };
-const scryptBytesMax = 64 * 1024 * 1024;
-const aesKeyBytes = 32;
-const aesBlockBytes = 16;
-
 /**
  * The key as encrypted PKCS#8 PEM that OpenSSL reads. Not by `KeyObject.export`, which leaves the
  * passphrase 2048 rounds of PBKDF2 from whoever has the file.
  */
 export async function encryptedPrivateKeyPem(key: KeyObject, passphrase: string): Promise<string> {
-  const salt = randomBytes(16);
-  const initializationVector = randomBytes(aesBlockBytes);
-  const options = { ...scryptCost, maxmem: scryptBytesMax };
-  const derived = await scryptAsync(passphrase, salt, aesKeyBytes, options);
-  const cipher = createCipheriv("aes-256-cbc", derived, initializationVector);
-  const plain = key.export({ format: "der", type: "pkcs8" });
-  const encrypted = Buffer.concat([cipher.update(plain), cipher.final()]);
-  const der = encryptedPrivateKeyDer({ ...scryptCost, salt, initializationVector, encrypted });
-  return encodePem("ENCRYPTED PRIVATE KEY", der);
+  const derivation = newDerivation();
+  return encryptedPem(key, derivation, await derivedKey(passphrase, derivation));
 }
 
 /** True for a private key in PEM text that needs a passphrase. */

@@ -4,12 +4,8 @@ import { isDomainError } from "../kit/index.ts";
 import { leafTemplate, parseRequestPem, spkiFingerprint, type LeafText } from "../pki/index.ts";
 import { ensureFolder, writeFileAtomic } from "./atomic-file.ts";
 import { requestForKey } from "./issue.ts";
-import {
-  encryptedPrivateKeyPem,
-  generateKeyPair,
-  privateKeyFromPem,
-  privateKeyToPem,
-} from "./key-pair.ts";
+import { generateKeyPair } from "./key-pair.ts";
+import { KeyProtection } from "./key-protection.ts";
 import { nodeCryptoPort } from "./node-crypto-port.ts";
 import { readSecretFile } from "./signer.ts";
 
@@ -30,22 +26,18 @@ export function requestFile(folder: string): string {
 
 /**
  * Makes a key and a request that asks for all of `leaf`, and keeps both in `folder`; the request is
- * written last. A passphrase encrypts the key.
+ * written last.
  */
 export async function makePendingKey(
   folder: string,
   leaf: LeafText,
-  passphrase: string | null = null,
+  keys = new KeyProtection(),
 ): Promise<PendingKey> {
   await dropPendingKey(folder);
   const { privateKey, spki } = await generateKeyPair("ecdsa-p256");
   const requestPem = await requestForKey(privateKey, leaf.subject, leafTemplate(leaf));
   await ensureFolder(folder, 0o700);
-  const pem =
-    passphrase === null
-      ? privateKeyToPem(privateKey)
-      : await encryptedPrivateKeyPem(privateKey, passphrase);
-  await writeFileAtomic(keyFile(folder), pem, { mode: 0o600 });
+  await writeFileAtomic(keyFile(folder), await keys.toPem(privateKey), { mode: 0o600 });
   await writeFileAtomic(requestFile(folder), requestPem, { mode: 0o600 });
   return { privateKey, requestPem, spki: spkiFingerprint(spki, nodeCryptoPort) };
 }
@@ -53,14 +45,12 @@ export async function makePendingKey(
 /** What `makePendingKey` kept; null: nothing. Throws `unauthenticated` for a missing or wrong passphrase. */
 export async function readPendingKey(
   folder: string,
-  passphrase: string | null = null,
+  keys = new KeyProtection(),
 ): Promise<PendingKey | null> {
   try {
     const requestPem = await readSecretFile(requestFile(folder));
-    const privateKey = privateKeyFromPem(await readSecretFile(keyFile(folder)), {
-      what: keyFile(folder),
-      ...(passphrase === null ? {} : { passphrase }),
-    });
+    const path = keyFile(folder);
+    const privateKey = await keys.fromPem(await readSecretFile(path), path);
     const spki = spkiFingerprint(parseRequestPem(requestPem).spki, nodeCryptoPort);
     return { privateKey, requestPem, spki };
   } catch (error) {

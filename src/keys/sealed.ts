@@ -49,3 +49,32 @@ export async function unseal(sealed: string, privateKey: KeyObject): Promise<Uin
     );
   }
 }
+
+const passphraseWrap = "PBES2-HS512+A256KW";
+/** Iterations of PBKDF2. */
+const passphraseCost = 210_000;
+
+/** `secret` encrypted by a passphrase: a JWE (RFC 7516), its key wrapped by PBES2 (RFC 7518 4.8). */
+export function sealByPassphrase(secret: string, passphrase: string): Promise<string> {
+  return new CompactEncrypt(Buffer.from(secret))
+    .setProtectedHeader({ alg: passphraseWrap, enc: cipher })
+    .setKeyManagementParameters({ p2c: passphraseCost })
+    .encrypt(Buffer.from(passphrase));
+}
+
+/** What `sealByPassphrase` encrypted; null for another passphrase, or damaged text. */
+export async function unsealByPassphrase(
+  sealed: string,
+  passphrase: string,
+): Promise<string | null> {
+  try {
+    const { plaintext } = await compactDecrypt(sealed, Buffer.from(passphrase), {
+      keyManagementAlgorithms: [passphraseWrap],
+      contentEncryptionAlgorithms: [cipher],
+      maxPBES2Count: passphraseCost,
+    });
+    return Buffer.from(plaintext).toString("utf8");
+  } catch {
+    return null;
+  }
+}

@@ -47,13 +47,17 @@ export async function readPrivateKeyFile(
   try {
     return privateKeyFromPem(pem, { what: path, ...options });
   } catch (cause) {
-    if (!isDomainError(cause, "invalid-input")) throw cause;
-    throw new DomainError(
-      "state-corrupt",
-      `${path} is not a private key in PEM form: restore it from a backup`,
-      { cause },
-    );
+    throw isDomainError(cause, "invalid-input") ? noKeyIn(path, cause) : cause;
   }
+}
+
+/** What a file is told that is to hold a private key and holds none. */
+export function noKeyIn(path: string, cause: unknown): DomainError {
+  return new DomainError(
+    "state-corrupt",
+    `${path} is not a private key in PEM form: restore it from a backup`,
+    { cause },
+  );
 }
 
 /** The text of a file that only its owner may read. Throws `not-found`, `forbidden`. */

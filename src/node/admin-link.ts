@@ -241,14 +241,19 @@ export class AdminLink {
   }
 
   async #returnAt(admin: KnownProcess): Promise<void> {
-    const { trust, layout, log, reach } = this.#state;
+    const { trust, layout, log, reach, keys } = this.#state;
     const caller = new ApiCaller(
       { ...reach.serverOf(admin), prefix: apiPrefix },
       adminServerTls({ trust, caller: "returning-host", nowMs: () => Date.now() }),
     );
     try {
       const { privateKey, admission } = await this.#askToReturn(caller);
-      await installIssued(layout.nodeCredential, privateKey, admission.certificatePem, admission);
+      await installIssued(
+        layout.nodeCredential,
+        { privateKey, keys },
+        admission.certificatePem,
+        admission,
+      );
       await this.#state.acceptTrust(admission.trust, admission.hostDocument);
       // Who does not take it now is told by a signal later; without the new key nobody comes back.
       await this.#instances
@@ -275,7 +280,7 @@ export class AdminLink {
   async #askToReturn(
     caller: ApiCaller,
   ): Promise<{ readonly privateKey: KeyObject; readonly admission: Admission }> {
-    let kept = await readPendingKey(this.#pendingFolder);
+    let kept = await readPendingKey(this.#pendingFolder, this.#state.keys);
     for (;;) {
       const { privateKey } = kept ?? (await generateKeyPair("ecdsa-p256"));
       const name = `CN=${this.#state.processId}`;
@@ -287,7 +292,7 @@ export class AdminLink {
           "awaiting-signature",
           "the certificate with which this host comes back is signed elsewhere and was not brought yet",
         );
-      kept = await makePendingKey(this.#pendingFolder, admission.awaits);
+      kept = await makePendingKey(this.#pendingFolder, admission.awaits, this.#state.keys);
     }
   }
 

@@ -6,10 +6,10 @@ import {
   installGeneration,
   listGenerations,
   presentGeneration,
-  privateKeyToPem,
   pruneGenerations,
   readGeneration,
   type Generation,
+  type KeyProtection,
 } from "../keys/index.ts";
 import type { GenerationFacts } from "./converge.ts";
 
@@ -24,10 +24,10 @@ export interface IssuedMeta {
 /** Kept for a rollback: the generation before, and one that was installed but never presented. */
 const generationsKept = 3;
 
-/** Installs an issued certificate with its key as a generation; it is not presented yet. */
+/** Installs an issued certificate with its key, protected by `keys`, as a generation; it is not presented yet. */
 export async function installIssued(
   folder: string,
-  privateKey: KeyObject,
+  { privateKey, keys }: { readonly privateKey: KeyObject; readonly keys: KeyProtection },
   certificatePem: string,
   issued: IssuedMeta,
 ): Promise<void> {
@@ -46,7 +46,7 @@ export async function installIssued(
   };
   await installGeneration(folder, {
     sequence,
-    keyPem: privateKeyToPem(privateKey),
+    keyPem: await keys.toPem(privateKey),
     certificatePem,
     chainPem: "",
     meta,

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { describeError, isDomainError, type CredentialId } from "../kit/index.ts";
 import { parseCertificatesPem } from "../pki/index.ts";
 import type { DesiredState } from "../contract/index.ts";
-import { generateKeyPair, requestForKey, type PendingKey } from "../keys/index.ts";
+import { generateKeyPair, KeyProtection, requestForKey, type PendingKey } from "../keys/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import { isNearItsEnd, nextCredentialMove } from "./converge.ts";
 import { installIssued, presentAndPrune, readFolder } from "./credential-folder.ts";
@@ -146,7 +146,8 @@ async function requestCertificate(
     },
   });
   // On disk before anybody is told of it: a key that is recorded must never be lost.
-  await installIssued(folderOf(state, wanted), privateKey, issued.certificatePem, issued);
+  const key = { privateKey, keys: keysOf(state, wanted) };
+  await installIssued(folderOf(state, wanted), key, issued.certificatePem, issued);
   await state.acceptTrust([], issued.hostDocument);
   if (wanted.id !== state.credentialId || !state.isToBeAdmin)
     raisePresentable(state, wanted.id, issued.sequence);
@@ -206,6 +207,11 @@ export function folderOf(
 ): string {
   if (wanted.process === state.processId) return state.layout.nodeCredential;
   return instanceFolder(state, wanted.process).credential(wanted.usage);
+}
+
+/** How the keys of a credential are protected: as the Node Manager's own, or as those of its group. */
+function keysOf(state: NodeState, { process }: WantedCredential): KeyProtection {
+  return process === state.processId ? state.keys : new KeyProtection();
 }
 
 /** Between 0 and 1, always the same for the same text. */

@@ -21,10 +21,10 @@ export async function pendingElsewhere(
   if (elsewhere === undefined || (state.desired?.revision ?? 0) < memory.requestedAtRevision)
     return null;
   const folder = pendingFolder(state, wanted);
-  const kept = await readPendingKey(folder);
+  const kept = await readPendingKey(folder, state.keys);
   if (kept !== null && kept.spki === elsewhere.requestedSpki)
     return elsewhere.isSigned ? kept : null;
-  const { requestPem } = await makePendingKey(folder, elsewhere);
+  const { requestPem } = await makePendingKey(folder, elsewhere, state.keys);
   const { revision } = await link.call("requestSignature", {
     body: { credentialId: wanted.id, requestPem },
   });

@@ -157,6 +157,7 @@ export class Instances {
       args: ["--home", layout.folder],
       logFile: `${layout.logs}/gateway.log`,
       runFile: layout.runFile,
+      passphrases: () => null,
     };
     const known: Known = {
       layout,

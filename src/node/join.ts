@@ -23,10 +23,9 @@ import type { RouteResponse } from "../contract/index.ts";
 import {
   generateKeyPair,
   keyPairOf,
+  KeyProtection,
   nodeCryptoPort,
   presentGeneration,
-  privateKeyToPem,
-  readPrivateKeyFile,
   requestForKey,
   writeFileAtomic,
   type KeyPair,
@@ -100,6 +99,7 @@ type Admission = Extract<JoinAnswer, { certificatePem: string }>;
 export async function joinDomain(
   home: string,
   request: JoinDomainRequest,
+  keys = new KeyProtection(),
 ): Promise<JoinedHost | AwaitedJoin> {
   const layout = homeLayout(home);
   splitJoinToken(request.token);
@@ -109,7 +109,7 @@ export async function joinDomain(
         "home-exists",
         `${home} waits for the certificate with which it joins: bring it with --submit_cert, or cancel with \`gatehouse signing cancel\``,
       );
-    return join(layout, request, () => joiningKey(layout));
+    return join(layout, request, { keys, keyOf: () => joiningKey(layout, keys) });
   });
 }
 
@@ -121,14 +121,20 @@ export async function joinDomain(
 export async function completeJoin(
   home: string,
   of: { readonly certificates: readonly Certificate[]; readonly keyPassphrase: string | null },
+  keys = new KeyProtection(),
 ): Promise<JoinedHost | AwaitedJoin> {
   const layout = homeLayout(home);
   return alone(layout, async () => {
     const pending = await readPendingJoin(layout);
     if (pending === null)
       throw new DomainError("not-found", `${home} has no join that waits for its certificate`);
-    const key = await requirePendingKey(pending, of.keyPassphrase);
-    return join(layout, pending.request, async () => key, of.certificates);
+    const passphrase = of.keyPassphrase ?? keys.passphrases.current;
+    const key = await requirePendingKey(pending, passphrase);
+    return join(layout, pending.request, {
+      keys,
+      keyOf: async () => key,
+      certificates: of.certificates,
+    });
   });
 }
 
@@ -170,14 +176,19 @@ type JoiningKey = Pick<PendingKey, "privateKey" | "requestPem">;
 async function join(
   layout: HomeLayout,
   request: JoinDomainRequest,
-  keyOf: () => Promise<JoiningKey>,
-  certificates: readonly Certificate[] = [],
+  of: {
+    /** How the host's keys are protected once it has joined. */
+    readonly keys: KeyProtection;
+    readonly keyOf: () => Promise<JoiningKey>;
+    readonly certificates?: readonly Certificate[];
+  },
 ): Promise<JoinedHost | AwaitedJoin> {
+  const { keys, certificates = [] } = of;
   const releaseRoom = await reserveRoom(layout);
   const server = { address: request.anmHost, port: request.anmPort };
   const trust = await fetchPinnedTrust(server, splitJoinToken(request.token).trustKeyId);
   refuseOtherSigning(trust, request.signing);
-  const key = await keyOf();
+  const key = await of.keyOf();
   const isAdmin = (request.admin ?? null) !== null;
   const sealing = isAdmin ? await generateKeyPair("ecdsa-p256") : null;
   const answer = await admit(trust, request, { ...key, certificates, sealing }).catch(
@@ -191,8 +202,10 @@ async function join(
     const { awaits, nodeManagerId, submissions } = answer;
     await rm(keyFile(layout), { force: true });
     if ((await readPendingJoin(layout)) === null) {
-      const kept = await keepPendingJoin(layout, { request, nodeManagerId }, awaits);
-      return join(layout, request, async () => kept);
+      const keyPassphrase = request.keyPassphrase ?? keys.passphrases.current;
+      const waiting = { request: { ...request, keyPassphrase }, nodeManagerId };
+      const kept = await keepPendingJoin(layout, waiting, awaits);
+      return join(layout, request, { keys, keyOf: async () => kept });
     }
     if (awaits.requestedSpki !== null)
       return { awaits: { nodeManagerId, requestPem: key.requestPem, submissions } };
@@ -202,7 +215,7 @@ async function join(
     );
   }
   try {
-    const joined = await install(layout, request, { admission: answer, trust, key, sealing });
+    const joined = await install(layout, request, { admission: answer, trust, key, keys, sealing });
     await rm(keyFile(layout), { force: true });
     await dropPendingJoin(layout, answer.nodeManagerId);
     return joined;
@@ -224,15 +237,22 @@ async function install(
     readonly admission: Admission;
     readonly trust: LoadedTrust;
     readonly key: JoiningKey;
+    readonly keys: KeyProtection;
     readonly sealing: KeyPair | null;
   },
 ): Promise<JoinedHost> {
-  const { admission, trust, key, sealing } = of;
+  const { admission, trust, key, keys, sealing } = of;
   trust.accept(admission.trust);
   trust.acceptHost(admission.hostDocument);
-  const { spki } = keyPairOf(key.privateKey);
+  const { privateKey } = key;
+  const { spki } = keyPairOf(privateKey);
   const certificate = checkedCertificate(admission, trust, spki, sealing === null ? "nm" : "anm");
-  await installIssued(layout.nodeCredential, key.privateKey, admission.certificatePem, admission);
+  await installIssued(
+    layout.nodeCredential,
+    { privateKey, keys },
+    admission.certificatePem,
+    admission,
+  );
   await presentGeneration(layout.nodeCredential, admission.sequence);
   const saved = { ...trust.save(), recent: trust.recent };
   await writeFileAtomic(layout.trust, JSON.stringify(saved), { mode: 0o600 });
@@ -294,13 +314,13 @@ function isAnswerLost(error: unknown): error is DomainError {
 }
 
 /** The key of this host: that of a try whose answer was lost, or a new one, kept until it is answered. */
-async function joiningKey(layout: HomeLayout): Promise<JoiningKey> {
+async function joiningKey(layout: HomeLayout, keys: KeyProtection): Promise<JoiningKey> {
   const path = keyFile(layout);
   if (!existsSync(path)) {
     const { privateKey } = await generateKeyPair("ecdsa-p256");
-    await writeFileAtomic(path, privateKeyToPem(privateKey), { mode: 0o600 });
+    await writeFileAtomic(path, await keys.toPem(privateKey), { mode: 0o600 });
   }
-  const privateKey = await readPrivateKeyFile(path);
+  const privateKey = await keys.read(path);
   return { privateKey, requestPem: await requestForKey(privateKey, "CN=Node Manager") };
 }
 

@@ -10,6 +10,15 @@ import {
 export { cancelJoin, readPendingJoin } from "./pending-join.ts";
 export type { DatabaseLogin } from "./admin-secrets.ts";
 export { authorityKeyFiles, resetHome, runningOn } from "./reset.ts";
+export {
+  asksForPassphrase,
+  changeStoppedEntityStore,
+  openEntityStore,
+  readSource,
+  saveSource,
+  type EntityStoreChange,
+  type PassphraseSource,
+} from "./entity-store.ts";
 export { completeJoin, joinDomain, type JoinedHost } from "./join.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */

@@ -1,6 +1,7 @@
 import { pino, type Logger } from "pino";
 import { describeError, DomainError, errorCodes, isDomainError } from "../kit/index.ts";
 import type { NodeSettings } from "../domain/index.ts";
+import { handedPassphrases } from "../transport/index.ts";
 import { runNodeManager } from "./node-manager.ts";
 
 /** Lines that cannot be written wait until there are this many bytes of them; further ones are lost. */
@@ -25,7 +26,8 @@ try {
   const stop = (): void => ending.abort();
   process.once("SIGTERM", stop);
   process.once("SIGINT", stop);
-  await runNodeManager({ home, log: createLogger }, ending);
+  const passphrases = await handedPassphrases(true);
+  await runNodeManager({ home, log: createLogger, passphrases }, ending);
   process.exit(0);
 } catch (error) {
   process.stderr.write(`${isDomainError(error) ? error.message : describeError(error)}\n`);

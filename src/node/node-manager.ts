@@ -1,12 +1,13 @@
 import type { Logger } from "pino";
 import { describeError } from "../kit/index.ts";
 import type { NodeSettings } from "../domain/index.ts";
-import { writeFileAtomic } from "../keys/index.ts";
+import { writeFileAtomic, type Passphrases } from "../keys/index.ts";
 import { markOf } from "../transport/index.ts";
 import { AdminLink } from "./admin-link.ts";
 import { openControlSocket } from "./control-socket.ts";
 import { InstanceLinks } from "./instance-link.ts";
 import { Instances, type KeeperOf } from "./instances.ts";
+import { protectEntityStore } from "./entity-store.ts";
 import { openNodeState, type NodeState } from "./node-state.ts";
 import { reconcile } from "./reconcile.ts";
 import { HostRole } from "./role.ts";
@@ -17,30 +18,34 @@ const refreshEveryMs = 500;
 export interface NodeManagerOptions {
   readonly home: string;
   readonly log: (settings: NodeSettings) => Logger;
+  /** Of its keys, where its settings do not say where they come from. */
+  readonly passphrases?: Passphrases | null;
   /** Who keeps an instance running; absent: a process of its own, supervised. */
   readonly keeperOf?: KeeperOf;
 }
 
 /**
  * Runs the Node Manager of a home folder until `ending` is aborted, which it does itself when it
- * is told to stop over its control socket. Throws `home-missing`, `home-locked`, `port-in-use`.
+ * is told to stop over its control socket. Throws `home-missing`, `home-locked`, `port-in-use`,
+ * `unauthenticated`.
  */
 export async function runNodeManager(
-  { home, log, keeperOf }: NodeManagerOptions,
+  { home, log, keeperOf, passphrases = null }: NodeManagerOptions,
   ending: AbortController,
 ): Promise<void> {
-  const state = await openNodeState(home, log);
+  const state = await openNodeState(home, log, passphrases);
   const links = new InstanceLinks(state);
   const instances = new Instances(state, links, keeperOf);
   const link = new AdminLink(state, instances);
   ending.signal.addEventListener("abort", () => state.wake());
-  const socket = await openControlSocket(state, instances, () => ending.abort());
+  const role = new HostRole(state, link);
+  const socket = await openControlSocket({ state, instances, role }, () => ending.abort());
+  await finishProtection(state);
   await writeFileAtomic(
     `${state.layout.run}/node.json`,
     JSON.stringify(await markOf(process.pid)),
     { mode: 0o600 },
   );
-  const role = new HostRole(state, link);
   await role.start();
   state.log.info(
     { epoch: state.trust.epoch, serial: state.identity.serial },
@@ -54,6 +59,16 @@ export async function runNodeManager(
   ]);
   socket.close();
   role.close();
+}
+
+/** Files that were written before the passphrase of now, as after a crash in the middle of a change. */
+async function finishProtection(state: NodeState): Promise<void> {
+  await protectEntityStore(state).catch((error: unknown) =>
+    state.log.warn(
+      { error: describeError(error) },
+      "not every key of this host could be encrypted by its present passphrase",
+    ),
+  );
 }
 
 async function aborted(signal: AbortSignal): Promise<void> {

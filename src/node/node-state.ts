@@ -20,7 +20,7 @@ import {
   type Role,
 } from "../domain/index.ts";
 import type { DesiredState } from "../contract/index.ts";
-import { ensureFolder, writeFileAtomic } from "../keys/index.ts";
+import { ensureFolder, KeyProtection, writeFileAtomic, type Passphrases } from "../keys/index.ts";
 import {
   LoadedTrust,
   ProbeContexts,
@@ -31,6 +31,7 @@ import {
   type SavedTrust,
   type Self,
 } from "../transport/index.ts";
+import { openEntityStore } from "./entity-store.ts";
 import { AdminReach } from "./admin-reach.ts";
 
 /** How one credential is doing, for the report. */
@@ -50,6 +51,8 @@ export class NodeState {
   #settings: NodeSettings;
   readonly log: Logger;
   readonly trust: LoadedTrust;
+  /** Of the Node Manager's own keys. */
+  readonly keys: KeyProtection;
   readonly probes = new ProbeContexts();
   readonly reach: AdminReach;
   /** Random per start: tells a restart from a copy of the home folder. */
@@ -73,8 +76,15 @@ export class NodeState {
   /** One after the other, so that no file is written over a newer one. */
   #accepting: Promise<unknown> = Promise.resolve();
 
-  constructor(of: { layout: HomeLayout; settings: NodeSettings; log: Logger; trust: LoadedTrust }) {
+  constructor(of: {
+    readonly layout: HomeLayout;
+    readonly settings: NodeSettings;
+    readonly log: Logger;
+    readonly trust: LoadedTrust;
+    readonly keys?: KeyProtection;
+  }) {
     this.layout = of.layout;
+    this.keys = of.keys ?? new KeyProtection();
     this.#settings = of.settings;
     this.log = of.log;
     this.trust = of.trust;
@@ -125,7 +135,7 @@ export class NodeState {
 
   /** Loads the certificate that this process presents from now on. */
   async loadIdentity(): Promise<void> {
-    this.#identity = await readIdentity(this.layout.nodeCredential);
+    this.#identity = await readIdentity(this.layout.nodeCredential, this.keys);
   }
 
   health(id: CredentialId): CredentialHealth {
@@ -206,10 +216,15 @@ export class NodeState {
   }
 }
 
-/** What the host was told when it joined, and what it last knew. Throws `home-missing`, `state-corrupt`. */
+/**
+ * What the host was told when it joined, and what it last knew. `handed`: the passphrases of its keys,
+ * where its settings do not say where they come from. Throws `home-missing`, `state-corrupt`, and as
+ * `openEntityStore`.
+ */
 export async function openNodeState(
   home: string,
   log: (settings: NodeSettings) => Logger,
+  handed: Passphrases | null,
 ): Promise<NodeState> {
   const layout = homeLayout(home);
   const settings = await readNodeSettings(layout.nodeSettings);
@@ -229,6 +244,7 @@ export async function openNodeState(
     settings,
     log: log(settings),
     trust: LoadedTrust.restore(saved),
+    keys: await openEntityStore(layout, handed),
   });
   state.desired = await readStateFile<DesiredState>(layout.desiredState);
   await state.loadIdentity();

@@ -5,6 +5,7 @@ import type { LeafText } from "../pki/index.ts";
 import type { SubmissionView } from "../contract/index.ts";
 import {
   dropPendingKey,
+  KeyProtection,
   makePendingKey,
   readPendingKey,
   writeFileAtomic,
@@ -51,7 +52,7 @@ export async function keepPendingJoin(
 ): Promise<PendingKey> {
   const folder = folderOf(layout, nodeManagerId);
   const { keyPassphrase = null, ...kept } = request;
-  const key = await makePendingKey(folder, leaf, keyPassphrase);
+  const key = await makePendingKey(folder, leaf, new KeyProtection(keyPassphrase));
   const text = JSON.stringify({ request: kept, nodeManagerId });
   await writeFileAtomic(joinFile(folder), text, { mode: 0o600 });
   return key;
@@ -62,7 +63,7 @@ export async function requirePendingKey(
   { folder }: PendingJoin,
   passphrase: string | null,
 ): Promise<PendingKey> {
-  const key = await readPendingKey(folder, passphrase);
+  const key = await readPendingKey(folder, new KeyProtection(passphrase));
   if (key !== null) return key;
   throw new DomainError(
     "state-corrupt",

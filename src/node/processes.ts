@@ -2,7 +2,14 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { closeSync, fstatSync, openSync } from "node:fs";
 import { open } from "node:fs/promises";
 import { errorCodes } from "../kit/index.ts";
-import { markOf, type ProcessMark } from "../transport/index.ts";
+import type { Passphrases } from "../keys/index.ts";
+import { handPassphrases, markOf, type ProcessMark } from "../transport/index.ts";
+
+interface StartedProgram {
+  readonly args: readonly string[];
+  readonly logFile: string;
+  readonly passphrases: Passphrases | null;
+}
 
 export interface StartedProcess {
   /** Null if it has ended already. */
@@ -13,20 +20,20 @@ export interface StartedProcess {
 
 /**
  * Starts a program of ours in a session of its own, so that it outlives this process. Its output
- * is appended to `logFile`.
+ * is appended to `logFile`. `passphrases` open its keys.
  */
 export async function startDetached(
   program: string,
-  args: readonly string[],
-  logFile: string,
+  { args, logFile, passphrases }: StartedProgram,
 ): Promise<StartedProcess> {
   const log = openSync(logFile, "a", 0o600);
   try {
     const { size } = fstatSync(log);
     const child = spawn(process.execPath, [program, ...args], {
       detached: true,
-      stdio: ["ignore", log, log],
+      stdio: ["ignore", log, log, "ipc"],
     });
+    handPassphrases(child, passphrases);
     const ended = endOf(child, () => lastErrorLine(logFile, size));
     child.unref();
     return { mark: child.pid === undefined ? null : await markOf(child.pid), ended };

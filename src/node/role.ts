@@ -1,11 +1,13 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createServer } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, DomainError } from "../kit/index.ts";
 import type { AdminObservation } from "../domain/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import { oid, parseCertificatesPem } from "../pki/index.ts";
 import { generateKeyPair } from "../keys/index.ts";
+import { readMark } from "../transport/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import {
   forgetRemoved,
@@ -21,6 +23,9 @@ import { Supervisor } from "./supervisor.ts";
 
 /** Another program: started, never imported. */
 const adminProgram = join(import.meta.dirname, "..", "admin", "main.js");
+
+const restartPollMs = 50;
+const restartMsMax = 15_000;
 
 type HostRoleWish = NonNullable<DesiredState["role"]>;
 
@@ -49,6 +54,28 @@ export class HostRole {
   /** Takes the port of a plain Node Manager. Throws `port-in-use`. */
   async start(): Promise<void> {
     if (!this.#state.settings.isAdmin) await this.#listen();
+  }
+
+  /**
+   * Has the Admin Node Manager of this host, if it runs, start again with what opens the keys now;
+   * returns when it serves, or after a while.
+   */
+  async restartAdmin(): Promise<void> {
+    await this.#admin.isRunning();
+    const { pid } = this.#admin;
+    if (pid === null) return;
+    while ((await this.#admin.isRunning()) && this.#admin.pid === pid) {
+      await this.#admin.keepStopped(performance.now());
+      await sleep(restartPollMs);
+    }
+    const endMs = performance.now() + restartMsMax;
+    // It leaves its mark when it serves.
+    while (performance.now() < endMs) {
+      this.#state.wake();
+      const mark = await readMark(`${this.#state.layout.run}/admin.json`);
+      if (mark !== null && mark.pid !== pid) return;
+      await sleep(restartPollMs);
+    }
   }
 
   /** Keeps the host what it is, or brings it a step nearer to what it is to be. True: at once again. */
@@ -172,6 +199,7 @@ function adminSupervisor(state: NodeState): Supervisor {
     args: ["--home", layout.home],
     logFile: `${layout.logs}/admin.log`,
     runFile: `${layout.run}/admin.json`,
+    passphrases: () => state.keys.passphrases,
   });
 }
 

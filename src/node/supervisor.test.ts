@@ -16,7 +16,14 @@ async function supervise(text: string) {
   const path = join(folder, "program.mjs");
   await writeFile(path, text);
   const file = (name: string): string => join(folder, name);
-  const of = { name: "program", path, args: [], logFile: file("log"), runFile: file("run.json") };
+  const of = {
+    name: "program",
+    path,
+    args: [],
+    logFile: file("log"),
+    runFile: file("run.json"),
+    passphrases: () => null,
+  };
   await writeFile(of.logFile, "from an earlier run\n");
   return { supervisor: new Supervisor(state, of), lines, runFile: of.runFile };
 }

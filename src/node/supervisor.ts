@@ -1,4 +1,5 @@
 import { isAlive, readMark, signalProcess, type ProcessMark } from "../transport/index.ts";
+import type { Passphrases } from "../keys/index.ts";
 import { startDetached } from "./processes.ts";
 import type { NodeState } from "./node-state.ts";
 
@@ -15,6 +16,8 @@ export interface Program {
   readonly logFile: string;
   /** Where the process, or an earlier Node Manager, left its mark. */
   readonly runFile: string;
+  /** What opens its keys. */
+  readonly passphrases: () => Passphrases | null;
 }
 
 /**
@@ -90,8 +93,9 @@ export class Supervisor {
   }
 
   async #start(): Promise<void> {
-    const { name, path, args, logFile } = this.#program;
-    const { mark, ended } = await startDetached(path, args, logFile);
+    const { name, path, args, logFile, passphrases } = this.#program;
+    const program = { args, logFile, passphrases: passphrases() };
+    const { mark, ended } = await startDetached(path, program);
     this.#mark = mark;
     this.#ended = ended;
     void ended.then((reason) => {

@@ -1,3 +1,5 @@
+import { DerReader } from "./der-read.ts";
+import { derTag } from "./der-tags.ts";
 import { encode, objectIdentifier, octetString, sequence, smallInteger } from "./der-write.ts";
 import { oid } from "./oid.ts";
 
@@ -26,4 +28,28 @@ export function encryptedPrivateKeyDer(of: ScryptEncrypted): Uint8Array {
   const cipher = sequence(objectIdentifier(oid.aes256Cbc), octetString(of.initializationVector));
   const scheme = sequence(objectIdentifier(oid.pbes2), sequence(derivation, cipher));
   return encode(sequence(scheme, octetString(of.encrypted)));
+}
+
+/**
+ * What `encryptedPrivateKeyDer` wrote; null for one that is encrypted in another way, which
+ * `createPrivateKey` reads. A DomainError `invalid-input` for what is none at all.
+ */
+export function readEncryptedPrivateKey(der: Uint8Array): ScryptEncrypted | null {
+  const outer = new DerReader(der).enter(derTag.sequence);
+  const algorithm = outer.enter(derTag.sequence);
+  const encrypted = outer.content(derTag.octetString);
+  if (algorithm.oid() !== oid.pbes2) return null;
+  const schemes = algorithm.enter(derTag.sequence);
+  const derivation = schemes.enter(derTag.sequence);
+  const cipher = schemes.enter(derTag.sequence);
+  if (derivation.oid() !== oid.scrypt || cipher.oid() !== oid.aes256Cbc) return null;
+  const parameters = derivation.enter(derTag.sequence);
+  return {
+    salt: parameters.content(derTag.octetString),
+    cost: parameters.smallInteger(),
+    blockSize: parameters.smallInteger(),
+    parallelization: parameters.smallInteger(),
+    initializationVector: cipher.content(derTag.octetString),
+    encrypted,
+  };
 }

@@ -30,7 +30,11 @@ export { differencesFromRequest, type CertificateDifference } from "./certificat
 export { kindOfFile, readCertificates } from "./certificate-file.ts";
 export { crossCertificateTemplate } from "./cross-certificate.ts";
 export type { CryptoPort } from "./crypto-port.ts";
-export { encryptedPrivateKeyDer } from "./encrypted-private-key.ts";
+export {
+  encryptedPrivateKeyDer,
+  readEncryptedPrivateKey,
+  type ScryptEncrypted,
+} from "./encrypted-private-key.ts";
 export type {
   AuthorityKeyId,
   BasicConstraints,

@@ -2,11 +2,11 @@ import { createSecureContext, type SecureContext } from "node:tls";
 import { join } from "node:path";
 import { DomainError } from "../kit/index.ts";
 import type { AuthorityUsage } from "../domain/index.ts";
-import { keyPairOf, readCurrent, readPrivateKeyFile } from "../keys/index.ts";
+import { keyPairOf, KeyProtection, privateKeyToPem, readCurrent } from "../keys/index.ts";
 import { bytesEqual, parseCertificatesPem, type Certificate } from "../pki/index.ts";
 import type { LoadedTrust } from "./loaded-trust.ts";
 
-/** A key and certificate that a process presents. */
+/** A key and certificate that a process presents; the key is not encrypted, and in memory alone. */
 export interface Identity {
   readonly keyPem: string;
   readonly certificatePem: string;
@@ -16,19 +16,24 @@ export interface Identity {
 
 /**
  * The identity in a credential folder, or null before its first generation. Throws `state-corrupt`
- * for what cannot be presented, `forbidden` for a key that others can read.
+ * for what cannot be presented, `forbidden` for a key that others can read, `unauthenticated` for one
+ * that `keys` does not open.
  */
-export async function readIdentity(folder: string): Promise<Identity | null> {
+export async function readIdentity(
+  folder: string,
+  keys = new KeyProtection(),
+): Promise<Identity | null> {
   const generation = await readCurrent(folder);
   if (generation === null) return null;
-  const { keyPem, certificatePem, meta } = generation;
+  const { certificatePem, meta } = generation;
   const corrupt = (file: string, problem: string, cause?: unknown): DomainError =>
     new DomainError(
       "state-corrupt",
       `${join(folder, "current", file)} ${problem}: restore it from a backup, or join the host again`,
       { cause },
     );
-  const { spki } = keyPairOf(await readPrivateKeyFile(join(folder, "current", "key.pem")));
+  const privateKey = await keys.read(join(folder, "current", "key.pem"));
+  const { spki } = keyPairOf(privateKey);
   let leaf: Certificate | undefined;
   try {
     [leaf] = parseCertificatesPem(certificatePem);
@@ -39,6 +44,7 @@ export async function readIdentity(folder: string): Promise<Identity | null> {
   if (!bytesEqual(leaf.spki, spki)) throw corrupt("certificate.pem", "is for another key");
   const { authorityId } = meta;
   if (typeof authorityId !== "string") throw corrupt("meta.json", "names no authority");
+  const keyPem = privateKeyToPem(privateKey);
   return { keyPem, certificatePem, authorityId, serial: leaf.serialHex };
 }
 

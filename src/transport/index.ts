@@ -10,6 +10,12 @@ export {
   type ServerAddress,
 } from "./first-contact.ts";
 export { dialPreamble, divertDialled, type DialledConnections } from "./dialled.ts";
+export {
+  handBack,
+  handedPassphrases,
+  handPassphrases,
+  onHandedBack,
+} from "./handed-passphrases.ts";
 export { readNodeSettings, readStateFile } from "./home-files.ts";
 export { contextOf, contextOptions, readIdentity, type Identity } from "./identity.ts";
 export { LoadedTrust, type SavedTrust } from "./loaded-trust.ts";

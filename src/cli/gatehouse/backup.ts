@@ -1,9 +1,11 @@
 import { resolve } from "node:path";
 import { DomainError } from "../../kit/index.ts";
+import type { KeyProtection } from "../../keys/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { findHost } from "../lookup.ts";
 import { count } from "../render/table.ts";
 import { readSecret } from "../secret-source.ts";
+import { askedPassphrases } from "./asked-passphrases.ts";
 
 interface Passphrases {
   readonly passphraseFile?: string;
@@ -76,13 +78,22 @@ export async function restoreBackup(
   );
 }
 
+/** How the Node Manager's keys are protected, of which a new one is made. */
+async function entityStoreOf(context: CommandContext): Promise<KeyProtection> {
+  const { openEntityStore, openLocalHome } = await import("../../node/local.ts");
+  const { layout } = await openLocalHome(context.options.home);
+  return openEntityStore(layout, await askedPassphrases(context, layout));
+}
+
 /** `gatehouse recover`: on the files of this home, offline. */
 export async function recover(context: CommandContext, wish: RecoverWish): Promise<void> {
   const { home } = context.options;
   const { recoverHome } = await import("../../admin/offline.ts");
+  const keys = await entityStoreOf(context);
   const done = await recoverHome(home, {
     passphrase: await passphraseOf(wish),
     isNewAuthorityWanted: wish.newCa === true,
+    keys,
   });
   printResult(context, done, ({ hostId, replaced, epoch }) =>
     [

@@ -5,10 +5,11 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, errorCodes, type ErrorCode } from "../../kit/index.ts";
-import { ensureFolder } from "../../keys/index.ts";
+import { ensureFolder, type Passphrases } from "../../keys/index.ts";
 import type { CommandContext } from "../command-context.ts";
-import { isAlive, readMark } from "../../transport/index.ts";
+import { handPassphrases, isAlive, readMark } from "../../transport/index.ts";
 import { nodeStatus } from "../node-control.ts";
+import { askedPassphrases } from "./asked-passphrases.ts";
 import { refuseRunning, requireJoined } from "./node.ts";
 
 const startMsMax = 60_000;
@@ -34,7 +35,8 @@ export async function startNode({
   await ensureFolder(layout.logs, 0o700);
   const nodeLog = await LogTail.open(join(layout.logs, "node.log"));
   const adminLog = await LogTail.open(join(layout.logs, "admin.log"));
-  const supervisor = startSupervisor(home, nodeLog.path);
+  const passphrases = await askedPassphrases({ terminal }, layout);
+  const supervisor = startSupervisor(home, nodeLog.path, passphrases);
   const startedAtMs = performance.now();
   for (;;) {
     const status = await Promise.race([supervisor.ended, sleep(pollMs)]);
@@ -86,13 +88,18 @@ interface StartedSupervisor {
 }
 
 /** Starts this program again, as supervisor in a session of its own. */
-function startSupervisor(home: string, logFile: string): StartedSupervisor {
+function startSupervisor(
+  home: string,
+  logFile: string,
+  passphrases: Passphrases | null,
+): StartedSupervisor {
   const log = openSync(logFile, "a", 0o600);
   const child = spawn(process.execPath, [ownProgram, "node", "run", "--home", home], {
     detached: true,
-    stdio: ["ignore", log, log],
+    stdio: ["ignore", log, log, "ipc"],
     cwd: "/",
   });
+  handPassphrases(child, passphrases);
   closeSync(log);
   child.unref();
   const ended = new Promise<number>((resolve, reject) => {

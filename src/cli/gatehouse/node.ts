@@ -1,12 +1,13 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError } from "../../kit/index.ts";
-import { isAlive, readMark, type ProcessMark } from "../../transport/index.ts";
+import { handedPassphrases, isAlive, readMark, type ProcessMark } from "../../transport/index.ts";
 import { openLocalHome, type LocalHome } from "../../node/local.ts";
 import { printResult, type CommandContext } from "../command-context.ts";
 import { nodeStatus, stopNode, type NodeStatus } from "../node-control.ts";
 import { table } from "../render/table.ts";
 import { refuseWaiting } from "../signing/waiting-here.ts";
+import { askedPassphrases } from "./asked-passphrases.ts";
 import { superviseNode, supervisorFile } from "./supervisor.ts";
 
 const stopMsMax = 60_000;
@@ -19,9 +20,10 @@ export async function runNode(
   { options, terminal }: Context,
   isSupervised: boolean,
 ): Promise<number> {
-  await requireJoined(options.home);
+  const { layout } = await requireJoined(options.home);
   await refuseRunning(options.home);
-  return superviseNode(options.home, terminal, isSupervised);
+  const passphrases = (await handedPassphrases()) ?? (await askedPassphrases({ terminal }, layout));
+  return superviseNode(options.home, terminal, { isSupervised, passphrases });
 }
 
 /** `gatehouse node stop`: ends the supervisor, the Node Manager, and an Admin Node Manager of this host. */

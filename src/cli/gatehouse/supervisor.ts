@@ -3,8 +3,8 @@ import { rm } from "node:fs/promises";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { errorCodes } from "../../kit/index.ts";
-import { ensureFolder, writeFileAtomic } from "../../keys/index.ts";
-import { markOf } from "../../transport/index.ts";
+import { ensureFolder, writeFileAtomic, type Passphrases } from "../../keys/index.ts";
+import { handPassphrases, markOf, onHandedBack } from "../../transport/index.ts";
 import type { Terminal } from "../terminal.ts";
 
 /** A Node Manager that has not ended by then never will. */
@@ -32,8 +32,10 @@ interface Ending {
 export async function superviseNode(
   home: string,
   terminal: Terminal,
-  isSupervised: boolean,
+  of: { readonly isSupervised: boolean; readonly passphrases: Passphrases | null },
 ): Promise<number> {
+  const { isSupervised } = of;
+  let { passphrases } = of;
   const ending = new AbortController();
   let child: ChildProcess | null = null;
   const stop = (signal: NodeJS.Signals): void => {
@@ -50,8 +52,10 @@ export async function superviseNode(
     for (;;) {
       const startedAtMs = performance.now();
       child = spawn(process.execPath, [nodeProgram, "--home", home], {
-        stdio: ["ignore", "inherit", "inherit"],
+        stdio: ["ignore", "inherit", "inherit", "ipc"],
       });
+      handPassphrases(child, passphrases);
+      onHandedBack(child, (changed) => (passphrases = changed));
       const { status, signal } = await endOf(child);
       if (status === 0 || ending.signal.aborted) return 0;
       if (performance.now() - startedAtMs > startedWellMs) {

@@ -8,6 +8,7 @@ import { timeText } from "../render/table.ts";
 import { readTextFile } from "../text-file.ts";
 import { wantsAdmin, type Given } from "./command-line.ts";
 import { givenDatabaseLogin, tryDatabaseLogin } from "./database-login.ts";
+import { givenEntityStore } from "./entity-store.ts";
 import { newHostOf, type NewHost } from "./new-host.ts";
 import { givenPassphrase } from "./passphrase.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
@@ -38,11 +39,12 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
       "--add needs a running Admin Node Manager: give --anm_host, or anm_host= in conf/managedomain.props",
     );
   const login = givenDatabaseLogin(given, wantsAdmin(given));
+  const entityStore = await givenEntityStore(given, options.home);
   const token = await tokenFor(context, given, { host, props });
   terminal.out(`Joining ${options.home} to the domain of ${server.address}:${server.port}:`);
   terminal.out("  making the key pair, requesting its certificate, verifying the answer ...");
   const keyPassphrase = await givenPassphrase(given, "key_passphrase");
-  const answer = await joinDomain(options.home, {
+  const request = {
     anmHost: server.address,
     anmPort: server.port,
     token,
@@ -51,13 +53,19 @@ export async function add(context: CommandContext, given: Given): Promise<void> 
     ...(choice.mode === null ? {} : { signing: choice.mode }),
     ...dial,
     ...host,
-  });
+  };
+  const answer = await joinDomain(options.home, request, entityStore.keys);
+  await entityStore.save();
   const joined =
     "awaits" in answer && ca !== null
-      ? await completeJoin(options.home, {
-          certificates: [await ca.sign(answer.awaits.requestPem), ...ca.chain],
-          keyPassphrase,
-        })
+      ? await completeJoin(
+          options.home,
+          {
+            certificates: [await ca.sign(answer.awaits.requestPem), ...ca.chain],
+            keyPassphrase,
+          },
+          entityStore.keys,
+        )
       : answer;
   if (!("awaits" in joined)) return reportJoined(context, joined);
   const { nodeManagerId, requestPem, submissions } = joined.awaits;

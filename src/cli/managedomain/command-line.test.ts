@@ -5,7 +5,7 @@ import { laterWords } from "./later.ts";
 import { commandNames, optionRows } from "./option-table.ts";
 
 const parse = (...args: string[]) => parseCommandLine(args, new ScriptedTerminal());
-const nameOf = (flags: string): string => /--([a-z_]+)/.exec(flags)?.[1] ?? "";
+const nameOf = (flags: string): string => /--([a-z_]+)[^-]*$/.exec(flags)?.[1] ?? "";
 const withValue = optionRows.filter(({ flags }) => / <[a-z0-9]+>$/.test(flags));
 
 describe("parseCommandLine", () => {

@@ -136,7 +136,7 @@ function refuseStray(
   command: CommandName,
   values: Readonly<Record<string, unknown>>,
 ): void {
-  const [, name = ""] = /--([a-z_]+)/.exec(flags) ?? [];
+  const [, name = ""] = /--([a-z_]+)[^-]*$/.exec(flags) ?? [];
   if (values[name] === undefined || commands === undefined || commands.includes(command)) return;
   throw new DomainError(
     "usage",

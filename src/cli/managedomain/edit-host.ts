@@ -12,6 +12,7 @@ import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import { awaitRequest, signWaiting } from "../signing/waiting.ts";
 import { wantsAdmin, type Given } from "./command-line.ts";
 import { givenDatabaseLogin } from "./database-login.ts";
+import { changeOwnPassphrase, changesEntityStore } from "./entity-store.ts";
 import { givenAlternativeNames } from "./new-host.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
@@ -36,6 +37,14 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
     throw new DomainError("usage", "give --is_admin or --demote: one of the two");
   const login = givenDatabaseLogin(given, isAdmin);
   const edit = givenEdit(given);
+  if (changesEntityStore(given)) {
+    if (isAdmin || given.has("demote") || edit !== null)
+      throw new DomainError(
+        "usage",
+        "--edit_host changes the passphrase of the Node Manager's keys alone: give --old_passphrase and --new_passphrase, and the rest in another command",
+      );
+    return changePassphraseHere(context, given);
+  }
   await asAdmin(context, async (admin) => {
     const topology = await admin.call("getTopology");
     const { host, isHere } = await chosenHost(context, topology, given.text("host"));
@@ -62,6 +71,21 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
     await confirmDemotion(context, host, given.has("demote"));
     return demote(changing);
   });
+}
+
+/** Who names the host means this one: nobody else has its keys. */
+async function changePassphraseHere(context: CommandContext, given: Given): Promise<void> {
+  const name = given.text("host");
+  if (name !== undefined)
+    await asAdmin(context, async (admin) => {
+      const { isHere } = await chosenHost(context, await admin.call("getTopology"), name);
+      if (!isHere)
+        throw new DomainError(
+          "usage",
+          `the passphrase of a Node Manager's keys is changed on its own host: run this on ${name}`,
+        );
+    });
+  return changeOwnPassphrase(context, given);
 }
 
 type Edit = RouteBody<"editHost">;

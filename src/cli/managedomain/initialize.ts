@@ -6,6 +6,7 @@ import type { FirstHostOutcome, FirstHostRequest, InitializedHome } from "../../
 import { findLogin } from "../credentials.ts";
 import { readProps } from "../props.ts";
 import type { Given } from "./command-line.ts";
+import { givenEntityStore } from "./entity-store.ts";
 import { newHostOf } from "./new-host.ts";
 import { givenPassphrase } from "./passphrase.ts";
 import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
@@ -40,12 +41,21 @@ export async function initialize(context: CommandContext, given: Given): Promise
   terminal.out(`Making the domain in ${options.home}:`);
   if (choice.mode !== null && choice.mode !== "generated")
     return initializeElsewhere(context, given, { ...wish, signing: choice.mode }, ca);
+  const entityStore = await givenEntityStore(given, options.home);
+  const { keys } = entityStore;
   const passphrase = await givenPassphrase(given, "domain_passphrase");
   if (passphrase === "") throw new DomainError("invalid-input", "--domain_passphrase is empty");
   const { initializeHome } = await import("../../admin/offline.ts");
   terminal.out("  making its CAs, its trust-signing key, and this host's key and certificate ...");
   const { digest } = choice;
-  const made = await initializeHome(options.home, { ...wish, domainName, digest, passphrase });
+  const made = await initializeHome(options.home, {
+    ...wish,
+    domainName,
+    digest,
+    passphrase,
+    keys,
+  });
+  await entityStore.save();
   terminal.out(madeText(options.home, made, passphrase !== null));
 }
 
@@ -68,8 +78,12 @@ async function initializeElsewhere(
 ): Promise<void> {
   const { completeFirstHost, requestFirstHost } = await import("../../admin/offline.ts");
   terminal.out("  making this host's key and the request for its certificate ...");
-  const keyPassphrase = await givenPassphrase(given, "key_passphrase");
+  const entityStore = await givenEntityStore(given, options.home);
+  const { keys } = entityStore;
+  const keyPassphrase =
+    (await givenPassphrase(given, "key_passphrase")) ?? keys.passphrases.current;
   const waiting = await requestFirstHost(options.home, request, keyPassphrase);
+  await entityStore.save();
   if (ca === null)
     return terminal.out(
       await keepRequest(given.text("csr") ?? "nodemanager-1.csr", waiting.requestPem),
@@ -79,6 +93,7 @@ async function initializeElsewhere(
     certificates: [await ca.sign(waiting.requestPem), ...ca.chain],
     keyPassphrase,
     passphrase: null,
+    keys,
   });
   reportFirstHost({ terminal, options }, outcome, false);
 }

@@ -15,7 +15,6 @@ export const laterWords: Readonly<Record<string, string>> = {
   yaml: deployments,
   change_passphrase: "passphrases of groups come with a later version",
   passphrase: "passphrases of groups come with a later version",
-  nm_entitystore_passphrase: "passphrases of Node Managers come with a later version",
   metrics_enabled: metrics,
   metrics_dburl: metrics,
   metrics_dbuser: metrics,

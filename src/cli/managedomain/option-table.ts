@@ -114,6 +114,8 @@ const describesHost = [...makesHost, "edit_host"] as const;
 const namesInstance = ["edit_instance", "delete_instance", "add_tag", "delete_tag"] as const;
 const takesCaPassphrase = [...makesCertificates, "submit_cert", "sign_csr"] as const;
 const keepsKeys = [...makesHost, "submit_cert"] as const;
+const hasEntityStore = [...describesHost, "submit_cert"] as const;
+const changesPassphrase = ["change_domain_passphrase", "edit_host"] as const;
 const callsAdmin = [
   "add",
   "edit_host",
@@ -134,6 +136,16 @@ const callsAdmin = [
   "submit_cert",
 ] as const;
 const logsIn = ["initialize", "sign_csr", ...callsAdmin] as const;
+
+/** An option that is a secret, and its other two forms. */
+function secretOption(name: string, help: string, commands: readonly CommandName[]): OptionRow[] {
+  const prefer = `seen by every user of this machine: prefer --${name}_file`;
+  return [
+    { flags: `--${name} <text>`, help: `${help}; ${prefer}`, for: commands },
+    { flags: `--${name}_file <file>`, help: "file whose first line it is", for: commands },
+    { flags: `--${name}_exec <command>`, help: "command that prints it", for: commands },
+  ];
+}
 
 export const optionRows: readonly OptionRow[] = [
   {
@@ -179,66 +191,37 @@ export const optionRows: readonly OptionRow[] = [
     help: "subject of the CA (default: CN=Domain)",
     for: ["initialize"],
   },
+  ...secretOption(
+    "domain_passphrase",
+    "encrypts the keys of the CAs, or opens the file of --ca",
+    takesCaPassphrase,
+  ),
+  ...secretOption(
+    "key_passphrase",
+    "encrypts the key while its certificate is signed elsewhere, and opens it with --submit_cert",
+    keepsKeys,
+  ),
   {
-    flags: "--domain_passphrase <text>",
-    help: "encrypts the keys of the CAs, or opens the file of --ca; seen by every user of this machine: prefer --domain_passphrase_file",
-    for: takesCaPassphrase,
+    flags: "--nm_entitystore_pass, --nm_entitystore_passphrase <text>",
+    help: "encrypts the keys of this host's Node Manager, in conf/fed; at each of its starts somebody at a terminal is asked for it; seen by every user of this machine: prefer --nm_entitystore_passphrase_file",
+    for: hasEntityStore,
   },
   {
-    flags: "--domain_passphrase_file <file>",
-    help: "file whose first line it is",
-    for: takesCaPassphrase,
+    flags: "--nm_entitystore_passphrase_file <file>",
+    help: "file whose first line it is, readable by its owner alone: the Node Manager finds it there at every start",
+    for: hasEntityStore,
   },
   {
-    flags: "--domain_passphrase_exec <command>",
-    help: "command that prints it",
-    for: takesCaPassphrase,
+    flags: "--nm_entitystore_passphrase_exec <command>",
+    help: "command that prints it, run at every start",
+    for: hasEntityStore,
   },
-  {
-    flags: "--key_passphrase <text>",
-    help: "encrypts the key while its certificate is signed elsewhere, and opens it with --submit_cert; seen by every user of this machine: prefer --key_passphrase_file",
-    for: keepsKeys,
-  },
-  {
-    flags: "--key_passphrase_file <file>",
-    help: "file whose first line it is",
-    for: keepsKeys,
-  },
-  {
-    flags: "--key_passphrase_exec <command>",
-    help: "command that prints it",
-    for: keepsKeys,
-  },
-  {
-    flags: "--old_passphrase <text>",
-    help: "passphrase of the keys until now; leave it out where there is none; seen by every user of this machine: prefer --old_passphrase_file",
-    for: ["change_domain_passphrase"],
-  },
-  {
-    flags: "--old_passphrase_file <file>",
-    help: "file whose first line it is",
-    for: ["change_domain_passphrase"],
-  },
-  {
-    flags: "--old_passphrase_exec <command>",
-    help: "command that prints it",
-    for: ["change_domain_passphrase"],
-  },
-  {
-    flags: "--new_passphrase <text>",
-    help: "passphrase of the keys from now on; seen by every user of this machine: prefer --new_passphrase_file",
-    for: ["change_domain_passphrase"],
-  },
-  {
-    flags: "--new_passphrase_file <file>",
-    help: "file whose first line it is",
-    for: ["change_domain_passphrase"],
-  },
-  {
-    flags: "--new_passphrase_exec <command>",
-    help: "command that prints it",
-    for: ["change_domain_passphrase"],
-  },
+  ...secretOption(
+    "old_passphrase",
+    "passphrase of the keys until now; leave it out where there is none",
+    changesPassphrase,
+  ),
+  ...secretOption("new_passphrase", "passphrase of the keys from now on", changesPassphrase),
   {
     flags: "-m, --instance_management_port <port>",
     help: "default: the first free one from 8085 on",

@@ -4,7 +4,12 @@ import { readSecret, shellCommand } from "../secret-source.ts";
 import type { Terminal } from "../terminal.ts";
 import type { Given } from "./command-line.ts";
 
-type PassphraseName = "domain_passphrase" | "key_passphrase" | "old_passphrase" | "new_passphrase";
+type PassphraseName =
+  | "domain_passphrase"
+  | "key_passphrase"
+  | "nm_entitystore_passphrase"
+  | "old_passphrase"
+  | "new_passphrase";
 
 /** What an option, its file or its command gives; null where none of them is there. */
 export function givenPassphrase(given: Given, name: PassphraseName): Promise<string | null> {
@@ -14,7 +19,7 @@ export function givenPassphrase(given: Given, name: PassphraseName): Promise<str
     file: given.text(`${name}_file`),
     exec: command === undefined ? undefined : shellCommand(command),
   };
-  return readSecret(source, name.replace("_", " "));
+  return readSecret(source, name.replaceAll("_", " "));
 }
 
 /** `managedomain --change_domain_passphrase`: on the files of this home, offline. */
@@ -23,7 +28,8 @@ export async function changePassphrase(
   given: Given,
 ): Promise<void> {
   const old = await givenPassphrase(given, "old_passphrase");
-  const next = (await givenPassphrase(given, "new_passphrase")) ?? (await askNew(terminal));
+  const next =
+    (await givenPassphrase(given, "new_passphrase")) ?? (await askNew(terminal, "the keys"));
   if (next === "")
     throw new DomainError(
       "invalid-input",
@@ -42,7 +48,8 @@ export async function changePassphrase(
   );
 }
 
-async function askNew(terminal: Terminal): Promise<string> {
+/** Asks for a new passphrase of `what`, twice. Throws `usage` where nobody can be asked. */
+export async function askNew(terminal: Terminal, what: string): Promise<string> {
   const { prompts } = terminal;
   if (prompts === null)
     throw new DomainError(
@@ -50,7 +57,7 @@ async function askNew(terminal: Terminal): Promise<string> {
       "nobody can be asked here for the new passphrase: give --new_passphrase_file or --new_passphrase_exec",
     );
   for (;;) {
-    const first = await prompts.secret("New passphrase of the keys");
+    const first = await prompts.secret(`New passphrase of ${what}`);
     if (first === (await prompts.secret("The same again"))) return first;
     terminal.err("the two are not the same: once more");
   }

@@ -75,6 +75,7 @@ const secrets = {
   token: ["a join token", "--token_file"],
   domain_passphrase: ["a passphrase", "--domain_passphrase_file"],
   key_passphrase: ["a passphrase", "--key_passphrase_file"],
+  nm_entitystore_passphrase: ["a passphrase", "--nm_entitystore_passphrase_file"],
   old_passphrase: ["a passphrase", "--old_passphrase_file"],
   new_passphrase: ["a passphrase", "--new_passphrase_file"],
 } as const;

@@ -5,6 +5,7 @@ import { reportSubmissions } from "../signing/refusal.ts";
 import { submitAll } from "../signing/waiting.ts";
 import { reportJoined } from "./add.ts";
 import type { Given } from "./command-line.ts";
+import { givenEntityStore } from "./entity-store.ts";
 import { reportFirstHost } from "./initialize.ts";
 import { givenPassphrase } from "./passphrase.ts";
 
@@ -21,14 +22,24 @@ export async function submitCertificates(context: CommandContext, given: Given):
   if (offline.awaitsFirstHost(options.home)) {
     requireCertificates(files);
     const passphrase = await givenPassphrase(given, "domain_passphrase");
-    const of = { certificates, keyPassphrase, passphrase };
+    const { keys, save } = await givenEntityStore(given, options.home);
+    const of = {
+      certificates,
+      keyPassphrase: keyPassphrase ?? keys.passphrases.current,
+      passphrase,
+      keys,
+    };
     const outcome = await offline.completeFirstHost(options.home, of);
+    await save();
     return reportFirstHost(context, outcome, passphrase !== null);
   }
   const local = await import("../../node/local.ts");
   const { layout } = await local.openLocalHome(options.home);
   if ((await local.readPendingJoin(layout)) !== null) {
-    const joined = await local.completeJoin(options.home, { certificates, keyPassphrase });
+    const { keys, save } = await givenEntityStore(given, options.home);
+    const of = { certificates, keyPassphrase };
+    const joined = await local.completeJoin(options.home, of, keys);
+    await save();
     if (!("awaits" in joined)) return reportJoined(context, joined);
     reportSubmissions(terminal, joined.awaits.submissions);
     throw new DomainError(

@@ -15,7 +15,7 @@ export interface Parameter {
 const parameters: readonly (Parameter & { readonly for: readonly CommandName[] | null })[] =
   optionRows.map(({ flags, help, for: commands }) => {
     const [, name = "", open, value = null] =
-      /--([a-z_]+)(?: ([<[])([^>\]]+)[>\]])?/.exec(flags) ?? [];
+      /--([a-z_]+)(?: ([<[])([^>\]]+)[>\]])?$/.exec(flags) ?? [];
     return { name, value, isValueOptional: open === "[", help, for: commands ?? null };
   });
 

@@ -1,0 +1,78 @@
+import { execFileSync } from "node:child_process";
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { isAlive, readMark } from "../../src/transport/index.ts";
+import { freePort } from "../support/free-port.ts";
+import { ProgramRuns } from "../support/program-runs.ts";
+import { waitUntil } from "../support/wait-until.ts";
+
+const deadlineMs = 30_000;
+const credential = "conf/fed/credential";
+
+/** Every key file of a credential; each has to be opened by the passphrase, and by OpenSSL. */
+function expectEncrypted(folder: string, passphrase: string): string[] {
+  const generations = readdirSync(join(folder, "generations"));
+  for (const generation of generations) {
+    const path = join(folder, "generations", generation, "key.pem");
+    expect(readFileSync(path, "utf8")).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
+    execFileSync("openssl", ["pkey", "-in", path, "-passin", `pass:${passphrase}`, "-noout"]);
+  }
+  return generations;
+}
+
+test("the keys of a Node Manager lie under its passphrase, which it finds at every start and which is changed while it runs", async () => {
+  const runs = await ProgramRuns.open();
+  for (const name of ["first", "second"]) await runs.write(name, `the ${name}\n`);
+  const folder = runs.path(join("one", credential));
+  await runs.done(
+    `managedomain -i ${runs.firstHost} --nm_entitystore_passphrase_file ${runs.path("first")}`,
+  );
+  expectEncrypted(folder, "the first");
+  await runs.write(
+    "one/conf/managedomain.props",
+    `username=admin\npassword_file=${runs.path("password")}\n`,
+  );
+  await runs.done("gatehouse node start --home one");
+
+  // Killed, it comes back; its Admin Node Manager, which has the same key, goes on.
+  const nodeMark = () => readMark(runs.path("one/run/node.json"));
+  const killed = await nodeMark();
+  process.kill(killed?.pid ?? 0, "SIGKILL");
+  await waitUntil(
+    async () => {
+      const mark = await nodeMark();
+      return mark !== null && mark.pid !== killed?.pid && (await isAlive(mark));
+    },
+    { deadlineMs, what: "the Node Manager is there again" },
+  );
+
+  const edit = "managedomain --edit_host --home one";
+  await runs.refused(
+    "forbidden",
+    `${edit} --old_passphrase_file second --new_passphrase_file second`,
+  );
+  expectEncrypted(folder, "the first");
+  await runs.done(`${edit} --old_passphrase_file first --new_passphrase_file second`);
+  expectEncrypted(folder, "the second");
+
+  const before = readdirSync(join(folder, "generations")).length;
+  await runs.done("managedomain --regen_certs --retain_domain_cert --home one");
+  expect(expectEncrypted(folder, "the second").length).toBeGreaterThan(before);
+  await runs.done("gatehouse node stop --home one");
+  await runs.done("gatehouse node start --home one");
+
+  // A host whose passphrase nobody but a person knows.
+  await runs.makeToken("token");
+  const port = await freePort();
+  await runs.done(
+    `managedomain -a ${runs.otherHost("two", port)} --token_file token --nm_entitystore_pass typed`,
+  );
+  expectEncrypted(runs.path(join("two", credential)), "typed");
+  await runs.refused("unauthenticated", "gatehouse node start --home two");
+  const source = { passphraseFile: runs.path("first") };
+  await runs.write("two/conf/entity-store.json", JSON.stringify(source));
+  await runs.refused("unauthenticated", "gatehouse node start --home two");
+  await runs.write("first", "typed\n");
+  await runs.done("gatehouse node start --home two");
+});
