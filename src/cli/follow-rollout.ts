@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, isDomainError, type RolloutId } from "../kit/index.ts";
-import type { RolloutView } from "../contract/index.ts";
+import type { RolloutView, SigningRequestView } from "../contract/index.ts";
 import type { Admin } from "./admin-session.ts";
 import { refuseDifferent } from "./signing/refusal.ts";
 import type { ProvidedCa } from "./signing/provided-ca.ts";
@@ -20,12 +20,16 @@ export interface FollowWishes {
   readonly waiverReason?: string | undefined;
   /** Signs what waits to be signed elsewhere; absent: somebody else does. */
   readonly ca?: ProvidedCa | undefined;
+  /** Which of those it signs; absent: all. */
+  readonly concerns?: (request: SigningRequestView) => boolean;
+  /** As far as it is followed; absent: until it is completed. */
+  readonly isFarEnough?: (rollout: RolloutView["rollout"]) => boolean;
   /** Null: until it ends. */
   readonly timeoutSeconds: number | null;
 }
 
 /**
- * Follows a rollout until it is completed. Throws `conflict` when it was rolled back, `timeout`,
+ * Follows a rollout until it is completed, or far enough. Throws `conflict` when it was rolled back, `timeout`,
  * and `rollout-blocked` where it waits for a waiver and nobody can be asked for one.
  */
 export async function followRollout(
@@ -41,14 +45,14 @@ export async function followRollout(
       const view = await look(admin, id);
       progress.show(view);
       const { status } = view.rollout;
-      if (status === "completed") return view;
+      if (status === "completed" || wishes.isFarEnough?.(view.rollout) === true) return view;
       if (status === "rolled-back")
         throw new DomainError(
           "conflict",
           `rollout ${id} was rolled back: everybody presents the certificates from before`,
         );
       if (wishes.ca !== undefined && waitsForSignatures(view))
-        refuseDifferent(await signWaiting(admin, wishes.ca, () => true));
+        refuseDifferent(await signWaiting(admin, wishes.ca, wishes.concerns ?? (() => true)));
       if (wishes.asksPeople && waitsForPeople(view))
         await answerForCallers(admin, terminal, progress, { view, reason: wishes.waiverReason });
       if (performance.now() > endMs)

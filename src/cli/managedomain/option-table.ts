@@ -72,7 +72,7 @@ export const commandRows: readonly OptionRow[] = [
   },
   {
     flags: "--regen_certs",
-    help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's",
+    help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's; a rotation of the CA that is under way is waited for, never doubled",
   },
   {
     flags: "--submit_cert",

@@ -5,9 +5,17 @@ import { asAdmin, type CommandContext } from "../command-context.ts";
 import { observeSecondsDefault, parseObserveSeconds } from "../duration.ts";
 import { followRollout } from "../follow-rollout.ts";
 import { planText } from "../render/plan-text.ts";
+import { count } from "../render/table.ts";
 import { startNewPlan } from "../start-plan.ts";
 import type { Given } from "./command-line.ts";
 import { domainSigning } from "../signing/choice.ts";
+import {
+  hasCollected,
+  hasReplaced,
+  openRotation,
+  type OpenRotation,
+} from "../signing/join-rotation.ts";
+import type { ProvidedCa } from "../signing/provided-ca.ts";
 import { keepRequest } from "../signing/request-file.ts";
 import { awaitRequest } from "../signing/waiting.ts";
 import { givenCa, signingChoice } from "./signing.ts";
@@ -28,10 +36,18 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
       `${context.options.home} is not part of a domain: certificates are regenerated on a host of one, named with --home`,
     );
   const { isAdmin, hostId } = joined.settings;
+  const keepsCa = given.has("retain_domain_cert") || given.has("process");
   await asAdmin(context, async (admin) => {
     const { terminal } = context;
+    const waiverReason = given.text("waive_unmanaged");
+    // Whose host has the CA says whether it stays; every other host follows.
+    const open = isAdmin && keepsCa ? null : await openRotation(admin, choice.mode, ca);
+    if (open !== null) {
+      const credentials = await credentialsOf(admin, hostId, given.texts("process"));
+      const share = { credentials, hostId, isAdmin, ca, waiverReason };
+      return joinRotation(context, admin, open, share);
+    }
     const { mode, isElsewhere } = await domainSigning(admin, choice.mode, ca);
-    const keepsCa = given.has("retain_domain_cert") || given.has("process");
     // A CA that is not this domain's own is replaced by `gatehouse plan change-signing`.
     const rotates = isAdmin && mode === "generated" && !keepsCa;
     const body: RouteBody<"createPlan"> = rotates
@@ -49,7 +65,7 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
     await followRollout(admin, terminal, rollout.id, {
       asksPeople: true,
       timeoutSeconds: null,
-      waiverReason: given.text("waive_unmanaged"),
+      waiverReason,
       ca: ca ?? undefined,
     });
     terminal.out(
@@ -58,13 +74,53 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
   });
 }
 
+interface HostShare {
+  /** Of this host. */
+  readonly credentials: readonly CredentialId[];
+  readonly hostId: string;
+  /** Where the rotation is awaited as a whole, as where it was begun. */
+  readonly isAdmin: boolean;
+  readonly ca: ProvidedCa | null;
+  readonly waiverReason: string | undefined;
+}
+
+/** Waits for this host's share of a rotation that is under way; a second one would make a second CA. */
+async function joinRotation(
+  context: CommandContext,
+  admin: Admin,
+  { rollout: { id, title }, mode }: OpenRotation,
+  { credentials, hostId, isAdmin, ca, waiverReason }: HostShare,
+): Promise<void> {
+  const { terminal } = context;
+  const own = credentials.filter((each) => each.endsWith("/management"));
+  const awaited = isAdmin ? "its end" : "this host's share of it";
+  terminal.out(`${title} is under way (${id}): ${awaited} is waited for.`);
+  const wishes = { asksPeople: true, timeoutSeconds: null, waiverReason };
+  const isByHand = mode === "external" || (mode === "provided" && ca === null);
+  if (isByHand) {
+    await followRollout(admin, terminal, id, { ...wishes, isFarEnough: hasCollected });
+    return keepRequests(context, admin, own);
+  }
+  await followRollout(admin, terminal, id, {
+    ...wishes,
+    ca: ca ?? undefined,
+    concerns: (request) => request.hostId === hostId,
+    isFarEnough: (rollout) => !isAdmin && hasReplaced(rollout, own),
+  });
+  terminal.out(
+    `${title}: this host has ${count(own.length, "certificate")} of it, replaced without a restart (${id}).`,
+  );
+}
+
 /** The certificates come from elsewhere, some day: the rollout waits, this command does not. */
 async function keepRequests(
   { terminal }: CommandContext,
   admin: Admin,
   replaced: readonly CredentialId[],
 ): Promise<void> {
-  for (const id of replaced.filter((each) => each.endsWith("/management"))) {
+  const { requests } = await admin.call("listSigningRequests");
+  const brought = new Set(requests.filter(({ isSigned }) => isSigned).map(({ id }) => id));
+  for (const id of replaced.filter((each) => each.endsWith("/management") && !brought.has(each))) {
     const { requestPem } = await awaitRequest(admin, id, "this host");
     const [process = ""] = id.split("/");
     terminal.out(await keepRequest(`${process}.csr`, requestPem));
