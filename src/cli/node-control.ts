@@ -10,6 +10,8 @@ export interface NodeStatus {
   readonly pid: number;
   /** An Admin Node Manager answers it. */
   readonly connected: boolean;
+  /** Why none takes it, where they answer at all. */
+  readonly refusal: string | null;
   /** The Admin Node Manager that answered last; null before the first answer. */
   readonly admin: { readonly id: string; readonly address: string; readonly port: number } | null;
   readonly epoch: number;

@@ -118,6 +118,7 @@ async function statusOf(state: NodeState, instances: Instances): Promise<unknown
     process: state.processId,
     pid: process.pid,
     connected: state.isConnected,
+    refusal: state.refusal,
     admin: state.admin && {
       id: state.admin.id,
       address: state.admin.address,

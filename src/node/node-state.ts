@@ -68,6 +68,8 @@ export class NodeState {
   awaitsPresentation = false;
   /** True while the newest answer of an Admin Node Manager is not older than its last failure. */
   isConnected = false;
+  /** Why none takes this host, where they answer at all. */
+  refusal: string | null = null;
   /** The Admin Node Manager that answered last. */
   admin: KnownProcess | null = null;
   readonly #health = new Map<CredentialId, CredentialHealth>();

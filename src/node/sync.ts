@@ -23,9 +23,11 @@ export async function followDesiredState(
   while (!signal.aborted) {
     try {
       await askOnce(state, link);
+      state.refusal = null;
       failures = 0;
     } catch (error) {
       state.isConnected = false;
+      state.refusal = isDomainError(error, "unreachable") ? null : describeError(error);
       const better = await link.recover(error).catch((reason: unknown) => {
         state.log.warn({ error: describeError(reason) }, "the host could not come back");
         return false;

@@ -1,6 +1,7 @@
 import { cp, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { request } from "node:https";
 import { describe, expect, test } from "vitest";
+import { nodeStatus } from "../../src/cli/node-control.ts";
 import type { HostId } from "../../src/kit/index.ts";
 import { LoadedTrust } from "../../src/transport/index.ts";
 import { freePort } from "../support/free-port.ts";
@@ -116,7 +117,11 @@ describe("a host", () => {
     expect(hosts.map((host) => host.id)).toEqual(["host-1"]);
     await domain.stopNode("host-2");
     await domain.startNode("host-2");
-    await untilLogged(domain, "host-2", /cannot come back|is refused/);
+    await waitUntil(
+      async () =>
+        (await nodeStatus(domain.home("host-2")))?.refusal?.includes("host-2 was deleted") === true,
+      { deadlineMs: 20_000, what: "its Node Manager says why" },
+    );
     expect((await domain.call("getTopology")).hosts).toHaveLength(1);
   });
 

@@ -63,11 +63,11 @@ export async function showNode(context: Context): Promise<void> {
 
 /** The status in words. */
 export function statusText(status: NodeStatus): string {
-  const { host, process: id, pid, connected, admin, epoch, instances } = status;
+  const { host, process: id, pid, connected, refusal, admin, epoch, instances } = status;
   const where =
     connected && admin !== null
       ? `connected to Admin Node Manager ${admin.id} at ${admin.address}:${admin.port}`
-      : "without an Admin Node Manager";
+      : `without an Admin Node Manager${refusal === null ? "" : ` (${refusal})`}`;
   const head = `Node Manager ${id} on ${host} runs as process ${pid}, trust epoch ${epoch}, ${where}.`;
   if (instances.length === 0) return head;
   const rows = instances.map((instance) => [
