@@ -1,7 +1,7 @@
 // Programs of the Debian packages that test suites need: installed where that is possible,
 // named plainly where it is not. Runs on Node 20.
 import { spawnSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 
 /** Installs what is missing where we are root on Debian; returns how many are still missing. */
 export function ensureDebianPackages() {
@@ -51,7 +51,11 @@ function apt(args) {
   return spawnSync("apt-get", ["-q", ...args], { env, stdio: ["ignore", 2, 2] }).status === 0;
 }
 
-/** @param {string} program */
+/**
+ * A program by its name, any other file by its path.
+ * @param {string} program
+ */
 function isThere(program) {
+  if (program.startsWith("/")) return existsSync(program);
   return spawnSync("sh", ["-c", 'command -v "$0"', program]).status === 0;
 }

@@ -7,6 +7,7 @@ import { nodePath } from "../bin/node-version.mjs";
 import { run, script } from "../bin/run.mjs";
 import { ensureDebianPackages } from "./debian-packages.mjs";
 import { ensure, root } from "./ensure.mjs";
+import { ensureTokenAddon } from "./token-addon.mjs";
 import { closingLine, countChecks, countTests, sum } from "./test-counts.mjs";
 
 const projects = ["unit", "integration", "sim", "scenarios"];
@@ -17,7 +18,8 @@ await script(async () => {
   const forwarded = args.filter((argument) => argument !== "--long");
   const ci = process.env["CI"] === "true";
   ensure();
-  const missing = ensureDebianPackages();
+  // One after the other: the addon is compiled by what the packages bring.
+  const missing = ensureDebianPackages() + (ensureTokenAddon() ? 0 : 1);
   const folder = mkdtempSync(`${tmpdir()}/gatehouse-results-`);
   try {
     const counts = [{ passed: 0, failed: ci ? missing : 0, skipped: 0 }];

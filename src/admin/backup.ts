@@ -17,7 +17,7 @@ interface BackupMade extends CheckedBackup {
 }
 
 /** Settings of the operator's own that a restored home gets back, below `conf`. */
-export const backedUpSettings = ["managedomain.props", "hooks.json"] as const;
+export const backedUpSettings = ["managedomain.props", "hooks.json", "token.json"] as const;
 
 /**
  * Writes store, keys and settings of an Admin Node Manager's home, which may be in use, into one

@@ -15,6 +15,7 @@ import {
 import { bytesEqual, parseCertificatesPem } from "../pki/index.ts";
 import { lockHome, type HomeLock } from "../store/index.ts";
 import { readNodeSettings } from "../transport/index.ts";
+import { HomeToken } from "./home-token.ts";
 import { decrypted, protectedKeyFiles } from "./key-files.ts";
 
 /**
@@ -44,6 +45,7 @@ export async function changePassphrase(
   try {
     await finishReplacement(layout.authorityKeys);
     const found = await protectedKeyFiles(layout);
+    await refuseToken(layout, found);
     if (found.length === 0)
       throw new DomainError(
         "not-found",
@@ -71,6 +73,19 @@ export async function changePassphrase(
   } finally {
     lock.release();
   }
+}
+
+/** A token protects what is in it by its PIN. Throws `not-supported` where no key of a CA is a file. */
+async function refuseToken(
+  layout: HomeLayout,
+  found: readonly { readonly path: string }[],
+): Promise<void> {
+  const settings = await new HomeToken(layout).settings();
+  if (settings === null || found.some(({ path }) => path !== layout.sealingKey)) return;
+  throw new DomainError(
+    "not-supported",
+    `the keys of the CAs are in the token ${settings.token}, and no file of this home holds one: its PIN protects them, and its own tool changes that`,
+  );
 }
 
 /** `domain.p12` for the new passphrase; null where there is no certificate of the key beside it. */

@@ -8,11 +8,12 @@ import {
   keyProofText,
   recordImport,
   relayedJob,
-  shareKeys,
+  destroyableKey,
+  recordKeyDestroyed,
   unshareKeys,
 } from "../control/index.ts";
 import type { Handlers } from "./handlers.ts";
-import { moveKeys } from "./move-keys.ts";
+import { moveKeys, shareWith } from "./move-keys.ts";
 import { ownReport } from "./own-report.ts";
 import { announceSealingKey } from "./sealing-key.ts";
 import { keepSharedKeys } from "./shared-keys.ts";
@@ -26,10 +27,11 @@ export const authorityKeyHandlers: Handlers<
   | "getAdminState"
   | "signLeaf"
   | "proveKey"
+  | "destroyKey"
   | "advanceForLeader"
 > = {
-  async shareKeys({ env }, { params, actor }) {
-    return { authorities: await shareKeys(env, { hostId: params.id, actor }) };
+  async shareKeys(state, { params, actor }) {
+    return { authorities: await shareWith(state, params.id, actor) };
   },
   async unshareKeys({ env }, { params, actor }) {
     return { authorities: await unshareKeys(env, { hostId: params.id, actor }) };
@@ -38,11 +40,11 @@ export const authorityKeyHandlers: Handlers<
     moveKeys(state, { to: params.id, from: body.from ?? null, actor }),
   async unlockKeys(state, { body, actor }) {
     const { env, hostId } = state;
-    const wereLocked = await env.authorityKeys.files.unlock(body.passphrase);
+    const wereLocked = await env.authorityKeys.unlock(body.passphrase);
     if (wereLocked) {
       const entry = { actor, action: "authority.unlock", subject: hostId, detail: {} };
       await env.store.write(entry, async () => {});
-      await announceSealingKey(state);
+      if (!(await env.authorityKeys.files.isLocked())) await announceSealingKey(state);
       // What was shared with this host while it was locked.
       await keepSharedKeys(state);
       await state.reports.lookAtSelf(state);
@@ -88,11 +90,18 @@ export const authorityKeyHandlers: Handlers<
   },
   async proveKey({ env }, { body }) {
     const { authorityId, challenge } = body;
-    const signature = await env.authorityKeys.sign(
-      authorityId,
-      keyProofText(authorityId, challenge),
-    );
+    const text = keyProofText(authorityId, challenge);
+    const authority = await env.store.read((view) => view.authorities.get(authorityId));
+    const inToken = authority && (await env.authorityKeys.signInToken(authority, text));
+    const signature = inToken ?? (await env.authorityKeys.sign(authorityId, text));
     return { signature: Buffer.from(signature).toString("base64") };
+  },
+  async destroyKey(state, { params, actor }) {
+    const { env } = state;
+    const authority = await env.store.read((view) => destroyableKey(view, params.id));
+    const wasThere = await env.authorityKeys.destroyInToken(authority);
+    await recordKeyDestroyed(env, { id: params.id, wasThere, actor });
+    return { wasThere };
   },
   async advanceForLeader({ env }, { params, body }) {
     // The transaction refuses the step unless the token is the leader's.

@@ -94,7 +94,11 @@ export const topologyHandlers: Handlers<Names> = {
       signers: evidence.snapshot.authorities
         .filter(({ status }) => maySign(status, "probe"))
         .filter((authority) => !isSignedElsewhere(authority))
-        .map(({ id }) => ({ authorityId: id, hosts: reports.signersOf(id) })),
+        .map(({ id, token }) => ({
+          authorityId: id,
+          hosts: reports.signersOf(id),
+          ...(token === undefined ? {} : { token }),
+        })),
     };
   },
   async listCredentials({ env }) {
@@ -141,6 +145,7 @@ export const topologyHandlers: Handlers<Names> = {
           status: rest.status,
           holders: [...rest.holders],
           signers: reports.signersOf(id),
+          ...(rest.token === undefined ? {} : { token: rest.token }),
         }),
       ),
     };

@@ -1,8 +1,10 @@
 import { randomUUID } from "node:crypto";
+import { rm } from "node:fs/promises";
 import {
   homeLayout,
   isSignedElsewhere,
   type HomeLayout,
+  type KeyInToken,
   type NodeSettings,
 } from "../domain/index.ts";
 import {
@@ -20,6 +22,7 @@ import { fingerprintOfPem } from "../transport/index.ts";
 import { AuthorityFolder } from "./authority-folder.ts";
 import { fillEmptyHome } from "./empty-home.ts";
 import { openEnvironment, type HomeEnvironment } from "./environment.ts";
+import { writeTokenSettings, type GivenToken, type TokenSettings } from "./home-token.ts";
 import { machineClock } from "./machine-clock.ts";
 import {
   issueOwnIdentity,
@@ -47,6 +50,8 @@ export interface InitializeHomeRequest {
   readonly passphrase?: string | null;
   /** How the Node Manager's keys are protected; absent: by no passphrase. */
   readonly keys?: KeyProtection;
+  /** Makes the keys of the CAs in this token, in place of files. */
+  readonly token?: GivenToken;
   /** The identity that was signed elsewhere; absent: a CA is made that signs it. */
   readonly identity?: SignedIdentity & {
     readonly domainId: string;
@@ -64,6 +69,8 @@ export interface InitializedHome {
   readonly authorityFingerprint: string;
   /** Null: it is not on this host. */
   readonly authorityKeyFile: string | null;
+  /** Absent: it is no key in a token. */
+  readonly keyInToken?: KeyInToken;
 }
 
 /**
@@ -84,8 +91,15 @@ async function makeDomain(
   request: InitializeHomeRequest,
   isPlaced: boolean,
 ): Promise<InitializedHome> {
-  const { passphrase = null, identity } = request;
+  const { passphrase = null, identity, token } = request;
   const domainId = identity?.domainId ?? randomUUID();
+  if (isPlaced && token !== undefined)
+    throw new DomainError(
+      "not-supported",
+      `the CA placed in ${layout.domainContainer} has its key in a file: take it away, or leave out the token`,
+    );
+  // What an interrupted try has left.
+  await rm(layout.tokenSettings, { force: true });
   const placed = isPlaced
     ? await readPlacedRoot(layout, passphrase ?? "", nodeManagerNames(firstHost(request), domainId))
     : null;
@@ -93,6 +107,7 @@ async function makeDomain(
   const env = await openEnvironment(layout, "nodemanager-1", trustKey);
   try {
     if (passphrase !== null) env.authorityKeys.files.protectWith(passphrase);
+    if (token !== undefined) await useToken(env, layout, { ...token, domain: domainId });
     const given = identity === undefined ? {} : { given: identity.authority };
     const host = await initializeDomain(env, {
       ...request,
@@ -106,6 +121,7 @@ async function makeDomain(
     const of = { host, domainId, actor: "system:initialize", signed: identity, keys };
     const hostDocument = await issueOwnIdentity(env, layout, of);
     const authority = await env.store.read((view) => view.authorities.current("management"));
+    const keyInToken = await env.authorityKeys.inToken(authority.id);
     await writeOwnTrust(env, layout, hostDocument);
     await writeProjections({ env, layout });
     await new AuthorityFolder({ env, layout, hostId: host.id }).update();
@@ -121,10 +137,33 @@ async function makeDomain(
       authoritySubject: authority.subject,
       authorityFingerprint: fingerprintOfPem(authority.certificatePem),
       authorityKeyFile: isSignedElsewhere(authority) ? null : layout.authorityKey(authority.id),
+      ...(keyInToken === null ? {} : { keyInToken }),
     };
+  } catch (error) {
+    if (token !== undefined) await leaveToken(env, layout);
+    throw error;
   } finally {
     await env.close();
   }
+}
+
+/** Names the token in the home, and logs in at once: what is wrong is said before anything is made. */
+async function useToken(
+  env: HomeEnvironment,
+  layout: HomeLayout,
+  { pin, ...settings }: TokenSettings & GivenToken,
+): Promise<void> {
+  await writeTokenSettings(layout, settings);
+  const { token } = env.authorityKeys;
+  if (pin === null) await token.keys.open();
+  else await token.unlock(pin);
+}
+
+/** Of a try that failed nothing stays in the token either. */
+async function leaveToken(env: HomeEnvironment, layout: HomeLayout): Promise<void> {
+  for (const id of ["management-1", "traffic-1"] as AuthorityId[])
+    await env.authorityKeys.destroyInToken({ id }).catch(() => undefined);
+  await rm(layout.tokenSettings, { force: true });
 }
 
 /**

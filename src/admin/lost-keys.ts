@@ -10,11 +10,13 @@ import type { AdminReports } from "./admin-reports.ts";
 import type { AdminState } from "./admin-state.ts";
 
 /** What each message about a lost key tells to do. */
-export function lostKeyRemedy({ signing }: Pick<Authority, "signing">): string {
+export function lostKeyRemedy({ signing, token }: Pick<Authority, "signing" | "token">): string {
   const back =
-    signing === "generated"
-      ? "put its file back from a backup"
-      : "give it again with `gatehouse authority import FILE`";
+    token !== undefined
+      ? `name the token ${token.token}, with the key in it, by \`gatehouse authority token\``
+      : signing === "generated"
+        ? "put its file back from a backup"
+        : "give it again with `gatehouse authority import FILE`";
   return `${back}, or make a new CA without it: \`gatehouse plan recover-ca --start --follow\``;
 }
 

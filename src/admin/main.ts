@@ -43,9 +43,9 @@ async function run(home: string): Promise<void> {
   const { current = null, former = [] } = (await handedPassphrases()) ?? {};
   const keys = new KeyProtection(current, former);
   const state = new AdminState({ env, layout, settings, candidate, log, keys });
-  if (await env.authorityKeys.files.isLocked())
+  if (await env.authorityKeys.isLocked())
     log.warn("the keys are locked: `gatehouse authority unlock` on this host lets it sign");
-  else await announceSealingKey(state);
+  if (!(await env.authorityKeys.files.isLocked())) await announceSealingKey(state);
   await state.refreshTrust();
   await state.refreshIdentity();
   // Before anything is signed: the clock may be wrong.

@@ -1,5 +1,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeError, DomainError, isDomainError, toHex, type HostId } from "../kit/index.ts";
+import {
+  describeError,
+  DomainError,
+  isDomainError,
+  toHex,
+  type AuthorityId,
+  type HostId,
+} from "../kit/index.ts";
 import type { Authority } from "../domain/index.ts";
 import {
   endKeyMove,
@@ -33,9 +40,31 @@ export async function moveKeys(
   const move = await env.store.read((view) => findKeyMove(view, { to, from }));
   if (move === null) return { from: null, authorities: [] };
   if (move.authorities.some(({ holders }) => !holders.includes(to)))
-    await shareKeys(env, { hostId: to, actor });
+    await shareWith(state, to, actor);
   for (const authority of move.authorities) await awaitProof(state, move, authority);
   return { from: move.from.id, authorities: await endKeyMove(env, move, actor) };
+}
+
+/** Shares the keys with a host; one in a token when the host has signed with it. Throws as `shareKeys`. */
+export function shareWith(
+  state: AdminState,
+  hostId: HostId,
+  actor: string,
+): Promise<AuthorityId[]> {
+  const provesInToken = async (authority: Authority): Promise<boolean> => {
+    const challenge = toHex(state.env.rng.bytes(32));
+    try {
+      const signature = await signProof(state, hostId, authority, challenge);
+      return provesKey(state.env, authority, { challenge, signature });
+    } catch (error) {
+      state.log.warn(
+        { authority: authority.id, error: describeError(error) },
+        "no proof of the key",
+      );
+      return false;
+    }
+  };
+  return shareKeys(state.env, { hostId, actor, provesInToken });
 }
 
 /** The new holder unseals what was shared with it in its own time. */

@@ -19,5 +19,7 @@ export {
   type FirstHostOutcome,
   type FirstHostRequest,
 } from "./first-host.ts";
+export { type GivenToken } from "./home-token.ts";
+export { nameToken } from "./name-token.ts";
 export { operatorLifetimeSeconds } from "./openssl-config.ts";
 export { initializeHome, type InitializedHome } from "./initialize-home.ts";

@@ -1,7 +1,13 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, type AuthorityId } from "../kit/index.ts";
-import { homeLayout, trustSigningKeyName, type Authority, type Host } from "../domain/index.ts";
+import {
+  homeLayout,
+  maySign,
+  trustSigningKeyName,
+  type Authority,
+  type Host,
+} from "../domain/index.ts";
 import { bytesEqual, spkiFingerprint } from "../pki/index.ts";
 import { authorityChain, currentTrust, type StoreView } from "../control/index.ts";
 import {
@@ -36,6 +42,8 @@ export interface CheckedBackup {
   readonly hosts: readonly Host[];
   /** Names of the keys in it, as the domain calls them. */
   readonly keys: readonly string[];
+  /** Authorities whose keys are in a token, and so not in it. */
+  readonly inToken: readonly AuthorityId[];
 }
 
 const trustKeyName = homeLayout("").trustKey.split("/").at(-1) ?? "";
@@ -71,7 +79,10 @@ export async function checkOpened(
     );
     for (const authority of held) requireFitting(authority, await read(`${authority.id}.key.pem`));
     const keys = [trustSigningKeyName, ...held.map(({ id }) => id)];
-    return { manifest, epoch: found.epoch, records, issuances, hosts: found.hosts, keys };
+    const inToken = found.authorities
+      .filter(({ status, token }) => token !== undefined && maySign(status, "probe"))
+      .map(({ id }) => id);
+    return { manifest, epoch: found.epoch, records, issuances, hosts: found.hosts, keys, inToken };
   } finally {
     await store.close();
   }

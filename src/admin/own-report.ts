@@ -1,8 +1,11 @@
+import { basename } from "node:path";
 import type { AuthorityId } from "../kit/index.ts";
-import { maySign, type Finding } from "../domain/index.ts";
+import { homeLayout, maySign, type Finding } from "../domain/index.ts";
 import { offText } from "../control/index.ts";
 import type { AdminReport } from "./admin-reports.ts";
 import type { AdminState } from "./admin-state.ts";
+
+const sealingKeyName = basename(homeLayout("").sealingKey);
 
 /** The code of the finding about a key that a host should hold and does not, of each authority. */
 export const keyMissing = "authority-key-missing";
@@ -24,14 +27,25 @@ export async function ownReport({
   const { isRight } = env.clock.verdict();
   for (const authority of held) {
     const { id, status, usage } = authority;
-    const problem = await env.authorityKeys.problem(authority);
-    if (problem === null) {
+    const state = await env.authorityKeys.keyState(authority);
+    if (state === "right") {
       if (isRight) signs.push(id);
       continue;
     }
+    // The whole host is said to be locked.
+    if (state === "locked") continue;
+    const problem = await env.authorityKeys.problem(authority, state);
+    if (state === "unreachable") {
+      findings.push({
+        code: "token-unreachable",
+        severity: "error",
+        subject: id,
+        text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; it signs again by itself when the token is back`,
+      });
+      continue;
+    }
     const others = authority.holders.filter((holder) => holder !== hostId);
-    const isAnother = (await env.authorityKeys.keyFile(authority)) === "another";
-    if (isAnother && others.length > 0)
+    if (state === "another" && others.length > 0)
       findings.push({
         code: "two-signing-authorities",
         severity: "error",
@@ -42,7 +56,7 @@ export async function ownReport({
       code: keyMissing,
       severity: "error",
       subject: id,
-      text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; put the file back from a backup, have another holder share it, or rotate the ${usage} CA`,
+      text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; ${authority.token === undefined ? "put the file back from a backup" : `name its token with \`gatehouse authority token\` on ${hostId}`}, have another holder share it, or rotate the ${usage} CA`,
     });
   }
   return { signs, findings };
@@ -54,7 +68,7 @@ async function protectionFindings({
 }: Pick<AdminState, "env" | "hostId">): Promise<Finding[]> {
   const { files } = env.authorityKeys;
   const found: Finding[] = [];
-  if (await files.isLocked())
+  if (await env.authorityKeys.isLocked())
     found.push({
       code: "authority-locked",
       severity: "error",
@@ -62,7 +76,8 @@ async function protectionFindings({
       text: `the keys of the authorities on ${hostId} are locked, so that its Admin Node Manager signs nothing and has others sign: \`gatehouse authority unlock\` on that host`,
     });
   const open = await files.unprotected();
-  if (open.length > 0)
+  // The sealing key opens copies of key files: where there is none it protects nothing.
+  if (open.some((path) => !path.endsWith(sealingKeyName)))
     found.push({
       code: "authority-unprotected",
       severity: "warning",

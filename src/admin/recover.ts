@@ -49,7 +49,7 @@ export async function recoverHome(
     await finishReplacement(layout.authorityKeys);
     const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
     try {
-      await unlock(env.authorityKeys.files, of.passphrase);
+      await unlock(env.authorityKeys, of.passphrase);
       const actor = "system:recover";
       const hostId = settings.hostId as HostId;
       const { isNewAuthorityWanted } = of;
@@ -76,12 +76,9 @@ export async function recoverHome(
 
 type Env = Awaited<ReturnType<typeof openEnvironment>>;
 
-async function unlock(
-  files: Env["authorityKeys"]["files"],
-  passphrase: string | null,
-): Promise<void> {
-  if (passphrase !== null) await files.unlock(passphrase);
-  if (await files.isLocked())
+async function unlock(keys: Env["authorityKeys"], passphrase: string | null): Promise<void> {
+  if (passphrase !== null) await keys.unlock(passphrase);
+  if (await keys.isLocked())
     throw new DomainError(
       "unauthenticated",
       "the keys of the CAs are encrypted: give their passphrase with --passphrase-file or --passphrase-exec",

@@ -22,12 +22,19 @@ export function keyCopyFindings({ evidence }: Situation): Finding[] {
   ];
   const missing = present.filter((key) => keyCopies[key] === undefined);
   if (missing.length === 0) return [];
+  const inToken = authorities.filter(
+    ({ id, token }) => token !== undefined && missing.includes(id as string),
+  );
+  const ofTokens =
+    inToken.length === 0
+      ? ""
+      : `; no backup holds ${inToken.map(({ id }) => id).join(", ")}, which never ${inToken.length === 1 ? "leaves its token" : "leave their token"}: make a copy of that with its own tool, and record it`;
   return [
     {
       code: "keys-not-backed-up",
       severity: "warning",
       subject: "domain",
-      text: `there is no known copy of ${missing.join(", ")}: if the hosts that hold them are lost, so is the domain; \`gatehouse backup FILE\` makes one, \`gatehouse authority backed-up\` records one that there is`,
+      text: `there is no known copy of ${missing.join(", ")}: if the hosts that hold them are lost, so is the domain; \`gatehouse backup FILE\` makes one, \`gatehouse authority backed-up\` records one that there is${ofTokens}`,
     },
   ];
 }

@@ -86,8 +86,11 @@ async function putInPlace(
     ...manifest.authorities.map((id) => [`${id}.key.pem`, layout.authorityKey(id)] as const),
     ...backedUpSettings.map((name) => [name, join(layout.home, "conf", name)] as const),
   ]);
-  for (const [name, place] of places)
-    if (existsSync(join(opened, name))) await rename(join(opened, name), place);
+  for (const [name, place] of places) {
+    // The token may be reached in another way here: what the operator wrote stays.
+    const isOwn = place === layout.tokenSettings && existsSync(place);
+    if (existsSync(join(opened, name)) && !isOwn) await rename(join(opened, name), place);
+  }
   await rm(opened, { recursive: true, force: true });
 }
 
@@ -101,10 +104,13 @@ async function startAnew(
   const trustKey = await readTrustKey(layout);
   const env = await openEnvironment(layout, host.nodeManager.id, trustKey);
   try {
-    if (keyPassphrase !== null) await env.authorityKeys.files.unlock(keyPassphrase);
+    if (keyPassphrase !== null) await env.authorityKeys.unlock(keyPassphrase);
+    const held = [...manifest.authorities];
+    for (const authority of await env.store.read((view) => view.authorities.all()))
+      if (await env.authorityKeys.takeFromToken(authority)) held.push(authority.id);
     await markRestored(env, {
       hostId: host.id,
-      held: manifest.authorities,
+      held,
       backupAtMs: manifest.madeAtMs,
       waived,
     });

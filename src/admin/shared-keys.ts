@@ -22,19 +22,31 @@ export async function keepSharedKeys(home: Home): Promise<void> {
   const deleted: AuthorityId[] = [];
   for (const authority of authorities) {
     const { id, holders } = authority;
-    const file = await env.authorityKeys.keyFile(authority);
-    const isHere = file === "right";
+    const key = await env.authorityKeys.keyState(authority);
+    const isHere = key === "right";
     if (holders.length === 0) {
       if (isHere) unrecorded.push(id);
     } else if (!holders.includes(hostId)) {
       if (await env.authorityKeys.remove(id)) deleted.push(id);
-    } else if (!isHere && file !== "another" && !isLocked) {
+    } else if (authority.token !== undefined && key === "missing") {
+      await takeFromToken(home, authority);
+    } else if (!isHere && key !== "another" && !isLocked) {
       // What is another CA's is not written over: it may be the only copy.
       await openSealed(home, authority, sealedOf.get(id));
     }
   }
   if (deleted.length > 0) await recordDeleted(home, deleted);
   if (unrecorded.length > 0) await recordHolder(env, hostId, unrecorded);
+}
+
+/** Whoever is a holder and reaches the token signs with it. */
+async function takeFromToken({ env, log }: Home, authority: Authority): Promise<void> {
+  try {
+    if (await env.authorityKeys.takeFromToken(authority))
+      log.info({ authority: authority.id }, "its key is in the token of this host");
+  } catch (error) {
+    log.warn({ authority: authority.id, error: describeError(error) }, "the token is not reached");
+  }
 }
 
 async function recordDeleted({ env, hostId, log }: Home, ids: AuthorityId[]): Promise<void> {

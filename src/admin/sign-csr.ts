@@ -1,7 +1,7 @@
 import { DomainError, type HostId } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import { authorityChain, importIssuances } from "../control/index.ts";
-import { signRequest, unattendedLifetimeSeconds } from "../keys/index.ts";
+import { keySigner, signRequest, unattendedLifetimeSeconds } from "../keys/index.ts";
 import { encodePem, formatName, type Certificate } from "../pki/index.ts";
 import { lockHome } from "../store/index.ts";
 import { readNodeSettings } from "../transport/index.ts";
@@ -68,9 +68,9 @@ export async function signCsrOffline(
     const trustKey = await readTrustKey(layout);
     const env = await openEnvironment(layout, settings.nodeManagerId, trustKey);
     try {
-      const { files } = env.authorityKeys;
-      if (passphrase !== null) await files.unlock(passphrase);
-      if (await files.isLocked())
+      const { authorityKeys } = env;
+      if (passphrase !== null) await authorityKeys.unlock(passphrase);
+      if (await authorityKeys.isLocked())
         throw new DomainError(
           "unauthenticated",
           "the key of the CA is encrypted: give --domain_passphrase_file or --domain_passphrase_exec",
@@ -97,7 +97,8 @@ async function signPlaced(
     leaves: [],
   });
   const lifetimeSeconds = new LeafLifetime(layout).now().seconds ?? unattendedLifetimeSeconds;
-  const certificate = await signRequest(requestPem, ca, lifetimeSeconds);
+  const issuer = { certificate: ca.certificate, signer: keySigner(ca.privateKey) };
+  const certificate = await signRequest(requestPem, issuer, lifetimeSeconds);
   await noteSigned(layout, certificate);
   return signedCsr(certificate, [ca.certificate, ...ca.chain]);
 }

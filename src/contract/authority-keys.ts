@@ -114,6 +114,16 @@ export const authorityKeyRoutes = {
     body: strict({ authorityId, challenge: hexDigest }),
     response: strict({ signature: Type.String({ description: "base64" }) }),
   },
+  destroyKey: {
+    method: "DELETE",
+    path: "/authorities/:id/key",
+    access: "administrator",
+    status: 200,
+    summary:
+      "Destroys the key of a retired CA in its token, for everybody who reaches that; the Admin Node Manager that is called does it",
+    params: strict({ id: authorityId }),
+    response: strict({ wasThere: Type.Boolean() }),
+  },
   advanceForLeader: {
     method: "POST",
     path: "/relay/rollouts/:id/step",

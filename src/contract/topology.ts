@@ -105,6 +105,13 @@ const signers = Type.Array(hostId, {
   description: "whose Admin Node Managers can sign with it at this moment",
 });
 
+const keyInToken = Type.Optional(
+  strict({
+    token: Type.String({ description: "label of the token" }),
+    label: Type.String({ description: "label of the key in it" }),
+  }),
+);
+
 const authorityView = strict({
   id: authorityId,
   usage,
@@ -127,6 +134,7 @@ const authorityView = strict({
   ]),
   holders: Type.Array(hostId, { description: "whose Admin Node Managers hold its key" }),
   signers,
+  token: keyInToken,
 });
 
 const issuanceView = strict({
@@ -266,7 +274,7 @@ export const topologyRoutes = {
       minimumMs: Type.Integer({ description: "what the policy asks for, from now on" }),
       processes: list(end),
       authorities: list(end),
-      signers: list(strict({ authorityId, hosts: signers })),
+      signers: list(strict({ authorityId, hosts: signers, token: keyInToken })),
     }),
   },
   listAuthorities: {

@@ -1,5 +1,5 @@
 import type { AuthorityId, Clock, CredentialId, HostId, Rng } from "../kit/index.ts";
-import type { Envelope } from "../domain/index.ts";
+import type { Envelope, KeyInToken } from "../domain/index.ts";
 import type { CryptoPort, LeafText, SignatureAlgorithm } from "../pki/index.ts";
 import type { Store } from "./ports.ts";
 import type { Policy } from "./policy.ts";
@@ -20,16 +20,24 @@ export interface ControlEnvironment {
 
 /** The keys of the domain's authorities, as far as this process holds them. */
 export interface AuthorityKeys {
-  /** Makes the key of an authority, or finds the one made before; returns its SPKI (DER). */
-  create(id: AuthorityId): Promise<Uint8Array>;
+  /** Makes the key of an authority, or finds the one made before. */
+  create(id: AuthorityId): Promise<MadeKey>;
   /** Signs a linted root or cross-certificate. Throws `authority-unavailable` without the key. */
   sign(id: AuthorityId, tbs: Uint8Array, algorithm?: SignatureAlgorithm): Promise<Uint8Array>;
   /** Throws `authority-unavailable`, with the reason, unless this process can sign with it now. */
   requireUsable(id: AuthorityId): Promise<void>;
-  /** The key of an authority, sealed for the holder of a sealing key (SPKI, base64). */
+  /** The key of an authority, sealed for the holder of a sealing key (SPKI, base64); never one in a token. */
   seal(id: AuthorityId, sealingKey: string): Promise<string>;
   /** Checks a request's proof of possession, then builds, lints and signs a leaf for its key. */
   issueLeaf(job: LeafJob): Promise<IssuedLeaf>;
+}
+
+/** The key of an authority where it is used. */
+interface MadeKey {
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Uint8Array;
+  /** Absent: it is in a file. */
+  readonly token?: KeyInToken;
 }
 
 /** What a leaf is to say. Names come from the topology, never from the request. */

@@ -142,7 +142,15 @@ export { recordSealingKey } from "./sealing-key.ts";
 export { endKeyMove, findKeyMove, keyProofText, provesKey, type KeyMove } from "./move-keys.ts";
 export { authorityChain } from "./authority-chain.ts";
 export { importIssuances } from "./import-issuances.ts";
-export { recordHolder, recordImport, shareKeys, takePlacedKey, unshareKeys } from "./share-keys.ts";
+export { destroyableKey, recordKeyDestroyed } from "./destroy-key.ts";
+export {
+  neverLeaves,
+  recordHolder,
+  recordImport,
+  shareKeys,
+  takePlacedKey,
+  unshareKeys,
+} from "./share-keys.ts";
 export { relayedJob } from "./issue.ts";
 export { hostDifferences, topologyDifferences } from "./topology-differences.ts";
 export { cancelSigningRequest, elsewhereSigned, requestSignature } from "./signing-requests.ts";

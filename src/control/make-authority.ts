@@ -58,7 +58,7 @@ export async function makeAuthority(
   request: AuthorityRequest,
 ): Promise<NewAuthority> {
   const { id, usage, predecessor } = request;
-  const spki = await env.authorityKeys.create(id);
+  const { spki, ...place } = await env.authorityKeys.create(id);
   const nowMs = Math.floor(env.clock.nowMs() / 1000) * 1000;
   const notAfterMs = nowMs + env.policy.authorityLifetimeSeconds * 1000;
   const shared = {
@@ -73,7 +73,8 @@ export async function makeAuthority(
     { ...shared, profile: authorityProfile("root", 1), notAfterMs },
     { kind: "self", earlierRoots: request.earlier, ...digestOf(request) },
   );
-  const sealed = await sealForAll(env, id, request.holders);
+  // Who is to sign with a key in a token reaches that itself.
+  const sealed = "token" in place ? [] : await sealForAll(env, id, request.holders);
   const cross = predecessor && (await crossCertify(env, predecessor, { ...shared, notAfterMs }));
   return {
     root: root.certificate,
@@ -93,6 +94,7 @@ export async function makeAuthority(
       createdAtMs: env.clock.nowMs(),
       retiredAtMs: null,
       holders: request.holders.map((host) => host.id),
+      ...place,
     },
     async record(tx) {
       for (const key of sealed) await tx.sealedKeys.put(key);

@@ -65,7 +65,7 @@ async function sealedFor({ env, sealingKey }: Domain, id: HostId): Promise<Recor
 }
 
 async function spkiOf({ env }: Domain, id: string): Promise<string> {
-  return Buffer.from(await env.authorityKeys.create(id as AuthorityId)).toString("base64");
+  return Buffer.from((await env.authorityKeys.create(id as AuthorityId)).spki).toString("base64");
 }
 
 describe("shareKeys", () => {

@@ -1,5 +1,5 @@
 import { DomainError, isDomainError, type AuthorityId, type HostId } from "../kit/index.ts";
-import { holdersOf, maySign, type Authority, type Host } from "../domain/index.ts";
+import { holdersOf, maySign, type Authority, type Host, type KeyInToken } from "../domain/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { SealedKey, StoreTransaction, StoreView } from "./ports.ts";
 import { requireHost } from "./publish-trust.ts";
@@ -10,19 +10,30 @@ export interface KeyShareRequest {
   readonly actor: string;
 }
 
+export interface ShareRequest extends KeyShareRequest {
+  /** True where the host has signed a challenge with a key that is in a token; absent: it has not. */
+  readonly provesInToken?: (authority: Authority) => Promise<boolean>;
+}
+
 /**
  * Seals the key of every authority that may still sign for the Admin Node Manager of a host, which
- * then takes it into its home. Returns the authorities. Throws `authority-unavailable` where this
+ * then takes it into its home. A key in a token is not sealed: the host is its holder where it has
+ * proven to reach it. Returns the authorities. Throws `authority-unavailable` where this
  * process does not hold them itself, `not-supported` for a host without an Admin Node Manager,
  * `not-running` before that has shown its sealing key.
  */
 export async function shareKeys(
   env: ControlEnvironment,
-  { hostId, actor }: KeyShareRequest,
+  { hostId, actor, provesInToken }: ShareRequest,
 ): Promise<AuthorityId[]> {
   const { signing, sealingKey, hosts } = await env.store.read((view) => wantedShare(view, hostId));
   const sealed: SealedKey[] = [];
-  for (const authority of signing)
+  for (const authority of signing) {
+    if (authority.token !== undefined) {
+      if ((await provesInToken?.(authority)) !== true)
+        throw neverLeaves(authority.id, authority.token);
+      continue;
+    }
     sealed.push({
       authorityId: authority.id,
       hostId,
@@ -32,7 +43,8 @@ export async function shareKeys(
           : cause;
       }),
     });
-  const ids = sealed.map((key) => key.authorityId);
+  }
+  const ids = signing.map(({ id }) => id);
   const entry = {
     actor,
     action: "authority.share",
@@ -74,6 +86,14 @@ async function wantedShare(
   const all = await view.authorities.all();
   const signing = all.filter(({ status }) => maySign(status, "probe"));
   return { sealingKey, signing, hosts: await view.topology.hosts() };
+}
+
+/** Why a key in a token is not copied. */
+export function neverLeaves(id: AuthorityId, { token, label }: KeyInToken): DomainError {
+  return new DomainError(
+    "not-supported",
+    `the key of ${id} is in the token ${token} (${label}) and never leaves it: another Admin Node Manager signs with it if it reaches that token itself; name the token there with \`gatehouse authority token\`, then share again`,
+  );
 }
 
 /** Only who has a key can seal it. */

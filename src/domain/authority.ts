@@ -24,6 +24,13 @@ export type AuthorityStatus =
  */
 export type AuthoritySigning = "generated" | "provided" | "external";
 
+/** Where a key is that was made in a PKCS#11 token, and never leaves it. */
+export interface KeyInToken {
+  /** The labels of the token and of the key in it. */
+  readonly token: string;
+  readonly label: string;
+}
+
 export interface Authority {
   readonly id: AuthorityId;
   readonly usage: AuthorityUsage;
@@ -45,6 +52,8 @@ export interface Authority {
   readonly retiredAtMs: number | null;
   /** The hosts whose Admin Node Managers hold its key, or are to hold it. */
   readonly holders: readonly HostId[];
+  /** Absent: its key is a file in the home of each holder. */
+  readonly token?: KeyInToken;
 }
 
 /** What a signature is wanted for; decides which authorities may give it. */

@@ -34,6 +34,8 @@ export interface HomeLayout {
   readonly store: string;
   /** Where the domain's database is, and how to log in there: `DatabaseSettings` as JSON. */
   readonly databaseSettings: string;
+  /** How the token with the keys of the CAs is reached: `TokenSettings` as JSON; absent: they are files. */
+  readonly tokenSettings: string;
   /** What is remembered of it; while it is there, the database and not the folder is the store. */
   readonly databaseIdentity: string;
   /** There while a home that was restored from a backup has not published its new identity. */
@@ -43,6 +45,8 @@ export interface HomeLayout {
   /** Newest desired state, for a start without an Admin Node Manager. */
   readonly desiredState: string;
   authorityKey(id: AuthorityId): string;
+  /** In its place where the key is in a token: `KeyInToken` as JSON. */
+  authorityKeyInToken(id: AuthorityId): string;
   instance(group: GroupId, id: ProcessId): InstanceLayout;
 }
 
@@ -80,11 +84,13 @@ export function homeLayout(home: string): HomeLayout {
     sealingKey: `${certs}/private/sealing.key.pem`,
     store: `${home}/store`,
     databaseSettings: `${home}/conf/database.json`,
+    tokenSettings: `${home}/conf/token.json`,
     databaseIdentity: `${home}/store/database-identity.json`,
     restored: `${home}/conf/restored.json`,
     run: `${home}/run`,
     logs: `${home}/logs`,
     desiredState: `${home}/conf/desired-state.json`,
+    authorityKeyInToken: (id) => `${certs}/private/${id}.token.json`,
     authorityKey: (id) => `${certs}/private/${id}.key.pem`,
     instance: (group, id) => instanceLayout(`${home}/groups/${group}/${id}`),
   };

@@ -12,6 +12,7 @@ export {
   type AuthoritySigning,
   type AuthorityStatus,
   type AuthorityUsage,
+  type KeyInToken,
   type SigningPurpose,
 } from "./authority.ts";
 export {

@@ -1,4 +1,4 @@
-import { randomBytes, type KeyObject } from "node:crypto";
+import { randomBytes } from "node:crypto";
 import { DomainError } from "../kit/index.ts";
 import {
   formatGeneralName,
@@ -9,7 +9,7 @@ import {
 } from "../pki/index.ts";
 import { issueCertificate } from "./issue.ts";
 import { nodeCryptoPort } from "./node-crypto-port.ts";
-import { keySigner } from "./signer.ts";
+import type { Signer } from "./signer.ts";
 
 /** Leaves that do not renew themselves are to last: as long as public CAs ever allowed. */
 export const unattendedLifetimeSeconds = 825 * 86_400;
@@ -24,7 +24,7 @@ const backdateMs = 3_600_000;
  */
 export async function signRequest(
   requestPem: string,
-  issuer: { readonly certificate: Certificate; readonly privateKey: KeyObject },
+  issuer: { readonly certificate: Certificate; readonly signer: Signer },
   lifetimeSeconds: number,
 ): Promise<Certificate> {
   const request = parseRequestPem(requestPem);
@@ -54,6 +54,6 @@ export async function signRequest(
       notAfterMs: Math.min(nowMs + lifetimeSeconds * 1000, certificate.notAfterMs),
     },
     { kind: "authority", certificate },
-    keySigner(issuer.privateKey),
+    issuer.signer,
   );
 }

@@ -17,7 +17,7 @@ export interface SigningJob extends Validity {
   readonly isProbe?: boolean;
 }
 
-interface IssuedCertificate {
+export interface IssuedCertificate {
   readonly der: Uint8Array;
   readonly serialHex: string;
 }
@@ -192,7 +192,7 @@ function settle({ resolve, reject }: WaitingJob, result: WorkerResult | undefine
 }
 
 /** The job in the worker's form; its bytes are copied, since a view would drag its buffer along. */
-function messageOf(job: SigningJob): WorkerJob {
+export function messageOf(job: SigningJob): WorkerJob {
   const { authorityId, profile, subjectAltName, notBeforeMs, notAfterMs, isProbe = false } = job;
   return {
     authorityId,

@@ -1,22 +1,13 @@
-import { randomBytes, type KeyObject } from "node:crypto";
+import type { KeyObject } from "node:crypto";
 import { parentPort } from "node:worker_threads";
 import { assert, describeError, DomainError } from "../kit/index.ts";
-import {
-  completeCertificate,
-  parseCertificate,
-  parseName,
-  parseRequest,
-  prepareCertificate,
-  randomSerial,
-  verifyRequestSignature,
-} from "../pki/index.ts";
+import { completeCertificate, parseCertificate } from "../pki/index.ts";
 import type { Certificate } from "../pki/index.ts";
 import { signBytes } from "./key-pair.ts";
-import { nodeCryptoPort } from "./node-crypto-port.ts";
+import { prepareLeaf } from "./prepare-leaf.ts";
 import type { ToWorker, WorkerJob, WorkerResult } from "./signing-protocol.ts";
 
 const authorities = new Map<string, { privateKey: KeyObject; certificate: Certificate }>();
-const rng = { bytes: (length: number) => Uint8Array.from(randomBytes(length)) };
 
 function issue(job: WorkerJob): WorkerResult {
   try {
@@ -27,28 +18,7 @@ function issue(job: WorkerJob): WorkerResult {
         `the key of authority ${job.authorityId} is not loaded here`,
       );
     }
-    const request = parseRequest(job.requestDer);
-    if (!verifyRequestSignature(request, nodeCryptoPort)) {
-      throw new DomainError(
-        "signature-invalid",
-        "the signature of the certificate request does not verify; make a new request",
-      );
-    }
-    const { profile, subjectAltName, notBeforeMs, notAfterMs, isProbe } = job;
-    const ticket = prepareCertificate(
-      {
-        profile,
-        serial: randomSerial(rng),
-        subject: job.subjectDer === null ? request.subject : parseName(job.subjectDer),
-        spki: request.spki,
-        subjectAltName,
-        notBeforeMs,
-        notAfterMs,
-        isProbe,
-      },
-      { kind: "authority", certificate: authority.certificate },
-      nodeCryptoPort,
-    );
+    const ticket = prepareLeaf(job, authority.certificate);
     const signature = signBytes(authority.privateKey, ticket.tbs, ticket.signatureAlgorithm);
     const der = completeCertificate(ticket, signature);
     return { ok: true, der, serialHex: ticket.certificate.serialHex };

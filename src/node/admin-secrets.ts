@@ -55,7 +55,11 @@ export async function removeAdminSecrets(
   layout: HomeLayout,
   keepKeysOf: readonly AuthorityId[],
 ): Promise<string[]> {
-  const kept = new Set(keepKeysOf.map((id) => basename(layout.authorityKey(id))));
+  const kept = new Set(
+    keepKeysOf.flatMap((id) =>
+      [layout.authorityKey(id), layout.authorityKeyInToken(id)].map((path) => basename(path)),
+    ),
+  );
   const names = await readdir(layout.authorityKeys).catch((): string[] => []);
   const there = names.filter((name) => !kept.has(name));
   const before = (await readStateFile<string[]>(removedFile(layout))) ?? [];

@@ -76,6 +76,7 @@ export {
   type CertificateProfile,
   type CertificateRole,
 } from "./profiles.ts";
+export { ecdsaSignature, p256PublicKey } from "./raw-ecdsa.ts";
 export {
   describePublicKey,
   publicKeyText,

@@ -78,7 +78,7 @@ export class SymbolicSigning implements Signing {
   };
 
   readonly authorityKeys: AuthorityKeys = {
-    create: async (id) => (await this.#keyOf(id)).spki,
+    create: async (id) => ({ spki: (await this.#keyOf(id)).spki }),
     sign: async (id, tbs) => keySigner((await this.#keyOf(id)).privateKey).sign(tbs),
     requireUsable: async () => {},
     seal: async (id) => `sealed key of ${id}`,

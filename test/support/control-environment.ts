@@ -74,10 +74,10 @@ export class MemoryAuthorityKeys implements AuthorityKeys {
     this.#rng = rng;
   }
 
-  async create(id: AuthorityId): Promise<Uint8Array> {
+  async create(id: AuthorityId): Promise<{ readonly spki: Uint8Array }> {
     const known = this.#keys.get(id) ?? (await generateKeyPair("ecdsa-p256"));
     this.#keys.set(id, known);
-    return known.spki;
+    return { spki: known.spki };
   }
 
   async sign(

@@ -89,6 +89,7 @@ export class LiveDomain {
     hosts: number,
     programs: Readonly<Record<string, string>> = {},
     placeOf = onLoopback as (host: string) => HostPlace,
+    initialize: typeof makeHome = makeHome,
   ): Promise<LiveDomain> {
     const folder = await tempFolder();
     const admin = { address: placeOf("host-1").address, port: await freePort() };
@@ -101,8 +102,7 @@ export class LiveDomain {
       ...admin,
       administrator: { name: "admin", password },
     };
-    if (environment === undefined) await initializeHome(home, request);
-    else await initializeElsewhere(home, request, environment);
+    await initialize(home, request, environment);
     const saved = JSON.parse(await readFile(homeLayout(home).trust, "utf8")) as SavedTrust;
     const trust = LoadedTrust.restore(saved);
     const domain = new LiveDomain({ folder, admin, trust, programs, placeOf });
@@ -459,12 +459,16 @@ function onLastKnown(): never {
   throw new DomainError("store-unavailable", "what is shown is not of now");
 }
 
-/** In a process of its own, whose clock may be another than this one's. */
-async function initializeElsewhere(
+/** Makes the first home: in a process of its own where its clock may be another than this one's. */
+async function makeHome(
   home: string,
   request: Parameters<typeof initializeHome>[1],
-  environment: Readonly<Record<string, string>>,
+  environment: Readonly<Record<string, string>> | undefined,
 ): Promise<void> {
+  if (environment === undefined) {
+    await initializeHome(home, request);
+    return;
+  }
   const offline = join(import.meta.dirname, "..", "..", "dist", "admin", "offline.js");
   const program = `import(${JSON.stringify(offline)}).then(({ initializeHome }) =>
     initializeHome(process.env.TEST_HOME, JSON.parse(process.env.TEST_REQUEST)));`;

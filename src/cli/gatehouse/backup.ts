@@ -43,6 +43,11 @@ export async function makeBackup(
     printResult(context, { path, keys, epoch: made.epoch }, () =>
       [
         `${path} holds the domain as of trust epoch ${made.epoch}: ${count(made.hosts.length, "host")}, ${count(made.issuances, "issuance")}, ${count(made.records, "audit record")}, the keys ${keys.join(", ")}.`,
+        ...(made.inToken.length === 0
+          ? []
+          : [
+              `Not in it: ${made.inToken.join(", ")}, whose keys never leave their token; copy that with its own tool, then: gatehouse authority backed-up ${made.inToken.join(" ")} --where TEXT`,
+            ]),
         "It was opened and checked. Keep it off this machine, and its passphrase apart from it.",
       ].join("\n"),
     );

@@ -4,6 +4,7 @@ import { parseDuration, parseWhole } from "../duration.ts";
 import type { Page } from "./lists.ts";
 import type { ContextOf } from "./program.ts";
 import { addBackedUp, addHostWaiver } from "./recovery-commands.ts";
+import type { TokenWish } from "./token.ts";
 import type { UnlockWish } from "./unlock.ts";
 
 /** What the domain consists of: sessions, hosts, groups, instances, and lists of all kinds. */
@@ -172,6 +173,7 @@ function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
         (await import("./changes.ts")).changeAuthority(contextOf(command), verb, id),
       );
   addUnlock(authority, contextOf);
+  addTokenCommands(authority, contextOf);
   addBackedUp(authority, contextOf);
   for (const [verb, help] of [
     ["share", "give the keys of the CAs to another Admin Node Manager, sealed for it"],
@@ -196,11 +198,35 @@ function addAuthorityCommands(program: Command, contextOf: ContextOf): void {
     );
 }
 
+function addTokenCommands(authority: Command, contextOf: ContextOf): void {
+  authority
+    .command("token")
+    .description(
+      "name the PKCS#11 token that the Admin Node Manager of this home uses: CAs that it makes have their keys there, and those that it holds are found there",
+    )
+    .requiredOption("--module <file>", "PKCS#11 library of the token")
+    .requiredOption("--label <label>", "which token it is")
+    .option("--pin-file <file>", "file whose first line is its PIN")
+    .option("--pin-exec <program...>", "program and arguments that print it")
+    .action(async (options: TokenWish, command: Command) =>
+      (await import("./token.ts")).nameToken(contextOf(command), options),
+    );
+  authority
+    .command("destroy-key")
+    .description("destroy the key of a retired CA in its token, for good")
+    .argument("<authority>", "its id, as management-1")
+    .action(async (id: AuthorityId, _options, command: Command) =>
+      (await import("./token.ts")).destroyKey(contextOf(command), id),
+    );
+}
+
 function addUnlock(authority: Command, contextOf: ContextOf): void {
   authority
     .command("unlock")
-    .description("let the Admin Node Manager of this host sign with its encrypted keys")
-    .option("--passphrase-file <file>", "file whose first line is the passphrase")
+    .description(
+      "let the Admin Node Manager of this host sign with its encrypted keys, or those in its token",
+    )
+    .option("--passphrase-file <file>", "file whose first line is the passphrase, or the PIN")
     .option("--passphrase-exec <program...>", "program and arguments that print the passphrase")
     .action(async (options: UnlockWish, command: Command) =>
       (await import("./unlock.ts")).unlockKeys(contextOf(command), options),

@@ -35,12 +35,22 @@ export function listAuthorities(context: CommandContext): Promise<void> {
     const { authorities } = await admin.call("listAuthorities");
     printResult(context, authorities, (all) =>
       table(
-        ["AUTHORITY", "STATUS", "UNTIL", "KEY ON", "SIGNS NOW", "SUBJECT", "SHA-256 FINGERPRINT"],
+        [
+          "AUTHORITY",
+          "STATUS",
+          "UNTIL",
+          "KEY ON",
+          "KEY IN",
+          "SIGNS NOW",
+          "SUBJECT",
+          "SHA-256 FINGERPRINT",
+        ],
         all.map((a) => [
           a.id,
           a.status,
           timeText(a.notAfterMs),
           a.holders.join(" "),
+          a.token === undefined ? "files" : `token ${a.token.token}: ${a.token.label}`,
           a.signers.join(" ") || "-",
           a.subject,
           a.fingerprint,
@@ -132,16 +142,24 @@ export function showHorizon(context: CommandContext): Promise<void> {
           rows(authorities, (end) => end.authorityId),
         ),
         "",
-        ...signers.map(({ authorityId, hosts }) => signerText(authorityId, hosts)),
+        ...signers.map(signerText),
       ].join("\n");
     });
   });
 }
 
-function signerText(authorityId: string, hosts: readonly string[]): string {
+function signerText({
+  authorityId,
+  hosts,
+  token,
+}: RouteResponse<"getHorizon">["signers"][number]): string {
+  const key =
+    token === undefined
+      ? authorityId
+      : `${authorityId}, whose key is ${token.label} in the token ${token.token}`;
   return hosts.length === 0
-    ? `Nobody can sign with ${authorityId} at this moment: \`gatehouse findings\` says why.`
-    : `At this moment ${hosts.join(" and ")} can sign with ${authorityId}.`;
+    ? `Nobody can sign with ${key} at this moment: \`gatehouse findings\` says why.`
+    : `At this moment ${hosts.join(" and ")} can sign with ${key}.`;
 }
 
 const dayMs = 86_400_000;
@@ -242,7 +260,7 @@ function statusText(
         `\nRollout ${rollout.id} is ${rollout.status} in phase ${phase ?? "-"}: ${rollout.title}`,
     ),
     "",
-    ...signers.map(({ authorityId, hosts }) => signerText(authorityId, hosts)),
+    ...signers.map(signerText),
     "",
     findingTable(findings),
   ].join("\n");

@@ -13,6 +13,7 @@ import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import type { ProvidedCa } from "../signing/provided-ca.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
 import { givenCa, signingChoice } from "./signing.ts";
+import { givenToken } from "./token-options.ts";
 
 const domainNameLengthMax = 64;
 
@@ -23,6 +24,7 @@ export async function initialize(context: CommandContext, given: Given): Promise
   const choice = signingChoice(given);
   await checkRequestFile(given.text("csr"));
   const ca = await givenCa(given, choice);
+  const token = await givenToken(terminal, given, choice);
   const domainName = domainNameOf(given.text("domain_name") ?? "CN=Domain");
   await refuseWaiting(options.home);
   const { openLocalHome } = await import("../../node/local.ts");
@@ -54,9 +56,11 @@ export async function initialize(context: CommandContext, given: Given): Promise
     digest,
     passphrase,
     keys,
+    ...(token === null ? {} : { token }),
   });
   await entityStore.save();
-  terminal.out(madeText(options.home, made, passphrase !== null));
+  const isLocked = passphrase !== null || (token !== null && token.pin !== null);
+  terminal.out(madeText(options.home, made, isLocked));
 }
 
 /** A request that waits for its certificate is not thrown away unasked. Throws `home-exists`. */
@@ -112,7 +116,7 @@ export function reportFirstHost(
 
 /** What a new domain is, and what comes next. */
 function madeText(home: string, made: InitializedHome, isEncrypted: boolean): string {
-  const { settings, authorityKeyFile: keyFile } = made;
+  const { settings } = made;
   return [
     `Host:               ${made.hostName} [${settings.hostId}]`,
     `Admin Node Manager: ${settings.name} [${settings.nodeManagerId}] (https://${settings.adminAddress}:${settings.port})`,
@@ -120,20 +124,30 @@ function madeText(home: string, made: InitializedHome, isEncrypted: boolean): st
     `Domain CA:          ${made.authoritySubject}`,
     `SHA-256 fingerprint of the domain CA, to be compared at the first contact from elsewhere:`,
     `  ${made.authorityFingerprint}`,
-    ...(keyFile === null
-      ? ["Its key is not on this host: certificates are signed with it elsewhere, and brought."]
-      : [
-          `The key of the domain CA is in ${keyFile}.`,
-          `Back up ${dirname(keyFile)} to a safe place: without it no certificate can be issued, and whoever has it can issue any.`,
-        ]),
+    ...keyText(made),
     ...(isEncrypted
       ? [
-          "It is encrypted: whenever the Admin Node Manager has started, let it sign with `gatehouse authority unlock`.",
+          "It is locked: whenever the Admin Node Manager has started, let it sign with `gatehouse authority unlock`.",
         ]
       : []),
     "You may now start the Node Manager:",
     `  gatehouse node start --home ${home}`,
   ].join("\n");
+}
+
+/** Where the key of the CA is. */
+function keyText({ authorityKeyFile: file, keyInToken }: InitializedHome): string[] {
+  if (file === null)
+    return ["Its key is not on this host: certificates are signed with it elsewhere, and brought."];
+  if (keyInToken !== undefined)
+    return [
+      `The key of the domain CA is in the token ${keyInToken.token}, labelled ${keyInToken.label}, and never leaves it; that of the traffic CA too.`,
+      "No backup of Gatehouse holds it: make a copy of the token with its own tool.",
+    ];
+  return [
+    `The key of the domain CA is in ${file}.`,
+    `Back up ${dirname(file)} to a safe place: without it no certificate can be issued, and whoever has it can issue any.`,
+  ];
 }
 
 /** The subject of the CA; a bare name becomes its common name, as people mean it. */

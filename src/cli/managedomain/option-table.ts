@@ -202,6 +202,18 @@ export const optionRows: readonly OptionRow[] = [
     keepsKeys,
   ),
   {
+    flags: "--token_module <file>",
+    help: "PKCS#11 library of a token: the keys of the CAs are made in it and never leave it; ours, not documented (docs/signing.md)",
+    for: ["initialize"],
+  },
+  { flags: "--token_label <label>", help: "which token it is", for: ["initialize"] },
+  {
+    flags: "--token_pin_file <file>",
+    help: "file whose first line is its PIN; where nothing gives the PIN it is asked for, and again at each start of the Admin Node Manager (gatehouse authority unlock)",
+    for: ["initialize"],
+  },
+  { flags: "--token_pin_exec <command>", help: "command that prints it", for: ["initialize"] },
+  {
     flags: "--nm_entitystore_pass, --nm_entitystore_passphrase <text>",
     help: "encrypts the keys of this host's Node Manager, in conf/fed; at each of its starts somebody at a terminal is asked for it; seen by every user of this machine: prefer --nm_entitystore_passphrase_file",
     for: hasEntityStore,

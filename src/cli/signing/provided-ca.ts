@@ -1,4 +1,4 @@
-import { openPkcs12, signRequest, unattendedLifetimeSeconds } from "../../keys/index.ts";
+import { keySigner, openPkcs12, signRequest, unattendedLifetimeSeconds } from "../../keys/index.ts";
 import { readBinaryFile } from "../text-file.ts";
 
 export type Certificate = Awaited<ReturnType<typeof signRequest>>;
@@ -18,10 +18,11 @@ export async function openProvidedCa(
   home: string,
 ): Promise<ProvidedCa> {
   const ca = openPkcs12(await readBinaryFile(path, "the CA file"), passphrase, path);
+  const issuer = { certificate: ca.certificate, signer: keySigner(ca.privateKey) };
   const { operatorLifetimeSeconds } = await import("../../admin/offline.ts");
   const lifetimeSeconds = operatorLifetimeSeconds(home) ?? unattendedLifetimeSeconds;
   return {
     chain: [ca.certificate, ...ca.chain],
-    sign: (requestPem) => signRequest(requestPem, ca, lifetimeSeconds),
+    sign: (requestPem) => signRequest(requestPem, issuer, lifetimeSeconds),
   };
 }
