@@ -15,7 +15,8 @@ import {
 import { advanceTo, settleAgents, settleHost } from "../../test/support/instant-agents.ts";
 import { desiredStateOf } from "./desired-state.ts";
 import { createInstance, setInstanceEnabled } from "./instances.ts";
-import { createJoinToken, joinHost } from "./join-host.ts";
+import { joinHost } from "./join-host.ts";
+import { createJoinToken } from "./join-token.ts";
 import { createPlan, startRollout } from "./rollouts.ts";
 
 const host1 = "host-1" as HostId;

@@ -41,16 +41,10 @@ export {
 } from "./instances.ts";
 export { issueCredential, issueProbe, renewalDeadline, type CredentialIssued } from "./issue.ts";
 export { nodeManagerNames } from "./leaf-names.ts";
-export {
-  approveHost,
-  createJoinToken,
-  joinHost,
-  parseJoinToken,
-  returnHost,
-  returnMessage,
-  type Admission,
-  type AwaitedAdmission,
-} from "./join-host.ts";
+export { type Admission, type AwaitedAdmission } from "./admission.ts";
+export { joinHost } from "./join-host.ts";
+export { createJoinToken, parseJoinToken } from "./join-token.ts";
+export { approveHost, returnHost, returnMessage } from "./return-host.ts";
 export {
   recordObservation,
   isOwnProcessRecorded,

@@ -10,7 +10,8 @@ import {
   type TestEnvironment,
 } from "../../test/support/control-environment.ts";
 import { deleteHost } from "./instances.ts";
-import { createJoinToken, type Admission } from "./join-host.ts";
+import { type Admission } from "./admission.ts";
+import { createJoinToken } from "./join-token.ts";
 import { currentTrust } from "./publish-trust.ts";
 import { revoke } from "./revoke.ts";
 import { recordSealingKey } from "./sealing-key.ts";

@@ -4,7 +4,9 @@ import { generateKeyPair, requestForKey, signBytes, type KeyPair } from "../keys
 import { testCertificate, testRoot } from "../../test/support/certificates.ts";
 import { newRequest, testActor, testEnvironment } from "../../test/support/control-environment.ts";
 import { initializeDomain } from "./initialize.ts";
-import { createJoinToken, joinHost, returnHost, returnMessage } from "./join-host.ts";
+import { joinHost } from "./join-host.ts";
+import { createJoinToken } from "./join-token.ts";
+import { returnHost, returnMessage } from "./return-host.ts";
 import type { ElsewhereSigned } from "./signing-requests.ts";
 import { submitCertificates } from "./submit-certificates.ts";
 

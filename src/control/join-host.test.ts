@@ -15,15 +15,10 @@ import { dayMs } from "../../test/support/certificates.ts";
 import { settleHost } from "../../test/support/instant-agents.ts";
 import { isUsedElsewhere } from "./identity-use.ts";
 import { deleteHost } from "./instances.ts";
-import {
-  approveHost,
-  createJoinToken,
-  joinHost,
-  parseJoinToken,
-  returnHost,
-  returnMessage,
-  type Admission,
-} from "./join-host.ts";
+import { type Admission } from "./admission.ts";
+import { joinHost } from "./join-host.ts";
+import { createJoinToken, parseJoinToken } from "./join-token.ts";
+import { approveHost, returnHost, returnMessage } from "./return-host.ts";
 import { revoke } from "./revoke.ts";
 
 const nonce = "ab".repeat(32);

@@ -12,7 +12,7 @@ import {
 } from "../../test/support/control-environment.ts";
 import { settleAgents, settleHost } from "../../test/support/instant-agents.ts";
 import { advanceRollout } from "./advance.ts";
-import { approveHost, returnHost } from "./join-host.ts";
+import { approveHost, returnHost } from "./return-host.ts";
 import { createInstance, deleteHost, deleteInstance, setInstanceEnabled } from "./instances.ts";
 import { currentTrust } from "./publish-trust.ts";
 import { revoke } from "./revoke.ts";
