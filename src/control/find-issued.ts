@@ -1,4 +1,6 @@
 import type { AuthorityId } from "../kit/index.ts";
+import { bytesEqual } from "../pki/index.ts";
+import { authorityChain } from "./authority-chain.ts";
 import type { Issuance, StoreView } from "./ports.ts";
 
 /**
@@ -12,8 +14,11 @@ export async function findIssued(
 ): Promise<Issuance | undefined> {
   const all = await view.authorities.all();
   const own = all.find(({ id }) => id === authorityId);
-  for (const { id } of all.filter(({ fingerprint }) => fingerprint === own?.fingerprint)) {
-    const found = await view.issuances.find(id, serial);
+  if (own === undefined) return undefined;
+  const [issuer] = authorityChain(own);
+  for (const authority of all) {
+    if (!bytesEqual(authorityChain(authority)[0].der, issuer.der)) continue;
+    const found = await view.issuances.find(authority.id, serial);
     if (found !== undefined) return found;
   }
   return undefined;

@@ -345,11 +345,13 @@ function subjectsTaken(snapshot: DomainSnapshot, successions: readonly Successio
     }));
 }
 
-/** Trust in a CA cannot be introduced and retired while it is the one in use. */
+/** Another intermediate of the same root is another CA; the same one cannot be introduced and retired while it is in use. */
 function signsAlready(snapshot: DomainSnapshot, { given, subject }: Succession): Finding[] {
   const isTrusted = snapshot.authorities.some(
-    ({ certificatePem, status }) =>
-      certificatePem === given?.certificatePem && !["retired", "abandoned"].includes(status),
+    ({ certificatePem, intermediatesPem, status }) =>
+      certificatePem === given?.certificatePem &&
+      intermediatesPem === given.intermediatesPem &&
+      !["retired", "abandoned"].includes(status),
   );
   if (!isTrusted) return [];
   const text = `the CA ${subject} is trusted here already, and signs or is about to: there is nothing to change`;

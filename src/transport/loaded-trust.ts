@@ -222,11 +222,11 @@ function hashOf(link: Envelope): string {
 
 /** Does `next` trust less than `before`: an anchor or cross-certificate gone, or a denial more? */
 function takesAway(before: TrustDocument, next: TrustDocument): boolean {
-  const chains = (document: TrustDocument): string[] =>
-    document.anchors.flatMap((anchor) => [anchor.certificatePem, anchor.crossCertificatePem ?? ""]);
-  const kept = new Set(chains(next));
+  const trustedBy = (document: TrustDocument): string[] =>
+    document.anchors.flatMap((anchor) => [anchor.authorityId, anchor.crossCertificatePem ?? ""]);
+  const kept = new Set(trustedBy(next));
   return (
     next.denied.length > before.denied.length ||
-    chains(before).some((pem) => pem !== "" && !kept.has(pem))
+    trustedBy(before).some((name) => name !== "" && !kept.has(name))
   );
 }

@@ -89,19 +89,14 @@ test("a domain goes from its own CA to a user's, to an external one and back und
     run("plan", "change-signing", way, ...args, ...change);
 
   const root = makeCa(folder, "root");
-  const issuing = makeCa(folder, "issuing", root);
-  const p12 = ["-inkey", issuing.key, "-in", issuing.certificate, "-certfile", root.certificate];
-  openssl([
-    "pkcs12",
-    "-export",
-    "-legacy",
-    ...p12,
-    "-passout",
-    "pass:of the file",
-    "-out",
-    file("ca.p12"),
-  ]);
-  const provided = ["--ca", file("ca.p12"), "--passphrase-file", file("p12pass")];
+  const providedBy = (name: string): string[] => {
+    const { key, certificate } = makeCa(folder, name, root);
+    const p12 = ["-inkey", key, "-in", certificate, "-certfile", root.certificate];
+    const out = ["-passout", "pass:of the file", "-out", file(`${name}.p12`)];
+    openssl(["pkcs12", "-export", "-legacy", ...p12, ...out]);
+    return ["--ca", file(`${name}.p12`), "--passphrase-file", file("p12pass")];
+  };
+  const provided = providedBy("issuing");
   // Once as far as it can be taken back: nobody is asked for certificates of it any more.
   const abandoned = run(
     "plan",
@@ -132,6 +127,11 @@ test("a domain goes from its own CA to a user's, to an external one and back und
     true,
   );
 
+  await plan("provided", ...providedBy("next"));
+  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-5")).toBe(
+    true,
+  );
+
   const external = makeCa(folder, "external");
   const changed = plan("external", "--ca", external.certificate);
   const waiting = async () => (await domain.call("listSigningRequests")).requests;
@@ -156,7 +156,7 @@ test("a domain goes from its own CA to a user's, to an external one and back und
   await run("signing", "submit", first);
   await run("signing", "submit", ...others);
   await changed;
-  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-5")).toBe(
+  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-6")).toBe(
     true,
   );
 
@@ -168,7 +168,7 @@ test("a domain goes from its own CA to a user's, to an external one and back und
   isWatching = false;
   await watching;
   expect([...current]).toEqual([1]);
-  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-6")).toBe(
+  expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-7")).toBe(
     true,
   );
   await load.stop();
