@@ -20,6 +20,7 @@ import {
 import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { AdminReports } from "./admin-reports.ts";
 import { isHeardOf } from "./heard-of.ts";
+import { passphraseFindings } from "./passphrase-findings.ts";
 import { keyCopyFindings, lostKeyFindings, restorationFindings } from "./recovery-findings.ts";
 import type { Presence } from "./presence.ts";
 import type { StrayTrust } from "./stray-trust.ts";
@@ -91,6 +92,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
     })),
   instanceFindings,
   credentialFindings,
+  passphraseFindings,
   horizonFinding,
   rolloutFindings,
   ({ strays }) => strays.findings(),

@@ -1,7 +1,33 @@
-import { editInstance, renameGroup, setTag } from "../control/index.ts";
+import {
+  changeGroupPassphrase,
+  editInstance,
+  groupPassphraseState,
+  renameGroup,
+  setTag,
+  type SealSecret,
+} from "../control/index.ts";
+import { seal } from "../keys/index.ts";
 import type { Handlers } from "./handlers.ts";
 
-export const editHandlers: Handlers<"editInstance" | "renameGroup" | "setTag" | "deleteTag"> = {
+/** Seals a passphrase for a Node Manager. */
+export const sealFor: SealSecret = (secret, sealingKey) =>
+  seal(secret, Buffer.from(sealingKey, "base64"));
+
+type Names =
+  | "changeGroupPassphrase"
+  | "getGroupPassphrase"
+  | "editInstance"
+  | "renameGroup"
+  | "setTag"
+  | "deleteTag";
+
+export const editHandlers: Handlers<Names> = {
+  async changeGroupPassphrase({ env }, { params, body, actor }) {
+    await changeGroupPassphrase(env, { id: params.id, ...body, actor }, sealFor);
+    return null;
+  },
+  getGroupPassphrase: ({ env }, { params }) =>
+    env.store.read((view) => groupPassphraseState(view, params.id)),
   async editInstance({ env }, { params, body, actor }) {
     await editInstance(env, { ...body, id: params.id, actor });
     return null;

@@ -16,6 +16,7 @@ import { isSignedElsewhere, maySign } from "../domain/index.ts";
 import { arrangeEvidence, horizonOf } from "../planning/index.ts";
 import { shownSnapshot } from "./cut-off.ts";
 import { currentFindings } from "./findings.ts";
+import { sealFor } from "./handlers-edits.ts";
 import { refuseLostKeys } from "./lost-keys.ts";
 import type { Handlers } from "./handlers.ts";
 import { topologyView } from "./topology-view.ts";
@@ -58,9 +59,10 @@ export const topologyHandlers: Handlers<Names> = {
   async createInstance(state, { body, actor }) {
     const { env } = state;
     await refuseLostKeys(state, ["management", "traffic"]);
-    const { instance, group } = await createInstance(env, { ...body, actor } as Parameters<
-      typeof createInstance
-    >[1]);
+    const { passphrase: text, ...rest } = body;
+    const passphrase = text === undefined ? {} : { passphrase: { text, seal: sealFor } };
+    const wish = { ...rest, ...passphrase, actor } as Parameters<typeof createInstance>[1];
+    const { instance, group } = await createInstance(env, wish);
     const { id, name, groupId, hostId, managementPort, servicesPort } = instance;
     return { id, name, groupId, groupName: group.name, hostId, managementPort, servicesPort };
   },

@@ -12,7 +12,12 @@ const answerLifetimeMs = 24 * 3600 * 1000;
  * Answers with secrets in them are not kept: a repetition makes another secret, which harms nobody.
  * Nor is the hash of a request with a passphrase in it, by which that could be guessed.
  */
-const secretOperations = new Set(["createJoinToken", "createRelyingParty", "unlockKeys"]);
+const secretOperations = new Set([
+  "createJoinToken",
+  "createRelyingParty",
+  "unlockKeys",
+  "changeGroupPassphrase",
+]);
 
 /** A user's write with an `Idempotency-Key`, while it is served. */
 interface KeyedWrite {
@@ -153,10 +158,17 @@ function keyedWrite(request: KeyedRequest): KeyedWrite | null {
     return null;
   return {
     key: hashOf(`${request.caller.name}\n${header}`),
-    requestHash: hashOf(`${request.method} ${request.url} ${JSON.stringify(request.body ?? null)}`),
+    requestHash: hashOf(`${request.method} ${request.url} ${bodyText(request)}`),
     isWithoutBody: routes[operationId as RouteName].status === 204,
     isKept: false,
   };
+}
+
+/** Without the passphrase of a new instance's group: by a hash of it, that could be guessed. */
+function bodyText({ body }: KeyedRequest): string {
+  return JSON.stringify(body ?? null, (key, value: unknown) =>
+    key === "passphrase" ? undefined : value,
+  );
 }
 
 function hashOf(text: string): string {

@@ -91,6 +91,19 @@ const desiredState = strict({
       keepKeysOf: list(authorityId),
     }),
   ),
+  /** Passphrases of the groups of its instances; absent from one that knows none: as they are. */
+  passphrases: Type.Optional(
+    list(
+      strict({
+        groupId,
+        version: Type.Integer(),
+        /** False: it was taken away. */
+        isSet: Type.Boolean(),
+        /** For the key that the agent reported; null: not for this host yet. */
+        sealed: nullable(Type.String({ maxLength: 8192, description: "JWE in compact form" })),
+      }),
+    ),
+  ),
   /** Authorities of which the agent proves every edge of its host with probe certificates. */
   prove: list(authorityId),
 });
@@ -110,6 +123,13 @@ const observedReport = Type.Object({
       isAdmin: Type.Boolean(),
       hasDatabaseLogin: Type.Boolean(),
       problem: nullable(Type.String({ maxLength: 1000 })),
+    }),
+  ),
+  keys: Type.Optional(
+    Type.Object({
+      isEncrypted: Type.Boolean(),
+      sealingKey,
+      groups: list(Type.Object({ groupId, version: Type.Integer() })),
     }),
   ),
   processes: list(

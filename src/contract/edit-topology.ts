@@ -1,12 +1,38 @@
 import { Type } from "typebox";
 import type { RouteDefinition } from "./route.ts";
-import { groupId, name, nothing, port, processId, strict } from "./schemas.ts";
+import { groupId, hostId, name, nothing, port, processId, strict } from "./schemas.ts";
 
 const ofInstance = strict({ id: processId });
 const tag = Type.String({ minLength: 1, maxLength: 256, description: "name of a tag" });
 
 /** Changes of what instances and groups are called, and of their tags. */
+const passphrase = Type.String({ maxLength: 1024, description: "never logged; empty: none" });
+
 export const editRoutes = {
+  changeGroupPassphrase: {
+    method: "PUT",
+    path: "/groups/:id/passphrase",
+    access: "administrator",
+    status: 204,
+    summary:
+      "Encrypts the keys of all instances of a group by another passphrase; hosts that are away do it when they are back",
+    params: strict({ id: groupId }),
+    body: strict({ old: passphrase, new: passphrase }),
+    response: nothing,
+    callsPerMinuteMax: 10,
+  },
+  getGroupPassphrase: {
+    method: "GET",
+    path: "/groups/:id/passphrase",
+    access: "operator",
+    status: 200,
+    summary: "Which hosts hold the keys of a group under its present passphrase",
+    params: strict({ id: groupId }),
+    response: strict({
+      isSet: Type.Boolean(),
+      hosts: Type.Array(strict({ id: hostId, name, isCurrent: Type.Boolean() })),
+    }),
+  },
   editInstance: {
     method: "PUT",
     path: "/instances/:id",

@@ -12,6 +12,7 @@ import {
   pem,
   port,
   processId,
+  secret,
   serial,
   strict,
   timeMs,
@@ -61,7 +62,11 @@ export const instanceRoutes = {
     path: "/reload",
     access: "agent",
     status: 200,
-    summary: "Loads credentials, trust and settings from the files again, without a restart",
+    summary:
+      "Loads credentials, trust and settings from the files again, without a restart; with the passphrases that open the keys",
+    body: strict({
+      passphrases: Type.Optional(strict({ current: nullable(secret), former: list(secret) })),
+    }),
     response: instanceStatus,
   },
   requestProbes: {

@@ -19,6 +19,7 @@ import {
   port,
   processId,
   relyingPartyId,
+  secret,
   serial,
   strict,
   timeMs,
@@ -214,6 +215,8 @@ export const topologyRoutes = {
       managementPort: Type.Optional(port),
       servicesPort: Type.Optional(port),
       configuration: Type.Optional(gatewayConfiguration),
+      /** That of the group, which its keys are encrypted by; a new group gets it. */
+      passphrase: Type.Optional(secret),
     }),
     response: instanceView,
   },

@@ -5,6 +5,7 @@ import {
   isSignedElsewhere,
   type Authority,
   type Credential,
+  type Group,
   type Host,
   type HostObservation,
 } from "../domain/index.ts";
@@ -35,6 +36,7 @@ export async function desiredStateOf(
   );
   const isElsewhere = authorities.some(isSignedElsewhere);
   const groups = new Map((await view.topology.groups()).map((group) => [group.id, group]));
+  const instances = await view.topology.instances(host.id);
   const links = await view.trust.after(request.epoch, trustLinksPerAnswerMax);
   const credentials = await view.credentials.ofHost(host.id);
   return {
@@ -57,7 +59,7 @@ export async function desiredStateOf(
             : `CN=${credential.process}`,
       })),
     ),
-    instances: (await view.topology.instances(host.id)).map((instance) => ({
+    instances: instances.map((instance) => ({
       id: instance.id,
       name: instance.name,
       groupId: instance.groupId,
@@ -70,8 +72,21 @@ export async function desiredStateOf(
     })),
     dial: host.dial,
     role: wantedRole(host, authorities),
+    passphrases: [...new Set(instances.map(({ groupId }) => groupId))].flatMap((id) =>
+      passphrasePart(groups.get(id), host.id),
+    ),
     prove: introduced.map((authority) => authority.id),
   };
+}
+
+function passphrasePart(
+  group: Group | undefined,
+  hostId: HostId,
+): NonNullable<DesiredState["passphrases"]> {
+  if (group?.passphrase === undefined) return [];
+  const { version, hash, sealed } = group.passphrase;
+  const text = sealed[hostId]?.text ?? null;
+  return [{ groupId: group.id, version, isSet: hash !== null, sealed: text }];
 }
 
 async function elsewherePart(

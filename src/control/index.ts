@@ -21,6 +21,11 @@ export type {
   PasswordHasher,
   TrustKey,
 } from "./environment.ts";
+export {
+  changeGroupPassphrase,
+  groupPassphraseState,
+  type SealSecret,
+} from "./group-passphrase.ts";
 export { setHostDial } from "./host-dial.ts";
 export { setHostRole } from "./host-role.ts";
 export {

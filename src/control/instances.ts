@@ -14,6 +14,7 @@ import {
 } from "../domain/index.ts";
 import { isOpen } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
+import { preparePassphrase, withPassphrase, type SealSecret } from "./group-passphrase.ts";
 import { newCredential } from "./issue.ts";
 import { listenersAt } from "./listeners.ts";
 import { refuseLastAdmin } from "./last-admin.ts";
@@ -32,12 +33,15 @@ export interface CreateInstanceRequest {
   readonly servicesPort?: number;
   /** Only for a new group. */
   readonly configuration?: GatewayConfiguration;
+  /** That of the group; a new one gets it. */
+  readonly passphrase?: { readonly text: string; readonly seal: SealSecret };
   readonly actor: string;
 }
 
 /**
  * Creates an instance with its two credentials; its host's Node Manager makes keys and files when
- * it sees it. Throws `already-exists` for a taken name or port, `not-found` for an unknown host.
+ * it sees it. Throws `already-exists` for a taken name or port, `not-found` for an unknown host, and
+ * as `preparePassphrase` and `withPassphrase`.
  */
 export async function createInstance(
   env: ControlEnvironment,
@@ -51,6 +55,7 @@ export async function createInstance(
     subject: request.name,
     detail: { group: request.group, host: request.hostId },
   };
+  const prepared = await preparePassphrase(env, request);
   return env.store.write(entry, async (tx) => {
     const host = await requireHost(tx, request.hostId);
     if (host.status === "revoked")
@@ -58,7 +63,8 @@ export async function createInstance(
         "denied",
         `host ${host.name} was revoked: choose another host for the instance, or ${revokedRemedy(host)}`,
       );
-    const group = await findOrMakeGroup(tx, request);
+    const found = await findOrMakeGroup(tx, request);
+    const group = await withPassphrase(tx, found, host.id, prepared);
     const instances = await tx.topology.instances();
     if (instances.some((other) => other.groupId === group.id && other.name === request.name)) {
       throw new DomainError(

@@ -96,6 +96,7 @@ async function completeReport(
     ...(report.revision === undefined ? {} : { revision: report.revision }),
     ...(report.admin === undefined ? {} : { admin: report.admin }),
     ...(report.port === undefined ? {} : { port: report.port }),
+    ...(report.keys === undefined ? {} : { keys: report.keys }),
     receivedAtMs: nowMs,
     receivedBy: own.seenBy,
     credentials,

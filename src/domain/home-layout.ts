@@ -10,6 +10,10 @@ export interface HomeLayout {
   readonly trust: string;
   /** Credential folder of the Node Manager. */
   readonly nodeCredential: string;
+  /** What passphrases of groups are sealed for. */
+  readonly nodeSealingKey: string;
+  /** Those passphrases, sealed, for a start without an Admin Node Manager. */
+  readonly groupPassphrases: string;
   /** Where the passphrase of the Node Manager's keys comes from: `EntityStoreSettings` as JSON. */
   readonly entityStore: string;
   readonly managedomainProps: string;
@@ -56,6 +60,8 @@ export interface InstanceLayout {
   readonly trust: string;
   readonly runFile: string;
   readonly logs: string;
+  /** The documented folder of its keys: a link to where they are. */
+  readonly documentedCredentials: string;
   credential(usage: AuthorityUsage): string;
 }
 
@@ -67,6 +73,8 @@ export function homeLayout(home: string): HomeLayout {
     nodeSettings: `${home}/conf/node.json`,
     trust: `${home}/conf/trust.json`,
     nodeCredential: `${home}/conf/fed/credential`,
+    nodeSealingKey: `${home}/conf/fed/sealing.key.pem`,
+    groupPassphrases: `${home}/conf/fed/group-passphrases.json`,
     entityStore: `${home}/conf/entity-store.json`,
     managedomainProps: `${home}/conf/managedomain.props`,
     topologyJson: `${home}/groups/topology.json`,
@@ -104,6 +112,7 @@ export function instanceLayout(folder: string): InstanceLayout {
     trust: `${folder}/conf/trust.json`,
     runFile: `${folder}/run/instance.json`,
     logs: `${folder}/logs`,
+    documentedCredentials: `${folder}/conf/credentials`,
     credential: (usage) => `${folder}/credentials/${usage}`,
   };
 }

@@ -62,6 +62,7 @@ export {
   type Domain,
   type GatewayConfiguration,
   type Group,
+  type GroupPassphrase,
   type Host,
   type HostStatus,
   type Instance,

@@ -1,4 +1,11 @@
-import type { AuthorityId, CredentialId, HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
+import type {
+  AuthorityId,
+  CredentialId,
+  GroupId,
+  HostId,
+  ProcessId,
+  RelyingPartyId,
+} from "../kit/index.ts";
 import type { VerifierId } from "./edges.ts";
 
 /** What a Node Manager last proved about its host. A newer report replaces an older one whole. */
@@ -18,9 +25,21 @@ export interface HostObservation {
   readonly admin?: AdminObservation;
   /** On which it, or its Admin Node Manager, listens. */
   readonly port?: number;
+  /** Absent: its Node Manager is of a version that knows no passphrases. */
+  readonly keys?: KeysObservation;
   readonly processes: readonly ProcessObservation[];
   readonly credentials: readonly CredentialObservation[];
   readonly proofs: readonly EdgeProof[];
+}
+
+/** How the keys of a host are protected. */
+interface KeysObservation {
+  /** Those of its Node Manager are encrypted, and so what is sealed for it is. */
+  readonly isEncrypted: boolean;
+  /** What passphrases of groups are sealed for: SPKI, base64. */
+  readonly sealingKey: string;
+  /** Of each group with a passphrase, the version that all keys of its instances here are under. */
+  readonly groups: readonly { readonly groupId: GroupId; readonly version: number }[];
 }
 
 /** How a host stands to being an Admin Node Manager. */

@@ -53,6 +53,24 @@ export interface Group {
   readonly id: GroupId;
   readonly name: string;
   readonly configuration: GatewayConfiguration;
+  /** By which the keys of its instances are encrypted; absent: it never had one. */
+  readonly passphrase?: GroupPassphrase;
+}
+
+/** The passphrase of a group, as far as the store may know it. */
+export interface GroupPassphrase {
+  /** Rises with every change. */
+  readonly version: number;
+  /** By which it is known again; null: it was taken away. */
+  readonly hash: string | null;
+  /** For each host with instances of the group, by its id: the passphrase, sealed for its Node Manager. */
+  readonly sealed: Readonly<Record<string, SealedPassphrase>>;
+}
+
+interface SealedPassphrase {
+  /** The key that it is sealed for: SPKI, base64. */
+  readonly sealingKey: string;
+  readonly text: string;
 }
 
 /** What every instance of a group serves. */

@@ -1,5 +1,6 @@
 import type { InstanceStatus } from "../contract/index.ts";
 import type { AuthorityUsage } from "../domain/index.ts";
+import { KeyProtection, type Passphrases } from "../keys/index.ts";
 import { describeError, DomainError } from "../kit/index.ts";
 import { ConnectionEpochs, type ListenerState } from "../transport/index.ts";
 import { defaultDrainTimes, drain, type DrainTimes } from "./drain.ts";
@@ -21,6 +22,8 @@ import { TrafficPort } from "./traffic-port.ts";
 export interface GatewayOptions {
   /** The instance's folder. */
   readonly home: string;
+  /** What opens its keys; absent: they are not encrypted. */
+  readonly passphrases?: Passphrases | null;
   readonly log: GatewayLog;
   readonly nowMs: () => number;
   readonly monotonicMs: () => number;
@@ -35,6 +38,7 @@ const sweepIntervalMs = 1_000;
 /** A running gateway instance. */
 export class Gateway {
   readonly #options: GatewayOptions;
+  readonly #keys: KeyProtection;
   readonly #startedAtMs: number;
   readonly #epochs: Readonly<Record<AuthorityUsage, ConnectionEpochs>>;
   readonly #probes = new ProbeKeys();
@@ -57,7 +61,9 @@ export class Gateway {
    */
   static async start(options: GatewayOptions): Promise<Gateway> {
     await refuseSecondStart(options.home);
-    const gateway = new Gateway(options, await loadState(options.home, null));
+    const { current = null, former = [] } = options.passphrases ?? {};
+    const keys = new KeyProtection(current, former);
+    const gateway = new Gateway(options, await loadState(options.home, null, keys), keys);
     try {
       await gateway.#open();
     } catch (error) {
@@ -67,8 +73,9 @@ export class Gateway {
     return gateway;
   }
 
-  private constructor(options: GatewayOptions, state: LoadedState) {
+  private constructor(options: GatewayOptions, state: LoadedState, keys: KeyProtection) {
     const { log, nowMs, monotonicMs } = options;
+    this.#keys = keys;
     this.#options = options;
     this.#state = state;
     this.#startedAtMs = nowMs();
@@ -177,7 +184,7 @@ export class Gateway {
   async #reloadNow(): Promise<InstanceStatus> {
     const { log, home } = this.#options;
     try {
-      const next = await loadState(home, this.#state);
+      const next = await loadState(home, this.#state, this.#keys);
       this.#state = { ...next, traffic: next.traffic ?? this.#state.traffic };
     } catch (error) {
       log.error(loggedError(error), "nothing was loaded: the last good state stays in force");
@@ -249,7 +256,10 @@ export class Gateway {
   #handlers(): ManagementHandlers {
     return {
       getStatus: () => this.status(),
-      reload: () => this.reload(),
+      reload: ({ passphrases }: { passphrases?: Passphrases }) => {
+        if (passphrases !== undefined) this.#keys.take(passphrases);
+        return this.reload();
+      },
       requestProbes: async (body: { authorityId: string; usages: AuthorityUsage[] }) => ({
         requests: await this.#probes.request(body.authorityId, body.usages, this.#state),
       }),

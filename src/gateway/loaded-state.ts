@@ -1,8 +1,8 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkValue, instanceSettings, type InstanceSettings } from "../contract/index.ts";
-import { instanceLayout } from "../domain/index.ts";
-import { readCurrent, readPrivateKeyFile } from "../keys/index.ts";
+import { instanceLayout, type AuthorityUsage } from "../domain/index.ts";
+import { privateKeyToPem, readCurrent, type KeyProtection } from "../keys/index.ts";
 import { DomainError } from "../kit/index.ts";
 import { isProbeCertificate, parseCertificatesPem, type Certificate } from "../pki/index.ts";
 import { contextOf, LoadedTrust, type Identity, type SavedTrust } from "../transport/index.ts";
@@ -25,10 +25,15 @@ export interface LoadedState {
 
 /**
  * Reads and checks all files below `home`, so that what is returned can be put in force without
- * another failure. `previous`: what is in force; trust never goes back behind it. Throws
- * `home-missing`, `state-corrupt`, `invalid-input`, `stale-epoch` or `not-supported`.
+ * another failure. `previous`: what is in force; trust never goes back behind it. `keys` opens the
+ * key files. Throws `home-missing`, `state-corrupt`, `invalid-input`, `stale-epoch`, `not-supported`
+ * or `unauthenticated`.
  */
-export async function loadState(home: string, previous: LoadedState | null): Promise<LoadedState> {
+export async function loadState(
+  home: string,
+  previous: LoadedState | null,
+  keys: KeyProtection,
+): Promise<LoadedState> {
   const layout = instanceLayout(home);
   const settingsPath = layout.settings;
   const settings = checkValue(instanceSettings, await readJson(settingsPath), settingsPath);
@@ -41,8 +46,10 @@ export async function loadState(home: string, previous: LoadedState | null): Pro
     );
   }
   if (previous !== null) checkNotBehind(previous, { settings, trust });
-  const management = await loadCredential(layout.credential("management"), previous?.management);
-  const traffic = await loadCredential(layout.credential("traffic"), previous?.traffic);
+  const load = (usage: AuthorityUsage): Promise<LoadedCredential | null> =>
+    loadCredential(layout.credential(usage), previous?.[usage], keys);
+  const management = await load("management");
+  const traffic = await load("traffic");
   if (management === null) {
     throw new DomainError(
       "home-missing",
@@ -88,17 +95,21 @@ function isMissing(error: unknown): boolean {
   );
 }
 
-/** `known`: what was loaded before; it is kept where the folder still holds the same. */
+/**
+ * `known`: what was loaded before; it is kept where the folder still holds the same, whatever its key
+ * is encrypted by now.
+ */
 async function loadCredential(
   dir: string,
   known: LoadedCredential | null | undefined,
+  keys: KeyProtection,
 ): Promise<LoadedCredential | null> {
   const generation = await readCurrent(dir);
   if (generation === null) return null;
-  const { sequence, keyPem, certificatePem, meta } = generation;
-  if (known?.identity.keyPem === keyPem && known.identity.certificatePem === certificatePem)
+  const { sequence, certificatePem, meta } = generation;
+  if (known?.sequence === sequence && known.identity.certificatePem === certificatePem)
     return known;
-  await readPrivateKeyFile(join(dir, "current", "key.pem"));
+  const keyPem = privateKeyToPem(await keys.read(join(dir, "current", "key.pem")));
   const certificate = readLeaf(certificatePem, dir);
   const { authorityId } = meta;
   if (typeof authorityId !== "string") {

@@ -1,6 +1,7 @@
 import { parseArgs } from "node:util";
 import { pino, type Logger } from "pino";
 import { describeError, DomainError, errorCodes } from "../kit/index.ts";
+import { handedPassphrases } from "../transport/index.ts";
 import { Gateway } from "./gateway.ts";
 
 const usage = "usage: gateway --home DIR [--debug]";
@@ -44,6 +45,7 @@ async function main(): Promise<void> {
   });
   const started = await Gateway.start({
     home,
+    passphrases: await handedPassphrases(),
     log: createLog(debug),
     nowMs: () => Date.now(),
     monotonicMs: () => performance.now(),

@@ -172,14 +172,21 @@ export async function protectGenerations(
   for (const sequence of await listGenerations(dir, files)) {
     const folder = generationPath(dir, sequence);
     await removeUnfinished(folder, files);
-    const path = join(folder, "key.pem");
-    const pem = await files.readFile(path, "utf8");
-    if (await keys.isCurrent(pem)) continue;
-    const key = await keys.fromPem(pem, path);
-    await writeFileAtomic(path, await keys.toPem(key), access, files);
-    written += 1;
+    if (await protectKeyFile(join(folder, "key.pem"), keys, { files, access })) written += 1;
   }
   return written;
+}
+
+/** The same for one file. False if nothing had to be done. */
+export async function protectKeyFile(
+  path: string,
+  keys: KeyProtection,
+  { files = nodeFileSystem, access = { mode: 0o600 } }: GenerationOptions = {},
+): Promise<boolean> {
+  const pem = await files.readFile(path, "utf8");
+  if (await keys.isCurrent(pem)) return false;
+  await writeFileAtomic(path, await keys.toPem(await keys.fromPem(pem, path)), access, files);
+  return true;
 }
 
 function generationPath(dir: string, sequence: number): string {

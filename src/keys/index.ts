@@ -6,6 +6,7 @@ export {
   listGenerations,
   presentGeneration,
   protectGenerations,
+  protectKeyFile,
   pruneGenerations,
   readCurrent,
   readGeneration,

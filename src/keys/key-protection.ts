@@ -41,6 +41,8 @@ export class KeyProtection {
 
   /** Takes other passphrases; an empty one stands for none, as documented. */
   take({ current, former }: Passphrases): void {
+    if (JSON.stringify([current, former]) === JSON.stringify([this.#of.current, this.#of.former]))
+      return;
     if (current !== this.#of.current) this.#derivation = null;
     this.#of = { current: current || null, former: former.filter((each) => each !== "") };
     this.#derived.clear();

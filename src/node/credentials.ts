@@ -2,12 +2,17 @@ import { createHash } from "node:crypto";
 import { describeError, isDomainError, type CredentialId } from "../kit/index.ts";
 import { parseCertificatesPem } from "../pki/index.ts";
 import type { DesiredState } from "../contract/index.ts";
-import { generateKeyPair, KeyProtection, requestForKey, type PendingKey } from "../keys/index.ts";
+import {
+  generateKeyPair,
+  requestForKey,
+  type KeyProtection,
+  type PendingKey,
+} from "../keys/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import { isNearItsEnd, nextCredentialMove } from "./converge.ts";
 import { installIssued, presentAndPrune, readFolder } from "./credential-folder.ts";
 import { dropPending, dropStrayPending, pendingElsewhere } from "./elsewhere.ts";
-import { instanceFolder, type Instances } from "./instances.ts";
+import { groupOf, instanceFolder, type Instances } from "./instances.ts";
 import type { NodeState } from "./node-state.ts";
 
 type WantedCredential = DesiredState["credentials"][number];
@@ -136,6 +141,8 @@ async function requestCertificate(
   wanted: WantedCredential,
   { presentedSerial, pending }: { presentedSerial: string | undefined; pending?: PendingKey },
 ): Promise<void> {
+  // Before anything is issued that could not be written.
+  const keys = keysOf(state, wanted);
   const { privateKey } = pending ?? (await generateKeyPair("ecdsa-p256"));
   if (wanted.id === state.credentialId) state.awaitsPresentation = state.isToBeAdmin;
   const issued = await link.call("issueCredential", {
@@ -146,7 +153,7 @@ async function requestCertificate(
     },
   });
   // On disk before anybody is told of it: a key that is recorded must never be lost.
-  const key = { privateKey, keys: keysOf(state, wanted) };
+  const key = { privateKey, keys };
   await installIssued(folderOf(state, wanted), key, issued.certificatePem, issued);
   await state.acceptTrust([], issued.hostDocument);
   if (wanted.id !== state.credentialId || !state.isToBeAdmin)
@@ -211,7 +218,8 @@ export function folderOf(
 
 /** How the keys of a credential are protected: as the Node Manager's own, or as those of its group. */
 function keysOf(state: NodeState, { process }: WantedCredential): KeyProtection {
-  return process === state.processId ? state.keys : new KeyProtection();
+  if (process === state.processId) return state.keys;
+  return state.groups.protectionOf(groupOf(state, process));
 }
 
 /** Between 0 and 1, always the same for the same text. */

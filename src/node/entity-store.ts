@@ -8,6 +8,7 @@ import {
   isEncryptedPem,
   KeyProtection,
   protectGenerations,
+  protectKeyFile,
   readConfiguredSecret,
   readSecretFile,
   sealByPassphrase,
@@ -89,6 +90,7 @@ export async function saveSource(layout: HomeLayout, source: EntityStoreSettings
 /** Writes every key of the Node Manager as `keys` protects them now; forgets passphrases before. */
 export async function protectEntityStore({ layout, keys }: Store): Promise<void> {
   await protectGenerations(layout.nodeCredential, keys);
+  if (existsSync(layout.nodeSealingKey)) await protectKeyFile(layout.nodeSealingKey, keys);
   const { former, ...source } =
     (await readStateFile<EntityStoreSettings>(layout.entityStore)) ?? {};
   if (former !== undefined) await saveSource(layout, source);

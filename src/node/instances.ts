@@ -1,10 +1,10 @@
 import { existsSync } from "node:fs";
-import { glob, rm } from "node:fs/promises";
+import { glob, rm, symlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
-import { describeError, DomainError, type ProcessId } from "../kit/index.ts";
+import { describeError, DomainError, type GroupId, type ProcessId } from "../kit/index.ts";
 import type { HomeLayout, InstanceLayout, ProcessState } from "../domain/index.ts";
 import type { DesiredState, InstanceSettings, InstanceStatus } from "../contract/index.ts";
-import { currentSequence, ensureFolder, writeFileAtomic } from "../keys/index.ts";
+import { currentSequence, ensureFolder, writeFileAtomic, type Passphrases } from "../keys/index.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import { isSilence, Liveness } from "./liveness.ts";
 import type { NodeState } from "./node-state.ts";
@@ -39,10 +39,15 @@ export function instanceFolder(
   state: Pick<NodeState, "layout" | "desired">,
   id: ProcessId,
 ): InstanceLayout {
-  const wanted = state.desired?.instances.find((instance) => instance.id === id);
+  return state.layout.instance(groupOf(state, id), id);
+}
+
+/** The group of an instance of this host. */
+export function groupOf({ desired }: Pick<NodeState, "desired">, id: ProcessId): GroupId {
+  const wanted = desired?.instances.find((instance) => instance.id === id);
   if (wanted === undefined)
     throw new Error(`invariant broken: ${id} is not an instance of this host`);
-  return state.layout.instance(wanted.groupId, id);
+  return wanted.groupId;
 }
 
 /** What keeps the process of one instance running, or stopped. */
@@ -157,7 +162,7 @@ export class Instances {
       args: ["--home", layout.folder],
       logFile: `${layout.logs}/gateway.log`,
       runFile: layout.runFile,
-      passphrases: () => null,
+      passphrases: () => this.#state.groups.passphrasesOf(instance.groupId),
     };
     const known: Known = {
       layout,
@@ -200,9 +205,16 @@ export class Instances {
     known.reloadSignal.filesChanged();
   }
 
-  async #makeFolders({ settings, runFile, logs }: InstanceLayout): Promise<void> {
+  async #makeFolders({
+    settings,
+    runFile,
+    logs,
+    documentedCredentials,
+  }: InstanceLayout): Promise<void> {
     for (const folder of [dirname(settings), dirname(runFile), logs])
       await ensureFolder(folder, 0o700);
+    if (!existsSync(documentedCredentials))
+      await symlink("../credentials", documentedCredentials).catch(() => undefined);
   }
 
   async #hasCredentials(known: Known): Promise<boolean> {
@@ -230,12 +242,26 @@ export class Instances {
     known.needsReload = await known.supervisor.isRunning();
     if (!known.needsReload || known.status === null) return;
     try {
-      known.status = (await this.#links.call(id, "reload")) as InstanceStatus;
+      const body = this.#handedTo(instance);
+      known.status = (await this.#links.call(id, "reload", { body })) as InstanceStatus;
     } catch (error) {
       await this.#notAnswered(id, known, error);
       throw error;
     }
     known.needsReload = false;
+  }
+
+  #handedTo(instance: WantedInstance | undefined): { passphrases?: Passphrases } {
+    if (instance === undefined) return {};
+    const passphrases = this.#state.groups.passphrasesOf(instance.groupId);
+    return passphrases === null ? {} : { passphrases };
+  }
+
+  /** Makes one load its files now. Throws `not-running` where it runs and did not. */
+  async reloadNow(id: ProcessId): Promise<void> {
+    await this.reload(id);
+    if (this.#known.get(id)?.needsReload === true)
+      throw new DomainError("not-running", `${id} does not answer yet`);
   }
 
   /** Makes all of them load their files. Throws `not-running` if one runs and did not. */

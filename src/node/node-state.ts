@@ -32,6 +32,7 @@ import {
   type Self,
 } from "../transport/index.ts";
 import { openEntityStore } from "./entity-store.ts";
+import { GroupPassphrases } from "./group-passphrases.ts";
 import { AdminReach } from "./admin-reach.ts";
 
 /** How one credential is doing, for the report. */
@@ -53,6 +54,8 @@ export class NodeState {
   readonly trust: LoadedTrust;
   /** Of the Node Manager's own keys. */
   readonly keys: KeyProtection;
+  /** Of the keys of its instances. */
+  readonly groups: GroupPassphrases;
   readonly probes = new ProbeContexts();
   readonly reach: AdminReach;
   /** Random per start: tells a restart from a copy of the home folder. */
@@ -91,6 +94,7 @@ export class NodeState {
     this.log = of.log;
     this.trust = of.trust;
     this.reach = new AdminReach(this);
+    this.groups = new GroupPassphrases(this);
   }
 
   get settings(): NodeSettings {
@@ -250,6 +254,7 @@ export async function openNodeState(
   });
   state.desired = await readStateFile<DesiredState>(layout.desiredState);
   await state.loadIdentity();
+  await state.groups.open();
   await ensureFolder(layout.run, 0o700);
   await ensureFolder(dirname(`${layout.logs}/.`), 0o700);
   return state;

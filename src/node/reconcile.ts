@@ -38,7 +38,9 @@ export async function reconcile(
   while (!signal.aborted) {
     state.desired = state.received ?? state.desired;
     let isBusy = await parts.role.converge();
+    await followPassphrases(state);
     await parts.instances.converge();
+    await state.groups.convert((id) => parts.instances.reloadNow(id));
     if (state.isConnected) {
       isBusy = (await convergeCredentials(state, parts.link, parts.instances)) || isBusy;
       await proveEdges(state, parts.link, parts.links, parts.instances);
@@ -65,4 +67,10 @@ export async function reconcile(
     await state.pause(isBusy ? lookSoonMs : lookEveryMs);
   }
   await parts.role.endUnlessWorking();
+}
+
+async function followPassphrases({ groups, log }: NodeState): Promise<void> {
+  await groups.follow().catch((error: unknown) => {
+    log.warn({ error: describeError(error) }, "the passphrases of groups could not be followed");
+  });
 }

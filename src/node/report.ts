@@ -43,6 +43,7 @@ export async function observeHost(
     ...(desired === null ? {} : { revision: desired.revision }),
     admin: role.observation(),
     port: state.settings.port,
+    ...keysPart(state),
     processes,
     credentials,
     proofs: [...state.proofs.values()].map((proof) => ({
@@ -50,6 +51,11 @@ export async function observeHost(
       verifier: proof.verifier as ProcessId,
     })),
   };
+}
+
+function keysPart({ groups }: NodeState): Pick<ObservedReport, "keys"> {
+  const keys = groups.observation();
+  return keys === undefined ? {} : { keys };
 }
 
 type Wanted = NonNullable<NodeState["desired"]>["credentials"][number];

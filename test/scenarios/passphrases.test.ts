@@ -3,7 +3,10 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { isAlive, readMark } from "../../src/transport/index.ts";
+import type { GroupId } from "../../src/kit/index.ts";
 import { freePort } from "../support/free-port.ts";
+import { LiveDomain } from "../support/live-domain.ts";
+import { LiveLoad } from "../support/live-load.ts";
 import { ProgramRuns } from "../support/program-runs.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
@@ -75,4 +78,65 @@ test("the keys of a Node Manager lie under its passphrase, which it finds at eve
   await runs.refused("unauthenticated", "gatehouse node start --home two");
   await runs.write("first", "typed\n");
   await runs.done("gatehouse node start --home two");
+});
+
+test("the passphrase of a group is changed on all hosts under load, through kills and for a host that is away, and instances start by it with nobody to ask", async () => {
+  const domain = await LiveDomain.start(2);
+  const one = await domain.addInstance("host-1");
+  const two = await domain.addInstance("host-2");
+  const group = "group-2" as GroupId;
+  const load = await LiveLoad.start(domain, [one.port, two.port]);
+  const change = (old: string, next: string): Promise<unknown> =>
+    domain.call("changeGroupPassphrase", { params: { id: group }, body: { old, new: next } });
+  const current = async (): Promise<string[]> =>
+    (await domain.call("getGroupPassphrase", { params: { id: group } })).hosts
+      .filter(({ isCurrent }) => isCurrent)
+      .map(({ name }) => name);
+  const waitFor = (hosts: string): Promise<unknown> =>
+    waitUntil(async () => (await current()).toSorted().join() === hosts, {
+      deadlineMs,
+      what: `the keys are under the present passphrase on ${hosts}`,
+    });
+  // Where the documentation has the keys.
+  const folder = (host: string, id: string, usage: string): string =>
+    join(domain.home(host), "groups", group, id, "conf", "credentials", usage);
+  const expectAll = (passphrase: string): void => {
+    for (const usage of ["management", "traffic"]) {
+      expectEncrypted(folder("host-1", one.id, usage), passphrase);
+      expectEncrypted(folder("host-2", two.id, usage), passphrase);
+    }
+  };
+
+  await domain.stopNode("host-2");
+  await change("", "first");
+  await waitFor("host-1.test");
+  expectEncrypted(folder("host-1", one.id, "traffic"), "first");
+  await expect(change("wrong", "other")).rejects.toMatchObject({ code: "forbidden" });
+  await domain.startNode("host-2");
+  await waitFor("host-1.test,host-2.test");
+  expectAll("first");
+
+  await change("first", "second");
+  await domain.kill("host-2", "run/node.json");
+  await waitFor("host-1.test,host-2.test");
+  expectAll("second");
+  const replaced = await domain.follow(
+    await domain.roll({ kind: "replace-leaves", credentials: null }),
+  );
+  expect(replaced.rollout.status).toBe("completed");
+  expectAll("second");
+  await load.stop();
+  for (const { port } of [one, two]) {
+    expect(load.at(port).requests).toBeGreaterThan(100);
+    expect(load.at(port).failures).toEqual([]);
+  }
+
+  await domain.cutPower("host-1");
+  await domain.cutPower("host-2");
+  await domain.startNode("host-2");
+  const runFile = `groups/${group}/${two.id}/run/instance.json`;
+  await waitUntil(async () => (await domain.processOf("host-2", runFile)) !== null, {
+    deadlineMs,
+    what: "the instance serves with no Admin Node Manager",
+  });
 });

@@ -245,6 +245,11 @@ export const sampleAnswers: Answers = {
   },
   recordKeyCopies: null,
   waiveUnheard: null,
+  changeGroupPassphrase: null,
+  getGroupPassphrase: {
+    isSet: true,
+    hosts: [{ id: "host-1", name: "anm1.example.com", isCurrent: true }],
+  },
   unlockKeys: { hostId: "host-1", wereLocked: false, authorities: ["management-1"] },
   checkTopology: {
     version: 12,

@@ -13,8 +13,6 @@ export const laterWords: Readonly<Record<string, string>> = {
   download_archive: deployments,
   archive_filename: deployments,
   yaml: deployments,
-  change_passphrase: "passphrases of groups come with a later version",
-  passphrase: "passphrases of groups come with a later version",
   metrics_enabled: metrics,
   metrics_dburl: metrics,
   metrics_dbuser: metrics,

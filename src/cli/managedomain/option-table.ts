@@ -23,6 +23,7 @@ export const commandNames = [
   "submit_cert",
   "sign_csr",
   "change_domain_passphrase",
+  "change_passphrase",
   "version",
 ] as const;
 export type CommandName = (typeof commandNames)[number];
@@ -87,6 +88,10 @@ export const commandRows: readonly OptionRow[] = [
     help: "encrypt the keys of the CAs on this host anew, while its Node Manager is stopped; takes some seconds",
   },
   {
+    flags: "--change_passphrase",
+    help: "encrypt the keys of all instances of --group anew, while everything runs; a host that is away does it when it is back",
+  },
+  {
     flags: "--reset",
     help: "delete the instances, keys and registration in this home, while nothing runs on it; it has to be registered again",
   },
@@ -115,7 +120,7 @@ const namesInstance = ["edit_instance", "delete_instance", "add_tag", "delete_ta
 const takesCaPassphrase = [...makesCertificates, "submit_cert", "sign_csr"] as const;
 const keepsKeys = [...makesHost, "submit_cert"] as const;
 const hasEntityStore = [...describesHost, "submit_cert"] as const;
-const changesPassphrase = ["change_domain_passphrase", "edit_host"] as const;
+const changesPassphrase = ["change_domain_passphrase", "change_passphrase", "edit_host"] as const;
 const callsAdmin = [
   "add",
   "edit_host",
@@ -134,6 +139,7 @@ const callsAdmin = [
   "topology_merge",
   "regen_certs",
   "submit_cert",
+  "change_passphrase",
 ] as const;
 const logsIn = ["initialize", "sign_csr", ...callsAdmin] as const;
 
@@ -156,7 +162,7 @@ export const optionRows: readonly OptionRow[] = [
   {
     flags: "-g, --group <name>",
     help: "name of the group",
-    for: ["create_instance", ...namesInstance, "edit_group", "delete_group"],
+    for: ["create_instance", ...namesInstance, "edit_group", "delete_group", "change_passphrase"],
   },
   {
     flags: "--new_name <name>",
@@ -228,6 +234,11 @@ export const optionRows: readonly OptionRow[] = [
     help: "command that prints it, run at every start",
     for: hasEntityStore,
   },
+  ...secretOption(
+    "passphrase",
+    "passphrase of the group, which encrypts the keys of its instances; a new group gets it",
+    ["create_instance"],
+  ),
   ...secretOption(
     "old_passphrase",
     "passphrase of the keys until now; leave it out where there is none",

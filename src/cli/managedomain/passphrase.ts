@@ -8,6 +8,7 @@ type PassphraseName =
   | "domain_passphrase"
   | "key_passphrase"
   | "nm_entitystore_passphrase"
+  | "passphrase"
   | "old_passphrase"
   | "new_passphrase";
 

@@ -76,6 +76,7 @@ const secrets = {
   domain_passphrase: ["a passphrase", "--domain_passphrase_file"],
   key_passphrase: ["a passphrase", "--key_passphrase_file"],
   nm_entitystore_passphrase: ["a passphrase", "--nm_entitystore_passphrase_file"],
+  passphrase: ["a passphrase", "--passphrase_file"],
   old_passphrase: ["a passphrase", "--old_passphrase_file"],
   new_passphrase: ["a passphrase", "--new_passphrase_file"],
 } as const;
@@ -113,6 +114,8 @@ async function run({ command, given }: CommandLine, context: CommandContext): Pr
       return (await import("./sign-csr.ts")).signCsr(context, given);
     case "change_domain_passphrase":
       return (await import("./passphrase.ts")).changePassphrase(context, given);
+    case "change_passphrase":
+      return (await import("./group-passphrase.ts")).changeGroupPassphrase(context, given);
     case "print_topology":
       return (await import("./topology.ts")).printTopology(context);
     case "topology_check":

@@ -7,6 +7,7 @@ import { findGroup, findHost, findInstance } from "../lookup.ts";
 import { timeText } from "../render/table.ts";
 import { topologyTree } from "../render/topology-tree.ts";
 import type { Given } from "./command-line.ts";
+import { givenPassphrase } from "./passphrase.ts";
 import { domainSigning } from "../signing/choice.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
 import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
@@ -39,12 +40,14 @@ export async function createInstance(context: CommandContext, given: Given): Pro
       "invalid-input",
       `-m and -s are both ${ports.servicesPort}: an instance needs two different ports`,
     );
+  // An empty one, as documented, is none.
+  const passphrase = (await givenPassphrase(given, "passphrase")) || undefined;
   return asAdmin(context, async (admin) => {
     const { isElsewhere } = await domainSigning(admin, choice.mode, ca);
     const topology = await admin.call("getTopology");
     const host = await chooseHost(context, topology, given.text("host"));
     const { terminal } = context;
-    const body = { name, group, hostId: host.id, ...definedOf(ports) };
+    const body = { name, group, hostId: host.id, ...definedOf({ ...ports, passphrase }) };
     const instance = await admin.call("createInstance", { body });
     terminal.out(
       `Instance:   ${instance.name} [${instance.id}] in group ${instance.groupName} [${instance.groupId}]`,

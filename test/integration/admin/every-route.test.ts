@@ -166,6 +166,7 @@ describe("the API", () => {
       "joinHost",
       "getReturnNonce",
       "returnHost",
+      "changeGroupPassphrase",
       "unlockKeys",
       "importKey",
       "getRestoration",

@@ -6,6 +6,8 @@ export interface MenuQuestion {
   readonly question: string;
   /** An empty answer leaves the parameter out; absent: it is asked again. */
   readonly isOptional?: true;
+  /** Nothing shows what is typed; an empty answer leaves the parameter out. */
+  readonly isSecret?: true;
   /** `yes` gives the parameter, which takes no value. */
   readonly isFlag?: true;
 }
@@ -28,6 +30,11 @@ const optional = (parameter: string, question: string): MenuQuestion => ({
   parameter,
   question: `${question} (empty: as it is)`,
   isOptional: true,
+});
+const secret = (parameter: string, question: string): MenuQuestion => ({
+  parameter,
+  question,
+  isSecret: true,
 });
 const archives =
   "archives and their deployment are not in this version: `gatehouse group configure NAME -f FILE.json` sets what a group serves";
@@ -63,6 +70,7 @@ export const menuOptions: readonly MenuOption[] = [
       optional("host", "Host"),
       optional("instance_management_port", "Local management port"),
       optional("instance_services_port", "External traffic port"),
+      secret("passphrase", "Passphrase of the group (empty: none, or known there)"),
     ],
   },
   {
@@ -142,9 +150,11 @@ export const menuOptions: readonly MenuOption[] = [
   {
     number: 23,
     title: "Change group configuration passphrase",
-    command: null,
-    later: "passphrases of groups are not in this version",
-    questions: [],
+    command: "change_passphrase",
+    questions: [
+      named("group", "Name of the group"),
+      secret("old_passphrase", "Old passphrase (empty: there is none)"),
+    ],
   },
   {
     number: 24,

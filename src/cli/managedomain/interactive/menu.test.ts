@@ -30,9 +30,10 @@ test.each([
   ["3", ["gw1"], "--delete_host --host=gw1"],
   [
     "5",
-    ["GW1", "Group1", "", "8090", ""],
-    "--create_instance --name=GW1 --group=Group1 --instance_management_port=8090",
+    ["GW1", "Group1", "", "8090", "", "of it"],
+    "--create_instance --name=GW1 --group=Group1 --instance_management_port=8090 --passphrase=of it",
   ],
+  ["23", ["Group1", ""], "--change_passphrase --group=Group1"],
   ["2", ["gw1", "", "", "", "yes"], "--edit_host --host=gw1 --is_admin"],
   ["8", ["GW1", "Group1", "zone", "a"], "--add_tag --name=GW1 --group=Group1 --tag=zone --value=a"],
   ["24", ["yes"], "--regen_certs"],

@@ -81,8 +81,12 @@ async function argumentsFor(prompts: Prompts, option: MenuOption): Promise<strin
 }
 
 async function answerTo(prompts: Prompts, of: MenuQuestion): Promise<string[]> {
-  const { parameter, question, isOptional, isFlag } = of;
+  const { parameter, question, isOptional, isFlag, isSecret } = of;
   if (isFlag === true) return (await prompts.confirm(question)) ? [`--${parameter}`] : [];
+  if (isSecret === true) {
+    const answer = await prompts.secret(question);
+    return answer === "" ? [] : [`--${parameter}=${answer}`];
+  }
   for (;;) {
     const answer = (await prompts.text(question)).trim();
     if (answer !== "") return [`--${parameter}=${answer}`];
