@@ -223,9 +223,9 @@ export class FileAuthorityKeys implements AuthorityKeys {
   }
 
   async #stateInToken(authority: Authority, { token, label }: KeyInToken): Promise<KeyState> {
-    if (await this.token.isLocked()) return "locked";
     // Another token, or none any more, as far as this home says.
     if ((await this.token.settings())?.token !== token) return "missing";
+    if (await this.token.isLocked()) return "locked";
     try {
       const spki = await this.token.keys.find(label);
       if (spki === null) return "missing";

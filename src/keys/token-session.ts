@@ -160,11 +160,10 @@ async function loadLibrary(): Promise<typeof Library> {
   try {
     const loaded = (await import("pkcs11js")) as typeof Library & { default?: typeof Library };
     return loaded.default ?? loaded;
-  } catch (cause) {
+  } catch {
     throw new DomainError(
       "not-supported",
       "keys in a PKCS#11 token need the addon pkcs11js, which is not compiled here: run `npm run build:token` in the folder of Gatehouse (docs/signing.md says what that needs)",
-      { cause },
     );
   }
 }

@@ -228,6 +228,7 @@ export const sampleAnswers: Answers = {
       },
     ],
   },
+  destroyKey: { wasThere: true },
   listAuthorities: {
     authorities: [
       {

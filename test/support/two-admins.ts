@@ -37,10 +37,16 @@ export interface TestAdmin {
   stop(): Promise<void>;
 }
 
-/** Two Admin Node Managers on one store: host-1, which made the domain and its keys, and host-2. */
-export async function twoAdmins(): Promise<readonly [TestAdmin, TestAdmin]> {
+/**
+ * Two Admin Node Managers on one store: host-1, which made the domain and its keys, and host-2.
+ * `prepare` makes of the first home what it is to be before.
+ */
+export async function twoAdmins(
+  prepare: (layout: HomeLayout) => Promise<void> = async () => {},
+): Promise<readonly [TestAdmin, TestAdmin]> {
   const shared = await testEnvironment();
   const [first, second] = [await homeOn(shared), await homeOn(shared)];
+  await prepare(first.layout);
   const ports = [await freePort(), await freePort()] as const;
   const host = await initializeDomain(first.env, {
     domainId: "domain.example",
