@@ -16,7 +16,11 @@ export {
 } from "./generation.ts";
 export { certificatesPem, chainAbove, sortChain } from "./chain.ts";
 export { readConfiguredSecret } from "./configured-secret.ts";
-export { readCertificateFiles } from "./certificate-files.ts";
+export {
+  collectCertificates,
+  readCertificateFiles,
+  type GivenCertificates,
+} from "./certificate-files.ts";
 export { issueCertificate, issueRequest, requestForKey } from "./issue.ts";
 export {
   encryptedPrivateKeyPem,

@@ -59,6 +59,31 @@ function fromPkcs7(bytes: Uint8Array): Certificate[] | null {
   return found;
 }
 
+/** How files with certificates are usually called. */
+const certificateExtensions = new Set([
+  ".pem",
+  ".crt",
+  ".cer",
+  ".cert",
+  ".der",
+  ".p7b",
+  ".p7c",
+  ".p7s",
+  ".spc",
+]);
+
+/**
+ * True for a file without a readable certificate that was meant to hold one, by what it says or by
+ * its extension (".crt"); false for what is known to be something else, as a request or a key.
+ */
+export function isMeantAsCertificates(bytes: Uint8Array, extension: string): boolean {
+  const labels = [...latin1Decode(bytes).matchAll(/-----BEGIN ([^\n-]*)-----/g)];
+  if (labels.some(([, label = ""]) => certificateLabels.has(label) || pkcs7Labels.has(label)))
+    return true;
+  const isOther = isBinary(bytes) ? attempt(() => kindOfDer(bytes)) !== null : labels.length > 0;
+  return !isOther && certificateExtensions.has(extension);
+}
+
 /** What a file without a certificate is, for a message. */
 export function kindOfFile(bytes: Uint8Array): string {
   if (isBinary(bytes)) return attempt(() => kindOfDer(bytes)) ?? "not a file of a known form";

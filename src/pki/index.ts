@@ -27,7 +27,7 @@ export {
   type SigningTicket,
 } from "./certificate-build.ts";
 export { differencesFromRequest, type CertificateDifference } from "./certificate-differences.ts";
-export { kindOfFile, readCertificates } from "./certificate-file.ts";
+export { isMeantAsCertificates, kindOfFile, readCertificates } from "./certificate-file.ts";
 export { crossCertificateTemplate } from "./cross-certificate.ts";
 export type { CryptoPort } from "./crypto-port.ts";
 export {

@@ -2,11 +2,11 @@ import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError, type CredentialId } from "../../kit/index.ts";
 import type { SigningRequestView } from "../../contract/index.ts";
-import { readCertificateFiles } from "../../keys/index.ts";
+import { collectCertificates } from "../../keys/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { table, timeText } from "../render/table.ts";
 import { openProvidedCa } from "../signing/provided-ca.ts";
-import { reportSubmissions } from "../signing/refusal.ts";
+import { refuseUnreadable, reportSubmissions, warnUnreadable } from "../signing/refusal.ts";
 import { refuseWaiting } from "../signing/waiting-here.ts";
 import { signWaiting, submitAll } from "../signing/waiting.ts";
 import { readSecret, type SecretSource } from "../secret-source.ts";
@@ -74,7 +74,7 @@ export function exportRequests(context: CommandContext, folder: string): Promise
       context,
       { folder, requests: waiting.map(({ id }) => id) },
       () =>
-        `${waiting.length} requests are in ${folder}, with manifest.json. When they are signed: gatehouse signing submit FILES`,
+        `${waiting.length} requests are in ${folder}, with manifest.json. When their certificates are beside them: gatehouse signing submit ${folder}`,
     );
   });
 }
@@ -84,10 +84,12 @@ export async function submitFiles(
   { terminal, ...context }: CommandContext,
   paths: readonly string[],
 ): Promise<void> {
-  const certificates = await readCertificateFiles(paths);
+  const given = await collectCertificates(paths);
+  warnUnreadable(terminal, given);
   await asAdmin({ terminal, ...context }, async (admin) =>
-    reportSubmissions(terminal, await submitAll(admin, certificates)),
+    reportSubmissions(terminal, await submitAll(admin, given.certificates)),
   );
+  refuseUnreadable(given);
 }
 
 /** `gatehouse signing sign`: signs all that waits with a CA of the user's. */

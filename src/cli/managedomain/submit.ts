@@ -1,7 +1,7 @@
 import { DomainError } from "../../kit/index.ts";
-import { readCertificateFiles } from "../../keys/index.ts";
+import { collectCertificates } from "../../keys/index.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
-import { reportSubmissions } from "../signing/refusal.ts";
+import { refuseUnreadable, reportSubmissions, warnUnreadable } from "../signing/refusal.ts";
 import { submitAll } from "../signing/waiting.ts";
 import { reportJoined } from "./add.ts";
 import type { Given } from "./command-line.ts";
@@ -16,7 +16,9 @@ import { givenPassphrase } from "./passphrase.ts";
 export async function submitCertificates(context: CommandContext, given: Given): Promise<void> {
   const { options, terminal } = context;
   const files = [...given.texts("cert"), ...given.texts("ca")];
-  const certificates = await readCertificateFiles(files);
+  const unread = await collectCertificates(files);
+  const { certificates } = unread;
+  warnUnreadable(terminal, unread);
   const offline = await import("../../admin/offline.ts");
   const keyPassphrase = await givenPassphrase(given, "key_passphrase");
   if (offline.awaitsFirstHost(options.home)) {
@@ -51,6 +53,7 @@ export async function submitCertificates(context: CommandContext, given: Given):
   await asAdmin(context, async (admin) =>
     reportSubmissions(terminal, await submitAll(admin, certificates)),
   );
+  refuseUnreadable(unread);
 }
 
 function requireCertificates(files: readonly string[]): void {
