@@ -20,6 +20,7 @@ import {
 import { shownSnapshot, type Reading } from "./cut-off.ts";
 import type { AdminReports } from "./admin-reports.ts";
 import { isHeardOf } from "./heard-of.ts";
+import { journalFindings } from "./journal-findings.ts";
 import { passphraseFindings } from "./passphrase-findings.ts";
 import { keyCopyFindings, lostKeyFindings, restorationFindings } from "./recovery-findings.ts";
 import type { Presence } from "./presence.ts";
@@ -83,6 +84,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
         text: `${id} was retired and is trusted again: give those who rely on it the new CA, then \`gatehouse authority retire ${id}\``,
       })),
   hostFindings,
+  journalFindings,
   ({ presence }) =>
     [...presence.rivals()].map(([hostId, count]) => ({
       code: "identity-in-use",

@@ -6,6 +6,7 @@ import {
   isUsedElsewhere,
   issueCredential,
   issueProbe,
+  mergeIssuances,
   recordObservation,
   recordSealingKey,
   renewalDeadline,
@@ -23,6 +24,7 @@ type Names =
   | "issueCredential"
   | "requestSignature"
   | "issueProbe"
+  | "mergeIssuances"
   | "takeAdminSecrets"
   | "reportRemovedKeys";
 
@@ -105,6 +107,10 @@ export const agentHandlers: Handlers<Names> = {
       async () => {},
     );
     return null;
+  },
+  async mergeIssuances({ env }, { body, caller, actor }) {
+    const { hostId } = agentOf(caller);
+    return { merged: await mergeIssuances(env, { hostId, entries: body.entries, actor }) };
   },
   async issueProbe(state, { body, caller }) {
     const { hostId } = agentOf(caller);

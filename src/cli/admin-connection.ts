@@ -82,6 +82,17 @@ export class AdminConnection {
     }
   }
 
+  /** True if one of them answers. */
+  async isReachable(): Promise<boolean> {
+    try {
+      await this.#connected();
+      return true;
+    } catch (error) {
+      if (isDomainError(error, "unreachable") || isDomainError(error, "timeout")) return false;
+      throw error;
+    }
+  }
+
   async #callOne<Name extends RouteName>(name: Name, input: ApiInput<Name>): Promise<Given<Name>> {
     const { caller, server } = await this.#connected();
     let asOf: Date | null = null;

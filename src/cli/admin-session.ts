@@ -14,6 +14,8 @@ import type { Terminal } from "./terminal.ts";
 export interface Admin {
   /** The Admin Node Managers that are tried, in order. */
   readonly servers: readonly ServerAddress[];
+  /** True if one answers; nobody logs in for that. */
+  isReachable(): Promise<boolean>;
   call<Name extends RouteName>(name: Name, input?: ApiInput<Name>): Promise<RouteResponse<Name>>;
   /** Logs in and keeps the session for the next commands; returns who, and until when. */
   keepSession(): Promise<{ username: string; expiresAtMs: number }>;
@@ -59,6 +61,7 @@ export const openAdmin: OpenAdmin = async (options, terminal) => {
   };
   return {
     servers,
+    isReachable: () => connection.isReachable(),
     async call(name, input = {}) {
       const token = session?.token ?? (await logIn()).token;
       try {

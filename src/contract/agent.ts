@@ -178,6 +178,17 @@ const issuedCertificate = strict({
 });
 export type IssuedCertificate = Static<typeof issuedCertificate>;
 
+const localIssuance = strict({
+  number: Type.Integer({ minimum: 1 }),
+  /** Hex SHA-256 of the entry before; null for the first. */
+  previous: nullable(hexDigest),
+  atMs: timeMs,
+  credentialId,
+  authorityId,
+  sequence: nullable(Type.Integer({ minimum: 1 })),
+  certificatePem: pem,
+});
+
 const probeCertificate = strict({ certificatePem: pem, chainPem: Type.String() });
 
 export const agentRoutes = {
@@ -252,6 +263,20 @@ export const agentRoutes = {
       "Records that a host that is no Admin Node Manager any more has deleted its copies of keys",
     body: strict({ files: Type.Array(name, { maxItems: 1000 }) }),
     response: nothing,
+  },
+  mergeIssuances: {
+    method: "POST",
+    path: "/agent/local-issuances",
+    access: "agent",
+    status: 200,
+    summary:
+      "Takes over what a host issued while no Admin Node Manager could be asked: the next entries of its journal, in order",
+    body: strict({ entries: Type.Array(localIssuance, { minItems: 1, maxItems: 50 }) }),
+    response: strict({
+      merged: Type.Integer({
+        description: "the last entry that was taken over; the next is wanted",
+      }),
+    }),
   },
   issueProbe: {
     method: "POST",

@@ -141,6 +141,7 @@ export { recordSealingKey } from "./sealing-key.ts";
 export { endKeyMove, findKeyMove, keyProofText, provesKey, type KeyMove } from "./move-keys.ts";
 export { authorityChain } from "./authority-chain.ts";
 export { importIssuances } from "./import-issuances.ts";
+export { mergeIssuances } from "./merge-issuances.ts";
 export { destroyableKey, recordKeyDestroyed } from "./destroy-key.ts";
 export {
   neverLeaves,

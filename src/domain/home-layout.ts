@@ -16,6 +16,8 @@ export interface HomeLayout {
   readonly groupPassphrases: string;
   /** Where the passphrase of the Node Manager's keys comes from: `EntityStoreSettings` as JSON. */
   readonly entityStore: string;
+  /** What was issued on this host while no Admin Node Manager could be asked: `LocalIssuance` as JSON, a line each. */
+  readonly issuanceJournal: string;
   readonly managedomainProps: string;
   readonly topologyJson: string;
   readonly domainCertificate: string;
@@ -76,6 +78,7 @@ export function homeLayout(home: string): HomeLayout {
     nodeSealingKey: `${home}/conf/fed/sealing.key.pem`,
     groupPassphrases: `${home}/conf/fed/group-passphrases.json`,
     entityStore: `${home}/conf/entity-store.json`,
+    issuanceJournal: `${home}/conf/fed/issuances.jsonl`,
     managedomainProps: `${home}/conf/managedomain.props`,
     topologyJson: `${home}/groups/topology.json`,
     domainCertificate: `${certs}/domaincert.pem`,

@@ -36,6 +36,13 @@ export {
 } from "./home-layout.ts";
 export { collectFindings, type Finding } from "./finding.ts";
 export {
+  emptyJournal,
+  follows,
+  journalText,
+  type JournalHead,
+  type LocalIssuance,
+} from "./issuance-journal.ts";
+export {
   checkAddress,
   checkName,
   checkPort,
@@ -66,8 +73,10 @@ export {
   type Host,
   type HostStatus,
   type Instance,
+  type MergedJournal,
   type NodeManager,
   type Process,
+  type RefusedIssuance,
   type RelyingParty,
   type Route,
   type Topology,

@@ -1,4 +1,5 @@
-import type { GroupId, HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
+import type { CredentialId, GroupId, HostId, ProcessId, RelyingPartyId } from "../kit/index.ts";
+import type { JournalHead } from "./issuance-journal.ts";
 import type { KeyCopies } from "./key-copies.ts";
 import type { Restoration } from "./restoration.ts";
 import type { Role } from "./roles.ts";
@@ -38,6 +39,22 @@ export interface Host {
   readonly nodeManager: NodeManager;
   /** Number of the newest host document; agents refuse a lower one. */
   readonly documentVersion: number;
+  /** How far its journal of local issuances was merged; absent: it has shown none. */
+  readonly journal?: MergedJournal;
+}
+
+/** What the domain knows of a host's journal of local issuances. */
+export interface MergedJournal extends JournalHead {
+  /** What could not be taken over as it was; the newest few. */
+  readonly refused: readonly RefusedIssuance[];
+}
+
+/** A certificate that a host uses, and that no peer should rely on, or an entry that does not fit. */
+export interface RefusedIssuance {
+  readonly number: number;
+  readonly credentialId: CredentialId;
+  readonly serial: string;
+  readonly reason: string;
 }
 
 export interface NodeManager {

@@ -1,10 +1,12 @@
 import { chmod, rm } from "node:fs/promises";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { connect } from "node:net";
-import { describeError, DomainError, isDomainError } from "../kit/index.ts";
+import { describeError, DomainError, isDomainError, type ProcessId } from "../kit/index.ts";
+import { parseCertificate } from "../pki/index.ts";
 import { handBack } from "../transport/index.ts";
 import { changeEntityStore, type EntityStoreChange } from "./entity-store.ts";
 import type { Instances } from "./instances.ts";
+import type { LocalIssuing } from "./local-issuing.ts";
 import type { NodeState } from "./node-state.ts";
 import { nodeMetrics } from "./metrics.ts";
 import type { HostRole } from "./role.ts";
@@ -13,37 +15,52 @@ interface Parts {
   readonly state: NodeState;
   readonly instances: Instances;
   readonly role: Pick<HostRole, "restartAdmin">;
+  readonly issuing: Pick<LocalIssuing, "request" | "take" | "keepForLater">;
 }
 
 /** Path of the socket by which the host's own command line talks to its Node Manager. */
-function controlSocketPath(state: NodeState): string {
-  return `${state.layout.run}/node.sock`;
+export function controlSocketPath(run: string): string {
+  return `${run}/node.sock`;
 }
+
+/** What the command line asks for over the socket; answered with what `LocalIssuing` gives. */
+export type IssuingQuestion =
+  | {
+      readonly do: "request";
+      readonly processes: readonly ProcessId[];
+      /** DER, base64. */
+      readonly signer: string | null;
+    }
+  | { readonly do: "take" | "keep"; readonly certificates: readonly string[] };
 
 /**
  * Serves status, health and metrics on a Unix socket that only the owner can open; it is also the
  * lock on the home folder, since two processes cannot listen on it. Throws `home-locked`.
  */
 export async function openControlSocket(parts: Parts, stop: () => void): Promise<Server> {
-  const { state } = parts;
-  const path = controlSocketPath(state);
+  const server = createServer((request, response) => void answer(parts, stop, request, response));
+  await lockHome(parts.state, server);
+  return server;
+}
+
+/** Takes the home folder for this process by listening on its socket. Throws `home-locked`. */
+export async function lockHome({ layout }: NodeState, server: Server): Promise<void> {
+  const path = controlSocketPath(layout.run);
   if (await answers(path))
     throw new DomainError(
       "home-locked",
-      `a Node Manager is running on ${state.layout.home} already: stop it with \`gatehouse node stop\``,
+      `a Node Manager is running on ${layout.home} already: stop it with \`gatehouse node stop\``,
     );
   await rm(path, { force: true });
-  const server = createServer((request, response) => void answer(parts, stop, request, response));
   await new Promise<void>((resolve, reject) => {
     server.once("error", reject);
     server.listen(path, resolve);
   });
   await chmod(path, 0o600);
-  return server;
 }
 
 /** True if somebody listens. A socket file whose process was killed refuses. */
-function answers(path: string): Promise<boolean> {
+export function answers(path: string): Promise<boolean> {
   return new Promise((resolve) => {
     const socket = connect(path);
     socket.once("connect", () => {
@@ -65,6 +82,11 @@ async function answer(
     void response
       .writeHead(status, { "content-type": "application/json" })
       .end(JSON.stringify(body));
+  const work = (done: () => Promise<unknown>): Promise<void> =>
+    done().then(
+      (result) => json(result ?? {}),
+      (error: unknown) => json(problemOf(error), 409),
+    );
   switch (`${request.method} ${request.url}`) {
     case "GET /status":
       return json(await statusOf(state, instances));
@@ -80,10 +102,9 @@ async function answer(
       return void response.writeHead(200, { "content-type": contentType }).end(text);
     }
     case "POST /entity-store":
-      return changePassphrase(parts, request).then(
-        () => json({}),
-        (error: unknown) => json(problemOf(error), 409),
-      );
+      return work(() => changePassphrase(parts, request));
+    case "POST /issuing":
+      return work(() => answerQuestion(parts.issuing, bodyOf<IssuingQuestion>(request)));
     case "POST /stop":
       json({ stopping: true });
       return stop();
@@ -94,15 +115,18 @@ async function answer(
 
 /** The keys are written anew, then all who hold the passphrase in memory learn the new one. */
 async function changePassphrase({ state, role }: Parts, request: IncomingMessage): Promise<void> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of request) chunks.push(chunk as Buffer);
-  await changeEntityStore(
-    state,
-    JSON.parse(Buffer.concat(chunks).toString("utf8")) as EntityStoreChange,
-  );
+  const change = await bodyOf<EntityStoreChange>(request);
+  await state.installing(() => changeEntityStore(state, change));
   handBack(state.keys.passphrases);
   await role.restartAdmin();
   state.log.info("the keys of the Node Manager are under another passphrase");
+}
+
+/** What this version's own command line sends. */
+async function bodyOf<T>(request: IncomingMessage): Promise<T> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of request) chunks.push(chunk as Buffer);
+  return JSON.parse(Buffer.concat(chunks).toString("utf8")) as T;
 }
 
 function problemOf(error: unknown): { code: string; message: string } {
@@ -134,4 +158,23 @@ async function statusOf(state: NodeState, instances: Instances): Promise<unknown
       })),
     ),
   };
+}
+
+/** Does what is asked for. Throws what `LocalIssuing` throws. */
+export async function answerQuestion(
+  issuing: Parts["issuing"],
+  asked: IssuingQuestion | Promise<IssuingQuestion>,
+): Promise<unknown> {
+  const question = await asked;
+  const read = (der: string) => parseCertificate(Uint8Array.from(Buffer.from(der, "base64")));
+  switch (question.do) {
+    case "request": {
+      const { processes, signer } = question;
+      return issuing.request({ processes, signer: signer === null ? null : read(signer) });
+    }
+    case "take":
+      return issuing.take(question.certificates.map(read));
+    case "keep":
+      return issuing.keepForLater(question.certificates.map(read));
+  }
 }

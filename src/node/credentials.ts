@@ -217,7 +217,10 @@ export function folderOf(
 }
 
 /** How the keys of a credential are protected: as the Node Manager's own, or as those of its group. */
-function keysOf(state: NodeState, { process }: WantedCredential): KeyProtection {
+export function keysOf(
+  state: Pick<NodeState, "keys" | "groups" | "processId" | "desired">,
+  { process }: Pick<WantedCredential, "process">,
+): KeyProtection {
   if (process === state.processId) return state.keys;
   return state.groups.protectionOf(groupOf(state, process));
 }

@@ -19,6 +19,7 @@ export {
   type EntityStoreChange,
   type PassphraseSource,
 } from "./entity-store.ts";
+export { openLocalIssuer, type LocalIssuer } from "./local-issuer.ts";
 export { completeJoin, joinDomain, type JoinedHost } from "./join.ts";
 
 /** What a home folder says of its host; null where the host is in no domain yet. */

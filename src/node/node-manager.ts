@@ -8,6 +8,7 @@ import { openControlSocket } from "./control-socket.ts";
 import { InstanceLinks } from "./instance-link.ts";
 import { Instances, type KeeperOf } from "./instances.ts";
 import { protectEntityStore } from "./entity-store.ts";
+import { LocalIssuing } from "./local-issuing.ts";
 import { openNodeState, type NodeState } from "./node-state.ts";
 import { reconcile } from "./reconcile.ts";
 import { HostRole } from "./role.ts";
@@ -39,13 +40,20 @@ export async function runNodeManager(
   const link = new AdminLink(state, instances);
   ending.signal.addEventListener("abort", () => state.wake());
   const role = new HostRole(state, link);
-  const socket = await openControlSocket({ state, instances, role }, () => ending.abort());
+  const issuing = new LocalIssuing(state, instances);
+  const parts = { state, instances, role, issuing };
+  const socket = await openControlSocket(parts, () => ending.abort());
   await finishProtection(state);
   await writeFileAtomic(
     `${state.layout.run}/node.json`,
     JSON.stringify(await markOf(process.pid)),
     { mode: 0o600 },
   );
+  await issuing
+    .resume()
+    .catch((error: unknown) =>
+      state.log.warn({ error: describeError(error) }, "the journal was not followed"),
+    );
   await role.start();
   state.log.info(
     { epoch: state.trust.epoch, serial: state.identity.serial },
@@ -53,7 +61,7 @@ export async function runNodeManager(
   );
   await Promise.all([
     followDesiredState(state, link, ending.signal),
-    reconcile(state, { link, links, instances, role }, ending.signal),
+    reconcile(state, { link, links, instances, issuing, role }, ending.signal),
     refreshListener(state, role, ending.signal),
     aborted(ending.signal).then(() => link.close()),
   ]);

@@ -80,6 +80,7 @@ export class NodeState {
   #wake: () => void = () => {};
   /** One after the other, so that no file is written over a newer one. */
   #accepting: Promise<unknown> = Promise.resolve();
+  #installing: Promise<unknown> = Promise.resolve();
 
   constructor(of: {
     readonly layout: HomeLayout;
@@ -210,6 +211,13 @@ export class NodeState {
       { mode: 0o600 },
     );
     return accept(this.trust);
+  }
+
+  /** Does work on credential folders after that which was begun before: each has one writer. */
+  installing<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.#installing.then(work);
+    this.#installing = done.catch(() => undefined);
+    return done;
   }
 
   /** Keeps the desired state for a start without an Admin Node Manager. */

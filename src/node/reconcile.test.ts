@@ -55,6 +55,7 @@ test("a host goes on when an instance is deleted in the middle of a look at it",
   } as unknown as Instances;
   state.health(traffic.id).retryAtMs = Infinity;
   const links = {} as InstanceLinks;
-  await reconcile(state, { link, links, instances, role }, ending.signal);
+  const issuing = { report: async () => true };
+  await reconcile(state, { link, links, instances, issuing, role }, ending.signal);
   expect(reported).toEqual([[own?.id, traffic.id], [own?.id]]);
 });

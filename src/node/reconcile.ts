@@ -3,6 +3,7 @@ import type { AdminLink } from "./admin-link.ts";
 import { convergeCredentials } from "./credentials.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import type { Instances } from "./instances.ts";
+import type { LocalIssuing } from "./local-issuing.ts";
 import type { NodeState } from "./node-state.ts";
 import { proveEdges } from "./proving.ts";
 import { observeHost } from "./report.ts";
@@ -19,6 +20,7 @@ interface Parts {
   readonly link: AdminLink;
   readonly links: InstanceLinks;
   readonly instances: Instances;
+  readonly issuing: Pick<LocalIssuing, "report">;
   readonly role: HostRole;
 }
 
@@ -40,9 +42,12 @@ export async function reconcile(
     let isBusy = await parts.role.converge();
     await followPassphrases(state);
     await parts.instances.converge();
-    await state.groups.convert((id) => parts.instances.reloadNow(id));
-    if (state.isConnected) {
-      isBusy = (await convergeCredentials(state, parts.link, parts.instances)) || isBusy;
+    await state.installing(() => state.groups.convert((id) => parts.instances.reloadNow(id)));
+    // What was issued here meanwhile is known to the domain before anything else is wanted or reported.
+    const isShown = await parts.issuing.report(parts.link);
+    if (state.isConnected && isShown) {
+      const converge = () => convergeCredentials(state, parts.link, parts.instances);
+      isBusy = (await state.installing(converge)) || isBusy;
       await proveEdges(state, parts.link, parts.links, parts.instances);
     }
     void state.reach.follow();
@@ -50,7 +55,11 @@ export async function reconcile(
     const text = JSON.stringify(report);
     // One that was not asked before does not know that this host is there.
     if (state.admin?.id !== toldAdmin) sent = "";
-    if (state.isConnected && (text !== sent || performance.now() - sentAtMs > heartbeatMs)) {
+    if (
+      state.isConnected &&
+      isShown &&
+      (text !== sent || performance.now() - sentAtMs > heartbeatMs)
+    ) {
       try {
         const body = { ...report, sequence: ++sequence };
         const { seenSerial } = await parts.link.call("reportObservedState", { body });

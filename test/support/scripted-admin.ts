@@ -15,6 +15,13 @@ export class ScriptedAdmin implements Admin {
     this.#answers = answers;
   }
 
+  /** False: no Admin Node Manager answers. */
+  answers = true;
+
+  async isReachable(): Promise<boolean> {
+    return this.answers;
+  }
+
   get open(): OpenAdmin {
     return async () => this;
   }

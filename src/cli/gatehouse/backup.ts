@@ -5,7 +5,7 @@ import { asAdmin, printResult, type CommandContext } from "../command-context.ts
 import { findHost } from "../lookup.ts";
 import { count } from "../render/table.ts";
 import { readSecret } from "../secret-source.ts";
-import { askedPassphrases } from "./asked-passphrases.ts";
+import { askedPassphrases } from "../asked-passphrases.ts";
 
 interface Passphrases {
   readonly passphraseFile?: string;

@@ -9,7 +9,7 @@ import { ensureFolder, type Passphrases } from "../../keys/index.ts";
 import type { CommandContext } from "../command-context.ts";
 import { handPassphrases, isAlive, readMark } from "../../transport/index.ts";
 import { nodeStatus } from "../node-control.ts";
-import { askedPassphrases } from "./asked-passphrases.ts";
+import { askedPassphrases } from "../asked-passphrases.ts";
 import { refuseRunning, requireJoined } from "./node.ts";
 
 const startMsMax = 60_000;

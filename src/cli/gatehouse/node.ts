@@ -7,7 +7,7 @@ import { printResult, type CommandContext } from "../command-context.ts";
 import { nodeStatus, stopNode, type NodeStatus } from "../node-control.ts";
 import { table } from "../render/table.ts";
 import { refuseWaiting } from "../signing/waiting-here.ts";
-import { askedPassphrases } from "./asked-passphrases.ts";
+import { askedPassphrases } from "../asked-passphrases.ts";
 import { superviseNode, supervisorFile } from "./supervisor.ts";
 
 const stopMsMax = 60_000;

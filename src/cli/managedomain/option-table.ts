@@ -73,11 +73,11 @@ export const commandRows: readonly OptionRow[] = [
   },
   {
     flags: "--regen_certs",
-    help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's; a rotation of the CA that is under way is waited for, never doubled",
+    help: "replace certificates: on the Admin Node Manager's host those of all and the CA too, elsewhere this host's; a rotation of the CA that is under way is waited for, never doubled; with no Admin Node Manager running: other certificates for the present keys, by --ca or --submit_cert",
   },
   {
     flags: "--submit_cert",
-    help: "bring certificates that were signed elsewhere: complete what waits on this host, or in the domain",
+    help: "bring certificates that were signed elsewhere: complete what waits on this host, or in the domain; for a key in use it needs no Admin Node Manager",
   },
   {
     flags: "--sign_csr",

@@ -18,6 +18,7 @@ import {
 import type { ProvidedCa } from "../signing/provided-ca.ts";
 import { keepRequest } from "../signing/request-file.ts";
 import { awaitRequest } from "../signing/waiting.ts";
+import { regenerateLocally } from "./regenerate-locally.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
 /**
@@ -39,11 +40,14 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
   const keepsCa = given.has("retain_domain_cert") || given.has("process");
   await asAdmin(context, async (admin) => {
     const { terminal } = context;
+    const processes = given.texts("process");
+    if (!(await admin.isReachable()))
+      return regenerateLocally(context, { mode: choice.mode, ca, processes });
     const waiverReason = given.text("waive_unmanaged");
     // Whose host has the CA says whether it stays; every other host follows.
     const open = isAdmin && keepsCa ? null : await openRotation(admin, choice.mode, ca);
     if (open !== null) {
-      const credentials = await credentialsOf(admin, hostId, given.texts("process"));
+      const credentials = await credentialsOf(admin, hostId, processes);
       const share = { credentials, hostId, isAdmin, ca, waiverReason };
       return joinRotation(context, admin, open, share);
     }
@@ -54,7 +58,7 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
       ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
       : {
           kind: "replace-leaves",
-          credentials: await credentialsOf(admin, hostId, given.texts("process")),
+          credentials: await credentialsOf(admin, hostId, processes),
         };
     const { plan, rollout } = await startNewPlan(admin, body);
     terminal.out(planText(plan));

@@ -1,17 +1,21 @@
 import { DomainError } from "../../kit/index.ts";
 import { collectCertificates } from "../../keys/index.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
+import type { Certificate } from "../signing/provided-ca.ts";
 import { refuseUnreadable, reportSubmissions, warnUnreadable } from "../signing/refusal.ts";
+import { withLocalIssuer } from "../signing/local-issuer.ts";
 import { submitAll } from "../signing/waiting.ts";
 import { reportJoined } from "./add.ts";
 import type { Given } from "./command-line.ts";
 import { givenEntityStore } from "./entity-store.ts";
 import { reportFirstHost } from "./initialize.ts";
 import { givenPassphrase } from "./passphrase.ts";
+import { sameKeysText } from "./regenerate-locally.ts";
 
 /**
  * `managedomain --submit_cert`: brings certificates that were signed elsewhere. They complete what
- * waits on this host, a first host or a join; else they go to the domain, for whatever waits there.
+ * waits on this host, a first host or a join; those for keys that this host has in use are presented
+ * by it, with or without an Admin Node Manager; else they go to the domain, for whatever waits there.
  */
 export async function submitCertificates(context: CommandContext, given: Given): Promise<void> {
   const { options, terminal } = context;
@@ -50,10 +54,42 @@ export async function submitCertificates(context: CommandContext, given: Given):
     );
   }
   requireCertificates(files);
-  await asAdmin(context, async (admin) =>
-    reportSubmissions(terminal, await submitAll(admin, certificates)),
-  );
+  const rest = await submitHere(context, certificates);
+  if (rest.length > 0)
+    await asAdmin(context, async (admin) =>
+      (await admin.isReachable())
+        ? reportSubmissions(terminal, await submitAll(admin, rest))
+        : keepForLater(context, rest),
+    );
   refuseUnreadable(unread);
+}
+
+/** Takes those for keys that this host has in use; returns the others, with those of CAs. */
+async function submitHere(
+  context: CommandContext,
+  certificates: readonly Certificate[],
+): Promise<readonly Certificate[]> {
+  const { openLocalHome } = await import("../../node/local.ts");
+  if ((await openLocalHome(context.options.home)).joined === null) return certificates;
+  return withLocalIssuer(context, async (issuer) => {
+    const { submissions, rest } = await issuer.take(certificates);
+    reportSubmissions(context.terminal, submissions);
+    if (submissions.length > 0) context.terminal.out(sameKeysText);
+    return rest;
+  });
+}
+
+/** For keys that wait on this host, which an Admin Node Manager has to record before they are shown. */
+function keepForLater(
+  context: CommandContext,
+  certificates: readonly Certificate[],
+): Promise<void> {
+  return withLocalIssuer(context, async (issuer) => {
+    reportSubmissions(context.terminal, await issuer.keepForLater(certificates));
+    context.terminal.out(
+      "No Admin Node Manager could be reached: the certificate is kept on this host, and presented when one is back and has recorded its key.",
+    );
+  });
 }
 
 function requireCertificates(files: readonly string[]): void {

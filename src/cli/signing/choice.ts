@@ -45,7 +45,8 @@ export async function domainSigning(
   return { mode: signing, isElsewhere: signing !== "generated" && holders.length === 0 };
 }
 
-function requireMode(chosen: SigningMode | null, domain: SigningMode): void {
+/** Throws `conflict` where another way was chosen than that of the domain. */
+export function requireMode(chosen: SigningMode | null, domain: SigningMode): void {
   if (chosen === null || chosen === domain) return;
   const ca = chosen === "generated" ? "" : " --ca FILE";
   throw new DomainError(

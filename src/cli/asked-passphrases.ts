@@ -1,6 +1,6 @@
-import type { Passphrases } from "../../keys/index.ts";
-import { asksForPassphrase, type LocalHome } from "../../node/local.ts";
-import type { CommandContext } from "../command-context.ts";
+import type { Passphrases } from "../keys/index.ts";
+import { asksForPassphrase, type LocalHome } from "../node/local.ts";
+import type { CommandContext } from "./command-context.ts";
 
 /**
  * The passphrase of the Node Manager's keys, where somebody has to be asked for it; null where nobody
