@@ -1,9 +1,12 @@
 import { credentialId } from "../domain/index.ts";
-import { editHost, requireHost, setHostRole } from "../control/index.ts";
+import { editHost, requireHost, setHostRole, setKeyPassphrase } from "../control/index.ts";
 import type { Handlers } from "./handlers.ts";
+import { sealFor } from "./handlers-edits.ts";
 import { refuseEmbedded } from "./new-admin.ts";
 
-export const hostHandlers: Handlers<"getHostRole" | "editHost" | "setHostRole"> = {
+type Names = "getHostRole" | "editHost" | "setKeyPassphrase" | "setHostRole";
+
+export const hostHandlers: Handlers<Names> = {
   async getHostRole({ env, reports, hostId }, { params }) {
     const { host, last } = await env.store.read(async (view) => ({
       host: await requireHost(view, params.id),
@@ -23,6 +26,10 @@ export const hostHandlers: Handlers<"getHostRole" | "editHost" | "setHostRole"> 
   },
   async editHost({ env }, { params, body, actor }) {
     await editHost(env, { ...body, id: params.id, actor });
+    return null;
+  },
+  async setKeyPassphrase({ env }, { params, body, actor }) {
+    await setKeyPassphrase(env, { hostId: params.id, ...body, actor }, sealFor);
     return null;
   },
   async setHostRole(state, { params, body, actor }) {

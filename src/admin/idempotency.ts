@@ -17,6 +17,7 @@ const secretOperations = new Set([
   "createRelyingParty",
   "unlockKeys",
   "changeGroupPassphrase",
+  "setKeyPassphrase",
 ]);
 
 /** A user's write with an `Idempotency-Key`, while it is served. */

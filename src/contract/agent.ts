@@ -104,6 +104,10 @@ const desiredState = strict({
       }),
     ),
   ),
+  /** Encrypts keys that wait for a certificate, sealed as those of groups; null: none was given. */
+  keyPassphrase: Type.Optional(
+    nullable(Type.String({ maxLength: 8192, description: "JWE in compact form" })),
+  ),
   /** Authorities of which the agent proves every edge of its host with probe certificates. */
   prove: list(authorityId),
 });

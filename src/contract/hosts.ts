@@ -1,6 +1,16 @@
 import { Type } from "typebox";
 import type { RouteDefinition } from "./route.ts";
-import { authorityId, hostId, list, name, nothing, nullable, port, strict } from "./schemas.ts";
+import {
+  authorityId,
+  hostId,
+  list,
+  name,
+  nothing,
+  nullable,
+  port,
+  secret,
+  strict,
+} from "./schemas.ts";
 
 const ofHost = strict({ id: hostId });
 
@@ -35,6 +45,17 @@ export const hostRoutes = {
       port: Type.Optional(port),
       alternativeNames: Type.Optional(list(name)),
     }),
+    response: nothing,
+  },
+  setKeyPassphrase: {
+    method: "PUT",
+    path: "/hosts/:id/key-passphrase",
+    access: "administrator",
+    status: 204,
+    summary:
+      "Encrypts the keys on the host whose certificates are signed elsewhere, while they wait, from now on",
+    params: ofHost,
+    body: strict({ passphrase: secret }),
     response: nothing,
   },
   setHostRole: {

@@ -72,6 +72,7 @@ export async function desiredStateOf(
     })),
     dial: host.dial,
     role: wantedRole(host, authorities),
+    keyPassphrase: host.keyPassphrase?.text ?? null,
     passphrases: [...new Set(instances.map(({ groupId }) => groupId))].flatMap((id) =>
       passphrasePart(groups.get(id), host.id),
     ),

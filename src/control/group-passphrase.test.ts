@@ -9,6 +9,7 @@ import {
 } from "../../test/support/control-environment.ts";
 import { desiredStateOf } from "./desired-state.ts";
 import { changeGroupPassphrase, groupPassphraseState } from "./group-passphrase.ts";
+import { setKeyPassphrase } from "./key-passphrase.ts";
 import { createInstance } from "./instances.ts";
 
 const host1 = "host-1" as HostId;
@@ -95,6 +96,21 @@ describe("the passphrase of a group", () => {
       { groupId: group, version: 3, isSet: false, sealed: null },
     ]);
     await expect(create(env, "two", host2, "second")).rejects.toMatchObject({ code: "forbidden" });
+  });
+
+  test("a passphrase for keys that wait is sealed for their host, and nothing else of it is kept", async () => {
+    const env = await domain();
+    const set = () => setKeyPassphrase(env, { hostId: host2, passphrase: "secret", actor }, seal);
+    await expect(set()).rejects.toMatchObject({ code: "not-running" });
+    await report(env, host2, "key-2");
+    await set();
+    const state = await env.store.read((view) =>
+      desiredStateOf(view, env, { hostId: host2, epoch: 0, revision: 1 }),
+    );
+    expect(state.keyPassphrase).toBe("secret for key-2");
+    expect(JSON.stringify(await env.store.read((view) => view.audit.page({}, 100)))).not.toContain(
+      "secret",
+    );
   });
 
   test("is above what any host holds also in a store from a backup that has never heard of it", async () => {

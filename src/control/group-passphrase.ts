@@ -79,7 +79,8 @@ async function situation(view: StoreView, id: GroupId): Promise<Situation> {
   return { group, sealingKeys, newestVersion };
 }
 
-async function sealingKeyOf(view: StoreView, hostId: HostId): Promise<string> {
+/** What a passphrase is sealed for on a host. Throws `not-running` before its Node Manager has shown it. */
+export async function sealingKeyOf(view: StoreView, hostId: HostId): Promise<string> {
   const sealingKey = (await view.observations.host(hostId))?.keys?.sealingKey;
   if (sealingKey !== undefined) return sealingKey;
   const { name } = await requireHost(view, hostId);

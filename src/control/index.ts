@@ -26,6 +26,7 @@ export {
   groupPassphraseState,
   type SealSecret,
 } from "./group-passphrase.ts";
+export { setKeyPassphrase } from "./key-passphrase.ts";
 export { setHostDial } from "./host-dial.ts";
 export { setHostRole } from "./host-role.ts";
 export {

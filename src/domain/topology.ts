@@ -37,6 +37,8 @@ export interface Host {
   /** Further names in its Node Manager's certificate, as `DNS:name`; absent: none. */
   readonly alternativeNames?: readonly string[];
   readonly nodeManager: NodeManager;
+  /** Encrypts its keys while their certificates are signed elsewhere; absent: none was given for them. */
+  readonly keyPassphrase?: SealedPassphrase;
   /** Number of the newest host document; agents refuse a lower one. */
   readonly documentVersion: number;
   /** How far its journal of local issuances was merged; absent: it has shown none. */

@@ -38,6 +38,7 @@ export { nodeCryptoPort } from "./node-crypto-port.ts";
 export {
   dropPendingKey,
   makePendingKey,
+  pendingKeyFile,
   readPendingKey,
   requestFile,
   type PendingKey,

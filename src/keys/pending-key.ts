@@ -17,7 +17,10 @@ export interface PendingKey {
   readonly spki: string;
 }
 
-const keyFile = (folder: string): string => `${folder}/key.pem`;
+/** Where the key of a pending key is. */
+export function pendingKeyFile(folder: string): string {
+  return `${folder}/key.pem`;
+}
 
 /** Where the request of a pending key is. */
 export function requestFile(folder: string): string {
@@ -37,7 +40,7 @@ export async function makePendingKey(
   const { privateKey, spki } = await generateKeyPair("ecdsa-p256");
   const requestPem = await requestForKey(privateKey, leaf.subject, leafTemplate(leaf));
   await ensureFolder(folder, 0o700);
-  await writeFileAtomic(keyFile(folder), await keys.toPem(privateKey), { mode: 0o600 });
+  await writeFileAtomic(pendingKeyFile(folder), await keys.toPem(privateKey), { mode: 0o600 });
   await writeFileAtomic(requestFile(folder), requestPem, { mode: 0o600 });
   return { privateKey, requestPem, spki: spkiFingerprint(spki, nodeCryptoPort) };
 }
@@ -49,7 +52,7 @@ export async function readPendingKey(
 ): Promise<PendingKey | null> {
   try {
     const requestPem = await readSecretFile(requestFile(folder));
-    const path = keyFile(folder);
+    const path = pendingKeyFile(folder);
     const privateKey = await keys.fromPem(await readSecretFile(path), path);
     const spki = spkiFingerprint(parseRequestPem(requestPem).spki, nodeCryptoPort);
     return { privateKey, requestPem, spki };

@@ -280,7 +280,8 @@ export class AdminLink {
   async #askToReturn(
     caller: ApiCaller,
   ): Promise<{ readonly privateKey: KeyObject; readonly admission: Admission }> {
-    let kept = await readPendingKey(this.#pendingFolder, this.#state.keys);
+    const { keys } = this.#state.pendingKeys;
+    let kept = await readPendingKey(this.#pendingFolder, keys);
     for (;;) {
       const { privateKey } = kept ?? (await generateKeyPair("ecdsa-p256"));
       const name = `CN=${this.#state.processId}`;
@@ -292,7 +293,7 @@ export class AdminLink {
           "awaiting-signature",
           "the certificate with which this host comes back is signed elsewhere and was not brought yet",
         );
-      kept = await makePendingKey(this.#pendingFolder, admission.awaits, this.#state.keys);
+      kept = await makePendingKey(this.#pendingFolder, admission.awaits, keys);
     }
   }
 

@@ -1,4 +1,5 @@
 import { readdir } from "node:fs/promises";
+import { isDomainError } from "../kit/index.ts";
 import { dropPendingKey, makePendingKey, readPendingKey, type PendingKey } from "../keys/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import type { AdminLink } from "./admin-link.ts";
@@ -21,16 +22,30 @@ export async function pendingElsewhere(
   if (elsewhere === undefined || (state.desired?.revision ?? 0) < memory.requestedAtRevision)
     return null;
   const folder = pendingFolder(state, wanted);
-  const kept = await readPendingKey(folder, state.keys);
+  const kept = await keptKey(state, folder);
   if (kept !== null && kept.spki === elsewhere.requestedSpki)
     return elsewhere.isSigned ? kept : null;
-  const { requestPem } = await makePendingKey(folder, elsewhere, state.keys);
+  const { requestPem } = await makePendingKey(folder, elsewhere, state.pendingKeys.keys);
   const { revision } = await link.call("requestSignature", {
     body: { credentialId: wanted.id, requestPem },
   });
   memory.requestedAtRevision = revision;
   state.log.info({ credential: wanted.id }, "a certificate is asked for that is signed elsewhere");
   return null;
+}
+
+/** One whose passphrase nobody has any more is given up too. */
+async function keptKey(
+  { pendingKeys, log }: NodeState,
+  folder: string,
+): Promise<PendingKey | null> {
+  try {
+    return await readPendingKey(folder, pendingKeys.keys);
+  } catch (error) {
+    if (!isDomainError(error, "unauthenticated")) throw error;
+    log.warn({ folder }, "a key that waited for its certificate cannot be opened: another is made");
+    return null;
+  }
 }
 
 /** Removes the key and request of a certificate that came, or is not wanted any more. */

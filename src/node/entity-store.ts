@@ -1,10 +1,11 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { existsSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { DomainError, isDomainError } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
 import {
+  ensureFolder,
   isEncryptedPem,
   KeyProtection,
   protectGenerations,
@@ -16,6 +17,7 @@ import {
   writeFileAtomic,
   type Passphrases,
 } from "../keys/index.ts";
+import { protectPendingKeys } from "./pending-keys.ts";
 import { readStateFile } from "../transport/index.ts";
 
 /** `conf/entity-store.json`: where the passphrase of the Node Manager's keys comes from. */
@@ -84,6 +86,8 @@ async function isEncrypted(layout: HomeLayout): Promise<boolean> {
 export async function saveSource(layout: HomeLayout, source: EntityStoreSettings): Promise<void> {
   if (Object.keys(source).length === 0) return rm(layout.entityStore, { force: true });
   const text = `${JSON.stringify(source, null, 2)}\n`;
+  // A first host that waits for its certificate has none yet.
+  await ensureFolder(dirname(layout.entityStore), 0o700);
   await writeFileAtomic(layout.entityStore, text, { mode: 0o600 });
 }
 
@@ -91,6 +95,7 @@ export async function saveSource(layout: HomeLayout, source: EntityStoreSettings
 export async function protectEntityStore({ layout, keys }: Store): Promise<void> {
   await protectGenerations(layout.nodeCredential, keys);
   if (existsSync(layout.nodeSealingKey)) await protectKeyFile(layout.nodeSealingKey, keys);
+  await protectPendingKeys(layout, keys);
   const { former, ...source } =
     (await readStateFile<EntityStoreSettings>(layout.entityStore)) ?? {};
   if (former !== undefined) await saveSource(layout, source);

@@ -108,7 +108,7 @@ export class GroupPassphrases {
   async #open(id: GroupId, { isSet, sealed }: Kept): Promise<boolean> {
     const opened: string[] = [];
     for (const [at, text] of sealed.entries()) {
-      const passphrase = await this.#unsealed(text);
+      const passphrase = await this.unsealed(text);
       if (passphrase !== null) opened.push(passphrase);
       else if (at === 0 && isSet) {
         this.#fail(id);
@@ -125,7 +125,8 @@ export class GroupPassphrases {
     return true;
   }
 
-  async #unsealed(text: string): Promise<string | null> {
+  /** A passphrase that was sealed for this host; null where it was for another key. */
+  async unsealed(text: string): Promise<string | null> {
     if (this.#sealing === null) return null;
     const opened = unseal(text, this.#sealing.privateKey);
     return opened.then(

@@ -32,6 +32,7 @@ import {
   type Self,
 } from "../transport/index.ts";
 import { openEntityStore } from "./entity-store.ts";
+import { PendingKeys } from "./pending-keys.ts";
 import { GroupPassphrases } from "./group-passphrases.ts";
 import { AdminReach } from "./admin-reach.ts";
 
@@ -56,6 +57,8 @@ export class NodeState {
   readonly keys: KeyProtection;
   /** Of the keys of its instances. */
   readonly groups: GroupPassphrases;
+  /** Of keys that wait for a certificate. */
+  readonly pendingKeys: PendingKeys;
   readonly probes = new ProbeContexts();
   readonly reach: AdminReach;
   /** Random per start: tells a restart from a copy of the home folder. */
@@ -96,6 +99,7 @@ export class NodeState {
     this.trust = of.trust;
     this.reach = new AdminReach(this);
     this.groups = new GroupPassphrases(this);
+    this.pendingKeys = new PendingKeys(this);
   }
 
   get settings(): NodeSettings {
@@ -263,6 +267,7 @@ export async function openNodeState(
   state.desired = await readStateFile<DesiredState>(layout.desiredState);
   await state.loadIdentity();
   await state.groups.open();
+  await state.pendingKeys.follow();
   await ensureFolder(layout.run, 0o700);
   await ensureFolder(dirname(`${layout.logs}/.`), 0o700);
   return state;

@@ -78,8 +78,11 @@ export async function reconcile(
   await parts.role.endUnlessWorking();
 }
 
-async function followPassphrases({ groups, log }: NodeState): Promise<void> {
-  await groups.follow().catch((error: unknown) => {
-    log.warn({ error: describeError(error) }, "the passphrases of groups could not be followed");
-  });
+async function followPassphrases({ groups, pendingKeys, log }: NodeState): Promise<void> {
+  try {
+    await groups.follow();
+    await pendingKeys.follow();
+  } catch (error) {
+    log.warn({ error: describeError(error) }, "passphrases could not be followed");
+  }
 }

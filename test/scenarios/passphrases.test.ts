@@ -65,6 +65,32 @@ test("the keys of a Node Manager lie under its passphrase, which it finds at eve
   await runs.done("gatehouse node stop --home one");
   await runs.done("gatehouse node start --home one");
 
+  const [management, services] = [await freePort(), await freePort()];
+  for (const name of ["third", "fourth"]) await runs.write(name, `the ${name}\n`);
+  await runs.done(
+    `managedomain -c -n GW1 -g Group1 --home one -m ${management} -s ${services} --passphrase_file third`,
+  );
+  await runs.done("gatehouse instance start GW1 --home one");
+  const changeGroup = "managedomain --change_passphrase --group Group1 --home one";
+  await runs.refused("forbidden", `${changeGroup} --new_passphrase_file fourth`);
+  await runs.done(`${changeGroup} --old_passphrase_file third --new_passphrase_file fourth`);
+  expectEncrypted(
+    runs.path("one/groups/group-2/instance-1/conf/credentials/traffic"),
+    "the fourth",
+  );
+  const secrets = /the (first|second|third|fourth)/;
+  const processes = ["run/node", "run/admin", "groups/group-2/instance-1/run/instance"];
+  for (const name of processes) {
+    const pid = (await readMark(runs.path(`one/${name}.json`)))?.pid ?? 0;
+    for (const file of ["cmdline", "environ"])
+      expect(readFileSync(`/proc/${pid}/${file}`, "latin1")).not.toMatch(secrets);
+  }
+  const files = readdirSync(runs.path("one"), { recursive: true, withFileTypes: true });
+  for (const file of files.filter((each) => each.isFile()))
+    expect(readFileSync(join(file.parentPath, file.name), "latin1"), file.name).not.toMatch(
+      secrets,
+    );
+
   // A host whose passphrase nobody but a person knows.
   await runs.makeToken("token");
   const port = await freePort();

@@ -13,6 +13,7 @@ const secrets = {
   domain_passphrase: "secret-domain-4712",
   key_passphrase: "secret-key-4713",
   new_passphrase: "secret-new-4714",
+  nm_entitystore_passphrase: "secret-host-4715",
 } as const;
 
 type Secret = keyof typeof secrets;
@@ -37,6 +38,7 @@ function commandLines(form: Form, port: number): string[][] {
   const first = (home: string): string[] => ["-i", "--home", home, ...place, ...login];
   const opened = option(form, "domain_passphrase", "new_passphrase");
   const key = option(form, "key_passphrase", "key_passphrase");
+  const own = option(form, "nm_entitystore_passphrase", "nm_entitystore_passphrase");
   const csr = join(form, "one.csr");
   return [
     [...first(ca), ...option(form, "domain_passphrase", "domain_passphrase")],
@@ -47,9 +49,16 @@ function commandLines(form: Form, port: number): string[][] {
       ...option(form, "old_passphrase", "domain_passphrase"),
       ...option(form, "new_passphrase", "new_passphrase"),
     ],
-    [...first(host), "--sign_with_external_ca", "--csr", csr, ...key],
+    [...first(host), "--sign_with_external_ca", "--csr", csr, ...key, ...own],
     ["--sign_csr", "--csr", csr, "--home", ca, ...opened],
-    ["--submit_cert", "--cert", csr.replace("csr", "pem"), "--home", host, ...key],
+    ["--submit_cert", "--cert", csr.replace("csr", "pem"), "--home", host, ...key, ...own],
+    [
+      "--edit_host",
+      "--home",
+      host,
+      ...option(form, "old_passphrase", "nm_entitystore_passphrase"),
+      ...option(form, "new_passphrase", "new_passphrase"),
+    ],
   ];
 }
 

@@ -247,6 +247,7 @@ export const sampleAnswers: Answers = {
   recordKeyCopies: null,
   waiveUnheard: null,
   changeGroupPassphrase: null,
+  setKeyPassphrase: null,
   getGroupPassphrase: {
     isSet: true,
     hosts: [{ id: "host-1", name: "anm1.example.com", isCurrent: true }],

@@ -7,6 +7,7 @@ import { findHost } from "../lookup.ts";
 import { managementUrl } from "../render/topology-tree.ts";
 import { domainSigning } from "../signing/choice.ts";
 import type { ProvidedCa } from "../signing/provided-ca.ts";
+import { protectPending } from "../signing/key-passphrase.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
 import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import { awaitRequest, signWaiting } from "../signing/waiting.ts";
@@ -14,6 +15,7 @@ import { wantsAdmin, type Given } from "./command-line.ts";
 import { givenDatabaseLogin } from "./database-login.ts";
 import { changeOwnPassphrase, changesEntityStore } from "./entity-store.ts";
 import { givenAlternativeNames } from "./new-host.ts";
+import { givenPassphrase } from "./passphrase.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
 type HostView = ReturnType<typeof findHost>;
@@ -37,6 +39,7 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
     throw new DomainError("usage", "give --is_admin or --demote: one of the two");
   const login = givenDatabaseLogin(given, isAdmin);
   const edit = givenEdit(given);
+  const keyPassphrase = await givenPassphrase(given, "key_passphrase");
   if (changesEntityStore(given)) {
     if (isAdmin || given.has("demote") || edit !== null)
       throw new DomainError(
@@ -51,6 +54,7 @@ export async function editHost(context: CommandContext, given: Given): Promise<v
     const signing = (await domainSigning(admin, choice.mode, ca)).isElsewhere
       ? { ca, requestFile: given.text("csr") ?? `${host.nodeManager.id}.csr` }
       : null;
+    if (signing !== null) await protectPending(admin, host.id, keyPassphrase);
     const changing = { context, admin, host, signing };
     if (edit !== null) {
       if (host.nodeManager.isAdmin && !isAdmin && !given.has("demote"))

@@ -118,7 +118,7 @@ const makesHost = ["initialize", "add"] as const;
 const describesHost = [...makesHost, "edit_host"] as const;
 const namesInstance = ["edit_instance", "delete_instance", "add_tag", "delete_tag"] as const;
 const takesCaPassphrase = [...makesCertificates, "submit_cert", "sign_csr"] as const;
-const keepsKeys = [...makesHost, "submit_cert"] as const;
+const keepsKeys = [...makesCertificates, "submit_cert"] as const;
 const hasEntityStore = [...describesHost, "submit_cert"] as const;
 const changesPassphrase = ["change_domain_passphrase", "change_passphrase", "edit_host"] as const;
 const callsAdmin = [
@@ -204,7 +204,7 @@ export const optionRows: readonly OptionRow[] = [
   ),
   ...secretOption(
     "key_passphrase",
-    "encrypts the key while its certificate is signed elsewhere, and opens it with --submit_cert",
+    "encrypts keys while their certificates are signed elsewhere; opens that of a first host, or one that joins, with --submit_cert, while a running Node Manager keeps it",
     keepsKeys,
   ),
   {

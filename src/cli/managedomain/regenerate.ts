@@ -1,4 +1,4 @@
-import { DomainError, type CredentialId } from "../../kit/index.ts";
+import { DomainError, type CredentialId, type HostId } from "../../kit/index.ts";
 import type { RouteBody } from "../../contract/index.ts";
 import type { Admin } from "../admin-session.ts";
 import { asAdmin, type CommandContext } from "../command-context.ts";
@@ -16,8 +16,10 @@ import {
   type OpenRotation,
 } from "../signing/join-rotation.ts";
 import type { ProvidedCa } from "../signing/provided-ca.ts";
+import { protectPending } from "../signing/key-passphrase.ts";
 import { keepRequest } from "../signing/request-file.ts";
 import { awaitRequest } from "../signing/waiting.ts";
+import { givenPassphrase } from "./passphrase.ts";
 import { regenerateLocally } from "./regenerate-locally.ts";
 import { givenCa, signingChoice } from "./signing.ts";
 
@@ -28,6 +30,7 @@ import { givenCa, signingChoice } from "./signing.ts";
 export async function regenerateCertificates(context: CommandContext, given: Given): Promise<void> {
   const choice = signingChoice(given);
   const ca = await givenCa(given, choice);
+  const keyPassphrase = await givenPassphrase(given, "key_passphrase");
   const observeSeconds = parseObserveSeconds(given.text("observe") ?? observeSecondsDefault);
   const { openLocalHome } = await import("../../node/local.ts");
   const { joined } = await openLocalHome(context.options.home);
@@ -47,11 +50,13 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
     // Whose host has the CA says whether it stays; every other host follows.
     const open = isAdmin && keepsCa ? null : await openRotation(admin, choice.mode, ca);
     if (open !== null) {
+      if (open.mode !== "generated") await protectPending(admin, hostId as HostId, keyPassphrase);
       const credentials = await credentialsOf(admin, hostId, processes);
       const share = { credentials, hostId, isAdmin, ca, waiverReason };
       return joinRotation(context, admin, open, share);
     }
     const { mode, isElsewhere } = await domainSigning(admin, choice.mode, ca);
+    if (isElsewhere) await protectPending(admin, hostId as HostId, keyPassphrase);
     // A CA that is not this domain's own is replaced by `gatehouse plan change-signing`.
     const rotates = isAdmin && mode === "generated" && !keepsCa;
     const body: RouteBody<"createPlan"> = rotates

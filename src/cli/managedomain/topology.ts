@@ -9,6 +9,7 @@ import { topologyTree } from "../render/topology-tree.ts";
 import type { Given } from "./command-line.ts";
 import { givenPassphrase } from "./passphrase.ts";
 import { domainSigning } from "../signing/choice.ts";
+import { protectPending } from "../signing/key-passphrase.ts";
 import { reportSubmissions } from "../signing/refusal.ts";
 import { checkRequestFile, keepRequest } from "../signing/request-file.ts";
 import { awaitRequest, signWaiting } from "../signing/waiting.ts";
@@ -40,6 +41,7 @@ export async function createInstance(context: CommandContext, given: Given): Pro
       "invalid-input",
       `-m and -s are both ${ports.servicesPort}: an instance needs two different ports`,
     );
+  const keyPassphrase = await givenPassphrase(given, "key_passphrase");
   // An empty one, as documented, is none.
   const passphrase = (await givenPassphrase(given, "passphrase")) || undefined;
   return asAdmin(context, async (admin) => {
@@ -47,6 +49,7 @@ export async function createInstance(context: CommandContext, given: Given): Pro
     const topology = await admin.call("getTopology");
     const host = await chooseHost(context, topology, given.text("host"));
     const { terminal } = context;
+    if (isElsewhere) await protectPending(admin, host.id, keyPassphrase);
     const body = { name, group, hostId: host.id, ...definedOf({ ...ports, passphrase }) };
     const instance = await admin.call("createInstance", { body });
     terminal.out(
