@@ -66,7 +66,9 @@ async function knownKeys(domain: LiveDomain, host: string): Promise<KnownKeys> {
 
 /** The credential whose folder a file is in; undefined: none of the host's. */
 function credentialOf({ credentials }: KnownKeys, hostId: string, file: string) {
-  const [, process, usage] = /^groups\/[^/]+\/([^/]+)\/credentials\/(\w+)\//.exec(file) ?? [];
+  // Below `conf` there is a link, where the documentation has them.
+  const [, process, usage] =
+    /^groups\/[^/]+\/([^/]+)\/(?:conf\/)?credentials\/(\w+)\//.exec(file) ?? [];
   return credentials
     .filter((each) => each.hostId === hostId)
     .find((each) =>
@@ -88,7 +90,7 @@ function isSharedKey(known: KnownKeys, hostId: string, key: FoundKey): boolean |
 
 /**
  * The private keys that are where they may not be, in words; none where all is well. A process's own
- * key is in its folder on its host alone, a CA's on its holders, the trust-signing key on Admin Node
+ * key is in its folder on its host alone, as what passphrases are sealed for there, a CA's on its holders, the trust-signing key on Admin Node
  * Managers; temporary keys are gone. `hosts` names the homes; their keys are not locked.
  */
 export async function strayKeys(domain: LiveDomain, hosts: readonly string[]): Promise<string[]> {
@@ -103,15 +105,17 @@ export async function strayKeys(domain: LiveDomain, hosts: readonly string[]): P
     for (const key of privateKeysOf(home)) {
       const isShared = isSharedKey(known, hostId, key);
       if (isShared === true) continue;
+      const isFirstSeenHere = (homeOf.get(key.spki) ?? host) === host;
+      homeOf.set(key.spki, host);
+      if (`/${key.file}` === homeLayout("").nodeSealingKey && isFirstSeenHere) continue;
       const beside = join(home, dirname(key.file), "certificate.pem");
       const isOwn =
         isShared === null &&
         credentialOf(known, hostId, key.file) !== undefined &&
-        (homeOf.get(key.spki) ?? host) === host &&
+        isFirstSeenHere &&
         fingerprint(readFileSync(beside)) === key.spki;
       if (!isOwn) stray.push(`${host}: ${key.file} ${key.spki}`);
       else serials.add(new X509Certificate(readFileSync(beside)).serialNumber.toLowerCase());
-      homeOf.set(key.spki, host);
     }
     for (const { id, hostId: of, installedSerial } of known.credentials)
       if (of === hostId && installedSerial !== null && !serials.has(installedSerial))
