@@ -9,6 +9,7 @@ export { adoptFolder } from "./adopt.ts";
 export { backUpHome } from "./backup.ts";
 export { signCsrOffline } from "./sign-csr.ts";
 export { changePassphrase } from "./change-passphrase.ts";
+export { planOffline } from "./plan-offline.ts";
 export { recoverHome } from "./recover.ts";
 export { restoreHome } from "./restore.ts";
 export {

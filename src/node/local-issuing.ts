@@ -7,6 +7,7 @@ import {
   type ProcessId,
 } from "../kit/index.ts";
 import {
+  anchorsFor,
   restoredNumberGap,
   type Anchor,
   type AuthoritySigning,
@@ -93,6 +94,9 @@ export class LocalIssuing {
     readonly processes: readonly ProcessId[];
     readonly signer: Certificate | null;
   }): Promise<{ signing: AuthoritySigning; requests: LocalRequest[] }> {
+    const anchors = anchorsFor(this.#state.trust.document, "management");
+    if (of.signer === null && anchors.every(({ signing }) => signing === undefined))
+      return { signing: "generated", requests: [] };
     const all = await this.#inUse();
     const stranger = of.processes.find((id) => all.every(({ wanted }) => wanted.process !== id));
     const [own] = all;

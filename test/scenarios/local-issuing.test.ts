@@ -41,6 +41,18 @@ test("every host gets certificates of a CA that all trust while no Admin Node Ma
     promisify(execFile)(join(bin, program), [...args, "--home", domain.home(host)], {
       cwd: folder,
     });
+  // With a CA of the domain's own: nobody can sign now, and what is wanted is recorded.
+  await loseAdmin(domain);
+  await expect(run("managedomain", "host-2", "--regen_certs")).rejects.toMatchObject({ code: 30 });
+  const asked = ["--regen_certs", "--observe", "1", "--waive_unmanaged", "a test"];
+  const { stdout } = await run("managedomain", "host-1", ...asked);
+  expect(stdout).toMatch(/^Rotate the management CA is recorded/);
+  await bringBack(domain);
+  await waitUntil(
+    async () => (await domain.call("listRollouts")).rollouts[0]?.rollout.status === "completed",
+    { deadlineMs: 60_000, what: "what was recorded is done" },
+  );
+
   const change = (...way: readonly string[]) => {
     const rest = ["--start", "--follow", "--observe", "1", "--waive-unmanaged", "a test"];
     return run("gatehouse", "host-1", "plan", "change-signing", ...way, ...rest, ...login);

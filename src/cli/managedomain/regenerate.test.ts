@@ -15,6 +15,8 @@ async function regenerate(of: {
   readonly isAdmin: boolean;
   readonly answers: Answers;
   readonly options?: readonly string[];
+  /** No Admin Node Manager answers; the command is run so often. */
+  readonly timesAlone?: number;
 }): Promise<{ text: string; called: readonly string[] }> {
   const home = join(await tempFolder(), "home");
   await initializeHome(home, {
@@ -29,11 +31,15 @@ async function regenerate(of: {
   const settings = JSON.parse(await readFile(file, "utf8")) as NodeSettings;
   await writeFile(file, JSON.stringify({ ...settings, isAdmin: of.isAdmin }));
   const admin = new ScriptedAdmin({ ...sampleAnswers, ...of.answers });
+  admin.answers = of.timesAlone === undefined;
   const terminal = new ScriptedTerminal();
   const args = ["--regen_certs", "--home", home, ...(of.options ?? [])];
-  const status = await runProgram("managedomain", managedomain(admin.open), args, terminal);
+  for (let i = 0; i < (of.timesAlone ?? 1); i++)
+    terminal.lines.push(
+      `= ${await runProgram("managedomain", managedomain(admin.open), args, terminal)}`,
+    );
   return {
-    text: [...terminal.lines, `= ${status}`].join("\n"),
+    text: terminal.lines.join("\n"),
     called: admin.calls.map(({ name }) => name),
   };
 }
@@ -96,4 +102,27 @@ test.each([
   });
   expect(text).toContain(`rollout-1 (Rotate the management CA)`);
   expect(text).toMatch(new RegExp(`= ${status}$`));
+});
+
+test("--regen_certs records one plan, and no second CA, where nothing runs on the host of the CA", async () => {
+  const alone = { isAdmin: true, answers: noAnswers, timesAlone: 2 };
+  const { text, called } = await regenerate({ ...alone, options: ["--waive_unmanaged", "a test"] });
+  expect(text).toMatch(
+    /^Rotate the management CA is recorded \(rollout-\w+\) and begins when.*\n= 0\n! managedomain: rollout rollout-\w+ \(Rotate the management CA\) is under way.*\n= 40$/,
+  );
+  expect(called).toEqual([]);
+});
+
+test.each([["--retain_domain_cert"], ["--process=nodemanager-1"]])(
+  "--regen_certs %s records the plan for the leaf certificates of the host of the CA",
+  async (option) => {
+    const alone = { isAdmin: true, answers: noAnswers, timesAlone: 1 };
+    const { text } = await regenerate({ ...alone, options: [option] });
+    expect(text).toMatch(/^Replace 1 leaf certificate is recorded .*\n= 0$/);
+  },
+);
+
+test("--regen_certs with no Admin Node Manager is refused on a host without the CA", async () => {
+  const { text } = await regenerate({ isAdmin: false, answers: noAnswers, timesAlone: 1 });
+  expect(text).toMatch(/^! managedomain: no Admin Node Manager can be reached, .*\n= 30$/);
 });

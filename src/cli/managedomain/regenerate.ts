@@ -44,9 +44,12 @@ export async function regenerateCertificates(context: CommandContext, given: Giv
   await asAdmin(context, async (admin) => {
     const { terminal } = context;
     const processes = given.texts("process");
-    if (!(await admin.isReachable()))
-      return regenerateLocally(context, { mode: choice.mode, ca, processes });
     const waiverReason = given.text("waive_unmanaged");
+    if (!(await admin.isReachable())) {
+      const { mode } = choice;
+      const asked = { isAdmin, keepsCa, processes, observeSeconds, waiverReason };
+      return regenerateLocally(context, { mode, ca, ...asked });
+    }
     // Whose host has the CA says whether it stays; every other host follows.
     const open = isAdmin && keepsCa ? null : await openRotation(admin, choice.mode, ca);
     if (open !== null) {
