@@ -11,6 +11,7 @@ export { signCsrOffline } from "./sign-csr.ts";
 export { changePassphrase } from "./change-passphrase.ts";
 export { planOffline } from "./plan-offline.ts";
 export { recoverHome } from "./recover.ts";
+export { awaitsRecovery, submitToHome } from "./recover-elsewhere.ts";
 export { restoreHome } from "./restore.ts";
 export {
   awaitsFirstHost,

@@ -28,7 +28,8 @@ import { LoadedTrust } from "../transport/index.ts";
 /** A host's identity whose certificate was signed elsewhere. */
 export interface SignedIdentity {
   readonly key: PendingKey;
-  readonly certificate: Certificate;
+  /** Absent: it was brought already. */
+  readonly certificate?: Certificate;
 }
 
 /**
@@ -56,7 +57,7 @@ export async function issueOwnIdentity(
     actor,
     requestPem: signed?.key.requestPem ?? (await requestForKey(privateKey, subject)),
   };
-  if (signed !== undefined) await bring(env, request, signed.certificate);
+  if (signed?.certificate !== undefined) await bring(env, request, signed.certificate);
   const { der, hostDocument, ...meta } = await issueCredential(env, {
     ...request,
     presentedSerial: null,

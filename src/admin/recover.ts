@@ -1,33 +1,30 @@
 import type { AuthorityId, HostId } from "../kit/index.ts";
 import { DomainError } from "../kit/index.ts";
-import { homeLayout } from "../domain/index.ts";
+import type { SigningRequestView } from "../contract/index.ts";
 import { recoverDomain, requireHost } from "../control/index.ts";
-import { finishReplacement, type KeyProtection } from "../keys/index.ts";
-import { requireStore } from "../store/index.ts";
-import { readNodeSettings } from "../transport/index.ts";
-import { AuthorityFolder } from "./authority-folder.ts";
-import { lockStopped } from "./change-passphrase.ts";
-import { usesDatabase } from "./database.ts";
-import { openEnvironment } from "./environment.ts";
-import { issueOwnIdentity, writeOwnTrust } from "./own-identity.ts";
-import { writeProjections } from "./projections.ts";
-import { readTrustKey } from "./trust-key.ts";
+import type { KeyProtection } from "../keys/index.ts";
+import { ownIdentityElsewhere, requestOwnIdentity } from "./recover-elsewhere.ts";
+import { presentOwnIdentity, withStoppedAdmin, type StoppedAdmin } from "./stopped-admin.ts";
 
 interface RecoveredHome {
   readonly hostId: string;
   /** The CAs in whose place there are new ones. */
   readonly replaced: readonly AuthorityId[];
-  readonly epoch: number;
+  /** Null: its certificate is signed elsewhere, and waited for. */
+  readonly epoch: number | null;
+  /** What has to be signed first, and what else waits; empty: nothing. */
+  readonly awaits: readonly SigningRequestView[];
 }
 
 /**
  * Brings a home with an Admin Node Manager back whose certificates have expired, offline: new CAs in
- * place of those that have ended, and a new identity of its own. The other hosts come back by
- * themselves when it serves. `passphrase` unlocks the keys; null: they have none. Throws
- * `home-missing`, `home-locked`, `forbidden` for a wrong passphrase, `unauthenticated` for a missing
- * one, and as `recoverDomain`.
+ * place of those that have ended, and a new identity of its own, or the request for one where it is
+ * signed elsewhere (`submitToHome` brings the certificate). The other hosts come back by themselves
+ * when it serves. `passphrase` unlocks the keys; null: they have none. Throws `home-missing`,
+ * `home-locked`, `forbidden` for a wrong passphrase, `unauthenticated` for a missing one, and as
+ * `recoverDomain`.
  */
-export async function recoverHome(
+export function recoverHome(
   home: string,
   of: {
     readonly passphrase: string | null;
@@ -36,49 +33,28 @@ export async function recoverHome(
     readonly keys: KeyProtection;
   },
 ): Promise<RecoveredHome> {
-  const layout = homeLayout(home);
-  const settings = await readNodeSettings(layout.nodeSettings);
-  if (settings?.isAdmin !== true)
-    throw new DomainError(
-      "home-missing",
-      `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
-    );
-  if (!(await usesDatabase(layout))) requireStore(layout.store);
-  const lock = await lockStopped(layout);
-  try {
-    await finishReplacement(layout.authorityKeys);
-    const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
-    try {
-      await unlock(env.authorityKeys, of.passphrase);
-      const actor = "system:recover";
-      const hostId = settings.hostId as HostId;
-      const { isNewAuthorityWanted } = of;
-      const replaced = await recoverDomain(env, { hostId, isNewAuthorityWanted, actor });
-      const host = await env.store.read((view) => requireHost(view, hostId));
-      const { domain: domainId } = settings;
-      const document = await issueOwnIdentity(env, layout, {
-        host,
-        domainId,
-        actor,
-        keys: of.keys,
-      });
-      const epoch = await writeOwnTrust(env, layout, document);
-      await writeProjections({ env, layout });
-      await new AuthorityFolder({ env, layout, hostId }).update();
-      return { hostId, replaced, epoch };
-    } finally {
-      await env.close();
+  return withStoppedAdmin(home, async (admin) => {
+    const { env, settings } = admin;
+    await unlock(admin, of.passphrase);
+    const actor = "system:recover";
+    const hostId = settings.hostId as HostId;
+    const { isNewAuthorityWanted, keys } = of;
+    const replaced = await recoverDomain(env, { hostId, isNewAuthorityWanted, actor });
+    const elsewhere = await ownIdentityElsewhere(admin);
+    if (elsewhere !== null) {
+      const awaits = await requestOwnIdentity(admin, elsewhere, keys);
+      return { hostId, replaced, epoch: null, awaits };
     }
-  } finally {
-    lock.release();
-  }
+    const host = await env.store.read((view) => requireHost(view, hostId));
+    const epoch = await presentOwnIdentity(admin, { host, actor, keys });
+    return { hostId, replaced, epoch, awaits: [] };
+  });
 }
 
-type Env = Awaited<ReturnType<typeof openEnvironment>>;
-
-async function unlock(keys: Env["authorityKeys"], passphrase: string | null): Promise<void> {
-  if (passphrase !== null) await keys.unlock(passphrase);
-  if (await keys.isLocked())
+async function unlock({ env }: StoppedAdmin, passphrase: string | null): Promise<void> {
+  const { authorityKeys } = env;
+  if (passphrase !== null) await authorityKeys.unlock(passphrase);
+  if (await authorityKeys.isLocked())
     throw new DomainError(
       "unauthenticated",
       "the keys of the CAs are encrypted: give their passphrase with --passphrase-file or --passphrase-exec",

@@ -154,7 +154,13 @@ export {
 } from "./share-keys.ts";
 export { relayedJob } from "./issue.ts";
 export { hostDifferences, topologyDifferences } from "./topology-differences.ts";
-export { cancelSigningRequest, elsewhereSigned, requestSignature } from "./signing-requests.ts";
+export {
+  asksForAll,
+  cancelSigningRequest,
+  elsewhereSigned,
+  requestSignature,
+  type ElsewhereSigned,
+} from "./signing-requests.ts";
 export { submitCertificates, type Submission } from "./submit-certificates.ts";
 export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";

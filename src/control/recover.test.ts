@@ -56,7 +56,7 @@ test("recover puts new CAs in place of those that have ended, trusts only them, 
   expect(await recoverDomain(env, wish)).toEqual([]);
 });
 
-test("recover is refused without the key, and where certificates are signed elsewhere, unless a CA of the domain's own is asked for", async () => {
+test("recover is refused without the key; where certificates are signed elsewhere it makes no CA until theirs has ended, unless one of the domain's own is asked for", async () => {
   const env = await domain();
   const keys = { ...env, authorityKeys: Object.create(env.authorityKeys) as never };
   Object.assign(keys.authorityKeys, {
@@ -70,7 +70,13 @@ test("recover is refused without the key, and where certificates are signed else
     const current = await tx.authorities.current("management");
     await tx.authorities.put({ ...current, signing: "external", holders: [] });
   });
-  await expect(recoverDomain(env, wish)).rejects.toMatchObject({ code: "not-supported" });
+  expect(await recoverDomain(env, wish)).toEqual([]);
+  env.clock.advance(250 * day * 1000);
+  await expect(recoverDomain(env, wish)).rejects.toMatchObject({
+    code: "not-supported",
+    message: expect.stringContaining("has ended: --new-ca") as string,
+  });
+  env.clock.advance(-250 * day * 1000);
   const own = { ...wish, isNewAuthorityWanted: true };
   expect(await recoverDomain(env, own)).toEqual(["management-1"]);
   const { authorityId } = await issueFor(env, hostId, "nodemanager-1/management");

@@ -35,7 +35,7 @@ export interface RecoverRequest {
  * Makes an offline domain one that can issue again: a CA that has expired is replaced by a new one,
  * which everybody learns of through the signed trust chain, since the trust-signing key never
  * expires; every host may come back as if it had been heard of just now. Returns the authorities that
- * were replaced. Throws `not-supported` where the CA is a provided or external one,
+ * were replaced. Throws `not-supported` where a provided or external CA has ended,
  * `authority-unavailable` where a key that is needed is not here.
  */
 export async function recoverDomain(
@@ -74,21 +74,22 @@ async function authoritiesToReplace(
     const isWanted = isNewWanted && usage === "management";
     if (!isWanted) refuseOthersAuthority(current, isOver);
     if (isOver || isWanted) due.push(current);
-    else if (usage === "management") await requireKeyHere(env, current);
+    else if (usage === "management" && !isSignedElsewhere(current))
+      await requireKeyHere(env, current);
   }
   return due;
 }
 
 /**
- * The place of provided and external CAs: what they sign cannot be signed here, and one of theirs that
- * has ended is not replaced by one of the domain's own but by a person's word.
+ * The place of provided and external CAs: one of theirs that has ended is not replaced by one of the
+ * domain's own but by a person's word.
  */
 function refuseOthersAuthority(current: Authority, isOver: boolean): void {
   const { id, signing } = current;
-  if (signing === "generated" || !(isOver || isSignedElsewhere(current))) return;
+  if (signing === "generated" || !isOver) return;
   throw new DomainError(
     "not-supported",
-    `${id} is no CA of this domain's own (${signing}), and it cannot sign here: --new-ca makes one that can, and everything comes back under that; then plan the change to the CA of yours`,
+    `${id} is no CA of this domain's own (${signing}), and has ended: --new-ca makes one that can, and everything comes back under that; then plan the change to the CA of yours`,
   );
 }
 

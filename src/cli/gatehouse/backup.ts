@@ -1,11 +1,9 @@
 import { resolve } from "node:path";
 import { DomainError } from "../../kit/index.ts";
-import type { KeyProtection } from "../../keys/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { findHost } from "../lookup.ts";
 import { count } from "../render/table.ts";
 import { readSecret } from "../secret-source.ts";
-import { askedPassphrases } from "../asked-passphrases.ts";
 
 interface Passphrases {
   readonly passphraseFile?: string;
@@ -15,12 +13,6 @@ interface Passphrases {
 }
 
 export type BackupWish = Passphrases;
-/** The passphrase is that of the keys. */
-export interface RecoverWish {
-  readonly passphraseFile?: string;
-  readonly passphraseExec?: readonly string[];
-  readonly newCa?: boolean;
-}
 export interface RestoreWish extends Passphrases {
   readonly host?: string;
   readonly waive?: readonly string[];
@@ -78,36 +70,6 @@ export async function restoreBackup(
         ? []
         : [
             `It publishes nothing before it has heard of ${waitsFor.join(", ")}: each shows what it knows as soon as its Node Manager reaches ${settings.adminAddress}:${settings.adminPort}. One that is gone is passed over with: gatehouse host waive HOST --reason TEXT --home ${home}`,
-          ]),
-    ].join("\n"),
-  );
-}
-
-/** How the Node Manager's keys are protected, of which a new one is made. */
-async function entityStoreOf(context: CommandContext): Promise<KeyProtection> {
-  const { openEntityStore, openLocalHome } = await import("../../node/local.ts");
-  const { layout } = await openLocalHome(context.options.home);
-  return openEntityStore(layout, await askedPassphrases(context, layout));
-}
-
-/** `gatehouse recover`: on the files of this home, offline. */
-export async function recover(context: CommandContext, wish: RecoverWish): Promise<void> {
-  const { home } = context.options;
-  const { recoverHome } = await import("../../admin/offline.ts");
-  const keys = await entityStoreOf(context);
-  const done = await recoverHome(home, {
-    passphrase: await passphraseOf(wish),
-    isNewAuthorityWanted: wish.newCa === true,
-    keys,
-  });
-  printResult(context, done, ({ hostId, replaced, epoch }) =>
-    [
-      `${hostId} has a new certificate, trust epoch ${epoch}${replaced.length === 0 ? "" : `, and new CAs in place of ${replaced.join(", ")}`}. Start it: gatehouse node start --home ${home}`,
-      "The other hosts come back by themselves, on proof of their last keys, as soon as they reach it.",
-      ...(replaced.length === 0
-        ? []
-        : [
-            "Give the new CAs to callers that do not report; `gatehouse backup` makes a copy of their keys.",
           ]),
     ].join("\n"),
   );

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
-import type { BackupWish, RecoverWish, RestoreWish } from "./backup.ts";
+import type { BackupWish, RestoreWish } from "./backup.ts";
 import type { ContextOf } from "./program.ts";
+import type { RecoverWish } from "./recover.ts";
 
 /** What a domain comes back with after a disaster. */
 export function addRecoveryCommands(program: Command, contextOf: ContextOf): void {
@@ -37,7 +38,7 @@ function addRecover(program: Command, contextOf: ContextOf): void {
   program
     .command("recover")
     .description(
-      "bring a domain back in which every certificate has expired: on a host of an Admin Node Manager that holds the keys of the CAs and is stopped",
+      "bring a domain back in which every certificate has expired: on a host of an Admin Node Manager that holds the keys of the CAs and is stopped; where they are signed elsewhere, it writes what has to be signed",
     )
     .option("--passphrase-file <file>", "file whose first line is the passphrase of the keys")
     .option("--passphrase-exec <program...>", "program and arguments that print it")
@@ -45,8 +46,16 @@ function addRecover(program: Command, contextOf: ContextOf): void {
       "--new-ca",
       "make a new management CA of the domain's own, as the present one's key is lost or elsewhere",
     )
+    .option(
+      "--bundle <folder>",
+      "where the requests are written if certificates are signed elsewhere",
+      "recovery-bundle",
+    )
+    .option("--ca <file>", "PKCS#12 file with the key of your CA, which signs them at once")
+    .option("--ca-passphrase-file <file>", "file whose first line is the passphrase of the CA file")
+    .option("--ca-passphrase-exec <program...>", "program and arguments that print it")
     .action(async (options: RecoverWish, command: Command) =>
-      (await import("./backup.ts")).recover(contextOf(command), options),
+      (await import("./recover.ts")).recover(contextOf(command), options),
     );
 }
 

@@ -1,15 +1,15 @@
-import { mkdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
 import { DomainError, type CredentialId } from "../../kit/index.ts";
-import type { SigningRequestView } from "../../contract/index.ts";
 import { collectCertificates } from "../../keys/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { table, timeText } from "../render/table.ts";
+import { writeCeremony } from "../signing/ceremony.ts";
 import { openProvidedCa } from "../signing/provided-ca.ts";
 import { refuseUnreadable, reportSubmissions, warnUnreadable } from "../signing/refusal.ts";
 import { refuseWaiting } from "../signing/waiting-here.ts";
+import { bringToRecovery } from "../signing/recovery.ts";
 import { signWaiting, submitAll } from "../signing/waiting.ts";
 import { readSecret, type SecretSource } from "../secret-source.ts";
+import { entityStoreOf } from "../asked-passphrases.ts";
 
 /** `gatehouse signing list`. Throws `awaiting-signature` where this home itself waits for its first. */
 export async function listRequests(context: CommandContext): Promise<void> {
@@ -32,17 +32,6 @@ export async function listRequests(context: CommandContext): Promise<void> {
   });
 }
 
-/** What goes out to whoever signs: every request that waits, and what each is. */
-interface Manifest {
-  readonly requests: readonly (Pick<
-    SigningRequestView,
-    "id" | "subject" | "requestPem" | "spki"
-  > & {
-    readonly host: string;
-    readonly signer: string;
-  })[];
-}
-
 /** `gatehouse signing export`: a folder with a manifest and a file for each request that waits. */
 export function exportRequests(context: CommandContext, folder: string): Promise<void> {
   return asAdmin(context, async (admin) => {
@@ -50,26 +39,7 @@ export function exportRequests(context: CommandContext, folder: string): Promise
     const waiting = requests.filter(({ isSigned }) => !isSigned);
     if (waiting.length === 0)
       throw new DomainError("not-found", "no request waits for its certificate: nothing to export");
-    const manifest: Manifest = {
-      requests: waiting.map(({ id, subject, requestPem, spki, hostName, authoritySubject }) => ({
-        id,
-        host: hostName,
-        signer: authoritySubject,
-        subject,
-        spki,
-        requestPem,
-      })),
-    };
-    try {
-      await mkdir(folder, { recursive: true });
-      for (const { id, requestPem } of waiting)
-        await writeFile(join(folder, `${id.replace("/", "-")}.csr`), requestPem);
-      await writeFile(join(folder, "manifest.json"), `${JSON.stringify(manifest, null, 2)}\n`);
-    } catch (cause) {
-      throw new DomainError("read-only", `${folder} cannot be written: choose another folder`, {
-        cause,
-      });
-    }
+    await writeCeremony(folder, waiting);
     printResult(
       context,
       { folder, requests: waiting.map(({ id }) => id) },
@@ -86,6 +56,12 @@ export async function submitFiles(
 ): Promise<void> {
   const given = await collectCertificates(paths);
   warnUnreadable(terminal, given);
+  const { awaitsRecovery } = await import("../../admin/offline.ts");
+  if (context.options.anmHost === undefined && (await awaitsRecovery(context.options.home))) {
+    const keys = await entityStoreOf({ terminal, ...context });
+    await bringToRecovery({ terminal, ...context }, given.certificates, keys);
+    return refuseUnreadable(given);
+  }
   await asAdmin({ terminal, ...context }, async (admin) =>
     reportSubmissions(terminal, await submitAll(admin, given.certificates)),
   );

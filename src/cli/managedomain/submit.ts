@@ -4,6 +4,7 @@ import { asAdmin, type CommandContext } from "../command-context.ts";
 import type { Certificate } from "../signing/provided-ca.ts";
 import { refuseUnreadable, reportSubmissions, warnUnreadable } from "../signing/refusal.ts";
 import { withLocalIssuer } from "../signing/local-issuer.ts";
+import { bringToRecovery } from "../signing/recovery.ts";
 import { submitAll } from "../signing/waiting.ts";
 import { reportJoined } from "./add.ts";
 import type { Given } from "./command-line.ts";
@@ -54,6 +55,11 @@ export async function submitCertificates(context: CommandContext, given: Given):
     );
   }
   requireCertificates(files);
+  if (context.options.anmHost === undefined && (await offline.awaitsRecovery(options.home))) {
+    const { keys } = await givenEntityStore(given, options.home);
+    await bringToRecovery(context, certificates, keys);
+    return refuseUnreadable(unread);
+  }
   const rest = await submitHere(context, certificates);
   if (rest.length > 0)
     await asAdmin(context, async (admin) =>
