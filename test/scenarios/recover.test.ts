@@ -189,7 +189,7 @@ async function changeToExternal(
 ): Promise<void> {
   const out = join(ca.folder, "out");
   const change = ["--start", "--follow", "--observe", "0", "--waive-unmanaged", "a test"];
-  const changed = run("plan", "change-signing", "external", ...["--ca", ca.certificate], ...change);
+  const changed = run("plan", "change-signing", "external", "--ca", ca.certificate, ...change);
   const isRequested = async (): Promise<boolean> =>
     (await domain.call("listSigningRequests")).requests.length === 5;
   await waitUntil(isRequested, { deadlineMs, what: "every process has made its request" });
