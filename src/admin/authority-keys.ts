@@ -118,12 +118,21 @@ export class FileAuthorityKeys implements AuthorityKeys {
     return true;
   }
 
-  /** Destroys the key of an authority in the token, for everybody who reaches it. True if it was there. */
+  /**
+   * Destroys the key of an authority in the token, for everybody who reaches it. True if it was there.
+   * Throws `authority-unavailable` where this home does not reach that token.
+   */
   async destroyInToken({ id, token }: Pick<Authority, "id" | "token">): Promise<boolean> {
     const key = token ?? (await this.inToken(id));
     if (key === null) return false;
+    if ((await this.token.settings())?.token !== key.token)
+      throw new DomainError(
+        "authority-unavailable",
+        `this Admin Node Manager does not use the token ${key.token}, which has the key of ${id}: ask one that does with --anm-host`,
+      );
+    const wasThere = await this.token.keys.destroy(key.label);
     await this.remove(id);
-    return this.token.keys.destroy(key.label);
+    return wasThere;
   }
 
   /** True while a passphrase or a PIN is waited for. */

@@ -1,4 +1,5 @@
 import { dirname } from "node:path";
+import { isDeepStrictEqual } from "node:util";
 import { DomainError, isDomainError } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
 import { ensureFolder, readConfiguredSecret, writeFileAtomic } from "../keys/index.ts";
@@ -40,6 +41,8 @@ export class HomeToken {
   /** In place of the one that the settings give: what a person said. */
   #pin: string | null = null;
   readonly keys: TokenKeys;
+  /** What the process that has the library was started with. */
+  #used: TokenSettings | null = null;
 
   constructor(layout: Pick<HomeLayout, "tokenSettings">) {
     this.#layout = layout;
@@ -47,8 +50,14 @@ export class HomeToken {
   }
 
   /** Null: the keys of this home are files. Throws `state-corrupt`. */
-  settings(): Promise<TokenSettings | null> {
-    return readStateFile<TokenSettings>(this.#layout.tokenSettings);
+  async settings(): Promise<TokenSettings | null> {
+    const settings = await readStateFile<TokenSettings>(this.#layout.tokenSettings);
+    if (this.#used !== null && !isDeepStrictEqual(this.#used, settings)) {
+      // Another token is named by now: the next call logs in there.
+      this.#used = null;
+      await this.keys.close();
+    }
+    return settings;
   }
 
   /** True while nothing gives the PIN and no person has said it. */
@@ -79,6 +88,7 @@ export class HomeToken {
         "authority-unavailable",
         `${this.#layout.tokenSettings} is missing: it says how the token is reached`,
       );
+    this.#used = settings;
     const { module, token } = settings;
     const { pinFile: file, pinExec: exec } = settings;
     const pin =

@@ -102,5 +102,11 @@ describe("keys in a token", () => {
     await writeTokenSettings(one.layout, another);
     const { findings } = await ownReport(one.state);
     expect(findings.map(({ code }) => code)).toContain("authority-key-missing");
+    const authority = await one.env.store.read((view) => view.authorities.get(management));
+    const destroyed = one.env.authorityKeys.destroyInToken(authority ?? { id: management });
+    await expect(destroyed).rejects.toMatchObject({ code: "authority-unavailable" });
+    // It goes on by itself when it is named again, which the running process sees.
+    await reach(one.layout);
+    expect(await signs(one)).toContain(management);
   });
 });
