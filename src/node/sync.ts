@@ -7,6 +7,8 @@ const waitMs = 20_000;
 const presentationPollMs = 200;
 const retryMsMin = 200;
 const retryMsMax = 10_000;
+/** Trust, and a certificate, may both be out of date, and change once more meanwhile. */
+const mendedMax = 3;
 /** An answer without news may still bring a newer host document; more often than this it is a loop. */
 const emptyAnswerPauseMs = 20;
 
@@ -20,11 +22,14 @@ export async function followDesiredState(
   signal: AbortSignal,
 ): Promise<void> {
   let failures = 0;
+  /** What was mended is tried at once, but not forever. */
+  let mended = 0;
   while (!signal.aborted) {
     try {
       await askOnce(state, link);
       state.refusal = null;
       failures = 0;
+      mended = 0;
     } catch (error) {
       state.isConnected = false;
       state.refusal = isDomainError(error, "unreachable") ? null : describeError(error);
@@ -35,7 +40,8 @@ export async function followDesiredState(
       failures += 1;
       if (failures === 1 || !isDomainError(error, "unreachable"))
         state.log.warn({ error: describeError(error), failures }, "no desired state");
-      if (!better || failures > 3)
+      if (better) mended += 1;
+      if (!better || mended > mendedMax)
         await pauseUnlessEnded(
           Math.min(retryMsMax, retryMsMin * 2 ** Math.min(failures, 10)) *
             (0.5 + Math.random() / 2),
