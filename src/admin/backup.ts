@@ -6,7 +6,7 @@ import { DomainError, type AuthorityId } from "../kit/index.ts";
 import { homeLayout, type HomeLayout } from "../domain/index.ts";
 import { ensureFolder, readSealedFile, writeSealedFile, type SealedPart } from "../keys/index.ts";
 import { backUpStore } from "../store/index.ts";
-import { readNodeSettings } from "../transport/index.ts";
+import { requireAdminHome } from "./admin-home.ts";
 import { openDatabaseAccess, usesDatabase } from "./database.ts";
 import { machineClock } from "./machine-clock.ts";
 import { checkOpened, type BackupManifest, type CheckedBackup } from "./opened-backup.ts";
@@ -35,12 +35,7 @@ export async function backUpHome(
   },
 ): Promise<BackupMade> {
   const layout = homeLayout(home);
-  const settings = await readNodeSettings(layout.nodeSettings);
-  if (settings?.isAdmin !== true)
-    throw new DomainError(
-      "home-missing",
-      `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
-    );
+  const settings = await requireAdminHome(layout);
   if (existsSync(of.path))
     throw new DomainError("already-exists", `${of.path} is there already: name a new file`);
   const work = join(layout.store, `.backup-${randomBytes(6).toString("hex")}`);

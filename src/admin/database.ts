@@ -8,7 +8,8 @@ import {
   type DatabaseAccess,
   type DatabaseIdentity,
 } from "../store/index.ts";
-import { readNodeSettings, readStateFile } from "../transport/index.ts";
+import { readStateFile } from "../transport/index.ts";
+import { requireAdminHome } from "./admin-home.ts";
 
 /** `conf/database.json`: where the database is, and where its password comes from. */
 interface DatabaseSettings {
@@ -30,12 +31,7 @@ export async function saveDatabaseSettings(
   settings: DatabaseSettings,
 ): Promise<void> {
   const layout = homeLayout(home);
-  const node = await readNodeSettings(layout.nodeSettings);
-  if (node?.isAdmin !== true)
-    throw new DomainError(
-      "home-missing",
-      `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
-    );
+  await requireAdminHome(layout);
   if (await usesDatabase(layout))
     throw new DomainError(
       "conflict",

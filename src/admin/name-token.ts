@@ -1,9 +1,8 @@
 import { existsSync } from "node:fs";
 import { readFile, rm } from "node:fs/promises";
-import { DomainError } from "../kit/index.ts";
 import { homeLayout } from "../domain/index.ts";
 import { writeFileAtomic } from "../keys/index.ts";
-import { readNodeSettings } from "../transport/index.ts";
+import { requireAdminHome } from "./admin-home.ts";
 import { HomeToken, writeTokenSettings, type GivenToken } from "./home-token.ts";
 
 /**
@@ -13,12 +12,7 @@ import { HomeToken, writeTokenSettings, type GivenToken } from "./home-token.ts"
  */
 export async function nameToken(home: string, { pin, ...given }: GivenToken): Promise<void> {
   const layout = homeLayout(home);
-  const node = await readNodeSettings(layout.nodeSettings);
-  if (node?.isAdmin !== true)
-    throw new DomainError(
-      "home-missing",
-      `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
-    );
+  const node = await requireAdminHome(layout);
   const { tokenSettings } = layout;
   const before = existsSync(tokenSettings) ? await readFile(tokenSettings) : null;
   await writeTokenSettings(layout, { ...given, domain: node.domain });

@@ -1,12 +1,7 @@
 import { DomainError, type CredentialId, type RolloutId } from "../kit/index.ts";
-import { homeLayout } from "../domain/index.ts";
 import { createPlan, startRollout, waiveGate, type PlanWish } from "../control/index.ts";
-import { requireStore } from "../store/index.ts";
-import { readNodeSettings } from "../transport/index.ts";
-import { lockStopped } from "./change-passphrase.ts";
-import { usesDatabase } from "./database.ts";
-import { openEnvironment } from "./environment.ts";
-import { readTrustKey } from "./trust-key.ts";
+import type { HomeEnvironment } from "./environment.ts";
+import { withStoppedAdmin } from "./stopped-admin.ts";
 
 const actor = "system:offline";
 const waiverSeconds = 86_400;
@@ -35,42 +30,26 @@ export async function planOffline(
     readonly waiverReason: string | undefined;
   },
 ): Promise<RecordedPlan> {
-  const layout = homeLayout(home);
-  const settings = await readNodeSettings(layout.nodeSettings);
-  if (settings?.isAdmin !== true)
-    throw new DomainError(
-      "home-missing",
-      `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
-    );
-  if (!(await usesDatabase(layout))) requireStore(layout.store);
-  const lock = await lockStopped(layout);
-  try {
-    const env = await openEnvironment(layout, settings.nodeManagerId, await readTrustKey(layout));
-    try {
-      const { rotatesCa, processes, observeSeconds, waiverReason } = of;
-      const wish: PlanWish = rotatesCa
-        ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
-        : {
-            kind: "replace-leaves",
-            credentials: await credentialsOf(env, settings.hostId, processes),
-          };
-      const { id, title, replaced, unprovable } = await createPlan(env, wish, actor);
-      const rollout = await startRollout(env, id, actor);
-      for (const { subject } of waiverReason === undefined ? [] : unprovable) {
-        const waiver = { subject, phase: "observe", reason: waiverReason ?? "" };
-        await waiveGate(env, rollout.id, { ...waiver, lifetimeSeconds: waiverSeconds }, actor);
-      }
-      return { title, rollout: rollout.id, replaced };
-    } finally {
-      await env.close();
+  const { rotatesCa, processes, observeSeconds, waiverReason } = of;
+  return withStoppedAdmin(home, async ({ env, settings }) => {
+    const wish: PlanWish = rotatesCa
+      ? { kind: "rotate-ca", usages: ["management"], observeSeconds, subject: null }
+      : {
+          kind: "replace-leaves",
+          credentials: await credentialsOf(env, settings.hostId, processes),
+        };
+    const { id, title, replaced, unprovable } = await createPlan(env, wish, actor);
+    const rollout = await startRollout(env, id, actor);
+    for (const { subject } of waiverReason === undefined ? [] : unprovable) {
+      const waiver = { subject, phase: "observe", reason: waiverReason ?? "" };
+      await waiveGate(env, rollout.id, { ...waiver, lifetimeSeconds: waiverSeconds }, actor);
     }
-  } finally {
-    lock.release();
-  }
+    return { title, rollout: rollout.id, replaced };
+  });
 }
 
 async function credentialsOf(
-  { store }: Awaited<ReturnType<typeof openEnvironment>>,
+  { store }: HomeEnvironment,
   hostId: string,
   processes: readonly string[],
 ): Promise<CredentialId[]> {

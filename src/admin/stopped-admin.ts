@@ -1,8 +1,8 @@
-import { DomainError, type HostId } from "../kit/index.ts";
+import type { HostId } from "../kit/index.ts";
 import { homeLayout, type HomeLayout, type Host, type NodeSettings } from "../domain/index.ts";
 import { finishReplacement, type KeyProtection } from "../keys/index.ts";
 import { requireStore } from "../store/index.ts";
-import { readNodeSettings } from "../transport/index.ts";
+import { requireAdminHome } from "./admin-home.ts";
 import { AuthorityFolder } from "./authority-folder.ts";
 import { lockStopped } from "./change-passphrase.ts";
 import { usesDatabase } from "./database.ts";
@@ -24,12 +24,7 @@ export async function withStoppedAdmin<T>(
   work: (admin: StoppedAdmin) => Promise<T>,
 ): Promise<T> {
   const layout = homeLayout(home);
-  const settings = await readNodeSettings(layout.nodeSettings);
-  if (settings?.isAdmin !== true)
-    throw new DomainError(
-      "home-missing",
-      `${home} is not the home of an Admin Node Manager: run this on its host, with its --home`,
-    );
+  const settings = await requireAdminHome(layout);
   if (!(await usesDatabase(layout))) requireStore(layout.store);
   const lock = await lockStopped(layout);
   try {
