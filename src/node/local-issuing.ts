@@ -255,7 +255,7 @@ export class LocalIssuing {
       const { authorityId } = wanted.elsewhere;
       const key = await readPendingKey(
         `${this.#state.layout.temporaryKeys}/${wanted.process}`,
-        this.#state.keys,
+        this.#state.pendingKeys.keys,
       );
       if (key !== null) found.push({ ...key, wanted, authorityId });
     }

@@ -13,13 +13,18 @@ import { waitUntil } from "../support/wait-until.ts";
 const deadlineMs = 30_000;
 const credential = "conf/fed/credential";
 
+/** Opens a key file; throws for another passphrase. */
+function openssl(path: string, passphrase: string): void {
+  execFileSync("openssl", ["pkey", "-in", path, "-passin", `pass:${passphrase}`, "-noout"]);
+}
+
 /** Every key file of a credential; each has to be opened by the passphrase, and by OpenSSL. */
 function expectEncrypted(folder: string, passphrase: string): string[] {
   const generations = readdirSync(join(folder, "generations"));
   for (const generation of generations) {
     const path = join(folder, "generations", generation, "key.pem");
     expect(readFileSync(path, "utf8")).toMatch(/^-----BEGIN ENCRYPTED PRIVATE KEY-----/);
-    execFileSync("openssl", ["pkey", "-in", path, "-passin", `pass:${passphrase}`, "-noout"]);
+    openssl(path, passphrase);
   }
   return generations;
 }
@@ -104,6 +109,40 @@ test("the keys of a Node Manager lie under its passphrase, which it finds at eve
   await runs.refused("unauthenticated", "gatehouse node start --home two");
   await runs.write("first", "typed\n");
   await runs.done("gatehouse node start --home two");
+});
+
+test("a key of an instance waits for its certificate under --key_passphrase, and then lies under the passphrase of its group", async () => {
+  const runs = await ProgramRuns.open();
+  for (const name of ["host", "key", "group"]) await runs.write(name, `of the ${name}\n`);
+  const place = `--host ca.test --address 127.0.0.1 --port ${await freePort()}`;
+  await runs.done(`managedomain -i --home ca ${place} ${runs.login}`);
+  const own = "--nm_entitystore_passphrase_file host";
+  await runs.done(`managedomain -i ${runs.firstHost} ${own} --sign_with_external_ca --csr one.csr`);
+  const temporary = runs.path("one/groups/certs/private/temp");
+  const opensWith = (process: string, passphrase: string): void =>
+    openssl(join(temporary, process, "key.pem"), `of the ${passphrase}`);
+  opensWith("nodemanager-1", "host");
+  await runs.done("managedomain --sign_csr --csr one.csr --home ca");
+  const ca = runs.path("ca/groups/certs/domaincert.pem");
+  await runs.done(`managedomain --submit_cert --cert one.pem --ca ${ca} --home one`);
+  await runs.write(
+    "one/conf/managedomain.props",
+    `username=admin\npassword_file=${runs.path("password")}\n`,
+  );
+  await runs.done("gatehouse node start --home one");
+  const ports = `-m ${await freePort()} -s ${await freePort()}`;
+  await runs.done(
+    `managedomain -c -n GW1 -g Group1 --home one ${ports} --passphrase_file group --key_passphrase_file key --csr gw.csr`,
+  );
+  opensWith("instance-1", "key");
+  await runs.done("managedomain --sign_csr --csr gw.csr --home ca");
+  await runs.done("managedomain --submit_cert --cert gw.pem --home one");
+  await waitUntil(() => readdirSync(temporary).length === 0, {
+    deadlineMs,
+    what: "the key waits no more",
+  });
+  const folder = runs.path("one/groups/group-2/instance-1/conf/credentials/management");
+  expectEncrypted(folder, "of the group");
 });
 
 test("the passphrase of a group is changed on all hosts under load, through kills and for a host that is away, and instances start by it with nobody to ask", async () => {
