@@ -26,14 +26,18 @@ test("a key that waits for its certificate is protected as the Node Manager's ow
   await pendingKeys.follow();
   expect(await readFile(pendingKeyFile(folder), "utf8")).toMatch(/ENCRYPTED/);
   expect([await opens("of the host"), await opens("other")]).toEqual([true, false]);
+  // Also for a Node Manager that is started after its passphrase was changed.
+  await changeEntityStore(state, { old: "of the host", new: "changed", source: {} });
+  await new PendingKeys(state).follow();
+  expect([await opens("changed"), await opens("of the host")]).toEqual([true, false]);
 
   const spki = Buffer.from(state.groups.observation()?.sealingKey ?? "", "base64");
   const keyPassphrase = await seal("of the key", spki);
   state.desired = { keyPassphrase } as unknown as DesiredState;
   await pendingKeys.follow();
-  expect([await opens("of the key"), await opens("of the host")]).toEqual([true, false]);
+  expect([await opens("of the key"), await opens("changed")]).toEqual([true, false]);
   // It is still there after a start, and after the Node Manager's own was changed.
-  await changeEntityStore(state, { old: "of the host", new: "another", source: {} });
+  await changeEntityStore(state, { old: "changed", new: "another", source: {} });
   const restarted = new PendingKeys(state);
   await restarted.follow();
   expect((await readPendingKey(folder, restarted.keys))?.requestPem).toContain("REQUEST");
