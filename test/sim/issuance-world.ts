@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { expect } from "vitest";
 import {
   assert,
@@ -6,7 +7,13 @@ import {
   type CredentialId,
   type HostId,
 } from "../../src/kit/index.ts";
-import { fits, type Authority, type Credential } from "../../src/domain/index.ts";
+import {
+  fits,
+  journalText,
+  type Authority,
+  type Credential,
+  type LocalIssuance,
+} from "../../src/domain/index.ts";
 import {
   advanceRollout,
   authorityChain,
@@ -17,6 +24,7 @@ import {
   importIssuances,
   initializeDomain,
   issueCredential,
+  mergeIssuances,
   relayedJob,
   requestSignature,
   rollBack,
@@ -36,8 +44,10 @@ import {
   bytesEqual,
   certificateFingerprint,
   encodePem,
+  isSignedBy,
   leafTemplate,
   parseCertificate,
+  parseCertificatesPem,
   parseNameText,
   parseRequestPem,
   type Certificate,
@@ -66,6 +76,9 @@ interface Pending {
   readonly requestPem: string;
 }
 
+/** What a host has of a certificate. */
+type Held = Pick<CredentialIssued, "der" | "serial" | "authorityId" | "sequence">;
+
 const pem = (certificate: Certificate): string => encodePem("CERTIFICATE", certificate.der);
 
 /**
@@ -82,9 +95,13 @@ export class IssuanceWorld {
   readonly #pending = new Map<CredentialId, Pending>();
   /** What CAs elsewhere have signed, right or wrong. */
   readonly #pool: Certificate[] = [];
-  readonly #taken: { readonly id: CredentialId; readonly issued: CredentialIssued }[] = [];
+  readonly #taken: { readonly id: CredentialId; readonly issued: Held }[] = [];
   readonly #accepted: Certificate[] = [];
   readonly #imported: Certificate[] = [];
+  readonly #journal: LocalIssuance[] = [];
+  #merged = 0;
+  /** The number of the last certificate of each credential that was refused: it is not given again. */
+  readonly #void = new Map<CredentialId, number>();
   /** How often something came about, so that a test can tell that it did. */
   readonly seen: Record<string, number> = {};
 
@@ -256,9 +273,13 @@ export class IssuanceWorld {
     const authority = authorities[which % authorities.length];
     assert(authority !== undefined, "the domain has authorities");
     const certificates = isOfPool ? this.#pool : [await this.#signedOutside(authority)];
-    const added = await importIssuances(this.#env, authority, certificates);
-    this.#imported.push(...added);
-    if (added.length > 0) this.#count("imported");
+    const reused = await importIssuances(this.#env, authority, certificates);
+    const [issuer] = authorityChain(authority);
+    const known = certificates.filter(
+      (each) => isSignedBy(each, issuer, this.#env.crypto) && !reused.includes(each),
+    );
+    this.#imported.push(...known);
+    if (known.length > 0) this.#count("imported");
   }
 
   async #signedOutside(authority: Authority): Promise<Certificate> {
@@ -287,6 +308,61 @@ export class IssuanceWorld {
       alternativeNames: ["DNS:stranger.example"],
     });
     return parseCertificate(leaf.der);
+  }
+
+  /** With no Admin Node Manager a host gets another certificate for the key it has, well signed or with a used serial. */
+  async issueLocally(which: number, isUsedSerial: boolean): Promise<void> {
+    const { id } = await this.#chosen(which);
+    const held = this.#taken.findLast((each) => each.id === id)?.issued;
+    const authority = (await this.#authorities()).find((each) => each.id === held?.authorityId);
+    const ca = Object.values(this.#cas).find(
+      ({ certificate }) => pem(certificate) === authority?.certificatePem,
+    );
+    if (held === undefined || ca === undefined) return;
+    const { subject, spki } = parseCertificate(held.der);
+    const used = isUsedSerial ? this.#pool.at(-1) : undefined;
+    const certificate = testCertificate(ca, spki, {
+      subject,
+      ...(used ? { serial: Uint8Array.from(Buffer.from(used.serialHex, "hex")) } : {}),
+    });
+    const last = this.#journal.at(-1);
+    const earlier = this.#journal.filter(({ credentialId }) => credentialId === id);
+    this.#journal.push({
+      number: this.#journal.length + 1,
+      previous: last === undefined ? null : hashOf(last),
+      atMs: this.#env.clock.nowMs(),
+      credentialId: id,
+      authorityId: held.authorityId,
+      sequence: Math.max(held.sequence, ...earlier.map(({ sequence }) => sequence ?? 0)) + 1000,
+      certificatePem: pem(certificate),
+    });
+    this.#count("issued locally");
+  }
+
+  /** The host shows its journal: all of it, or what comes after a few entries. */
+  async merge(from: number): Promise<void> {
+    const entries = this.#journal.slice(Math.min(from, this.#merged));
+    const merged = await mergeIssuances(this.#env, { hostId, entries, actor });
+    const { journal } = await this.#env.store.read(async (view) => {
+      const host = await view.topology.host(hostId);
+      assert(host !== undefined, "the domain has its host");
+      return host;
+    });
+    expect(merged, "what was merged stays merged").toBeGreaterThanOrEqual(this.#merged);
+    for (const entry of this.#journal.slice(this.#merged, merged)) {
+      const { number, credentialId: id, authorityId, sequence, certificatePem } = entry;
+      const isRefused = journal?.refused.some((each) => each.number === number) === true;
+      this.#count(isRefused ? "merge refused" : "merged");
+      const [certificate] = parseCertificatesPem(certificatePem);
+      assert(certificate !== undefined && sequence !== null, "the journal has certificates");
+      if (isRefused) this.#void.set(id, sequence);
+      else {
+        const { der, serialHex: serial } = certificate;
+        const issued = { der, serial, authorityId, sequence };
+        this.#taken.push({ id, issued });
+      }
+    }
+    this.#merged = merged;
   }
 
   /** Begins to sign in another way, unless the way is being changed. */
@@ -355,6 +431,8 @@ export class IssuanceWorld {
 
   /** What has to hold after every sequence. */
   async check(): Promise<void> {
+    await this.merge(0);
+    expect(this.#merged, "all of the journal is merged").toBe(this.#journal.length);
     const { store, crypto } = this.#env;
     const log = (await store.read((view) => view.issuances.page({}, 10_000))).map(
       ({ issuance }) => issuance,
@@ -374,6 +452,9 @@ export class IssuanceWorld {
         serial: issued.serial,
         authorityId: issued.authorityId,
       });
+    for (const { certificatePem } of this.#journal)
+      for (const { serialHex } of parseCertificatesPem(certificatePem))
+        expect(serials.some((text) => text.endsWith(` ${serialHex}`))).toBe(true);
     for (const credential of await this.credentials()) this.#checkCredential(log, credential);
   }
 
@@ -390,13 +471,21 @@ export class IssuanceWorld {
       if (held !== undefined) expect(held.serial, `${id} ${sequence}`).toBe(serial);
     }
     const newest = taken.at(-1);
-    expect(newest?.sequence, `what the host of ${id} has is recorded`).toBe(lastSequence);
-    expect(recorded.at(-1)).toMatchObject({ serial: newest?.serial, sequence: lastSequence });
+    expect(recorded.at(-1), `what the host of ${id} has is recorded`).toMatchObject({
+      serial: newest?.serial,
+      sequence: newest?.sequence,
+    });
+    const last = Math.max(newest?.sequence ?? 0, this.#void.get(id) ?? 0);
+    expect(lastSequence, `no number of ${id} is given again`).toBe(last);
   }
 }
 
 function entryOf(log: readonly Issuance[], der: Uint8Array): Issuance | undefined {
   return log.find((each) => bytesEqual(each.der, der));
+}
+
+function hashOf(entry: LocalIssuance): string {
+  return createHash("sha256").update(journalText(entry)).digest("hex");
 }
 
 function given(way: keyof GivenCas, cas: GivenCas) {

@@ -38,6 +38,8 @@ const offered: readonly (readonly [number, fc.Arbitrary<Deed>])[] = [
   [3, deed("take", [which, fc.boolean(), rarely], (world, ...args) => world.take(...args))],
   [2, deed("cancel", [which, fc.boolean()], (world, ...args) => world.cancel(...args))],
   [2, deed("import", [which, fc.boolean()], (world, ...args) => world.import(...args))],
+  [3, deed("issue locally", [which, rarely], (world, ...args) => world.issueLocally(...args))],
+  [2, deed("merge", [fc.nat(3)], (world, ...args) => world.merge(...args))],
   [3, deed("change", [way], (world, ...args) => world.change(...args))],
   [3, deed("advance", [fc.constantFrom(1, 3, 12)], (world, ...args) => world.advance(...args))],
   [1, deed("roll back", [], (world) => world.rollBack())],
@@ -71,7 +73,15 @@ test("no sequence of commands and crashes gives one serial of a CA twice, or lea
     numRuns: 200,
     interruptAfterTimeLimit: 10_000,
   });
-  for (const what of ["accepted", "refused", "imported", "relayed", "cancelled"])
+  for (const what of [
+    "accepted",
+    "refused",
+    "imported",
+    "relayed",
+    "cancelled",
+    "merged",
+    "merge refused",
+  ])
     expect(seen[what], what).toBeGreaterThan(0);
   for (const what of ["completed", "rolled back"]) expect(seen[what], what).toBeGreaterThan(0);
 });
