@@ -65,7 +65,7 @@ export const authorityKeyHandlers: Handlers<
     const all = await env.store.read((view) => view.authorities.all());
     const authority = all.find(
       (each) =>
-        each.signing !== "generated" &&
+        each.token === undefined &&
         maySign(each.status, "probe") &&
         bytesEqual(authorityChain(each)[0].spki, spki),
     );

@@ -15,7 +15,7 @@ export function lostKeyRemedy({ signing, token }: Pick<Authority, "signing" | "t
     token !== undefined
       ? `name the token ${token.token}, with the key in it, by \`gatehouse authority token\``
       : signing === "generated"
-        ? "put its file back from a backup"
+        ? "put its file back from a backup (`gatehouse authority import domain.p12` takes that one)"
         : "give it again with `gatehouse authority import FILE`";
   return `${back}, or make a new CA without it: \`gatehouse plan recover-ca --start --follow\``;
 }

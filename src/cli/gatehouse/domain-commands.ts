@@ -234,7 +234,7 @@ function addUnlock(authority: Command, contextOf: ContextOf): void {
   authority
     .command("import")
     .description(
-      "give the Admin Node Manager of this host the key of your own CA: it signs and renews from now on",
+      "give the Admin Node Manager of this host the key of your own CA, or one of the domain's that was lost, from domain.p12: it signs and renews from now on",
     )
     .argument("<file>", "PKCS#12 file with the key and certificate of the CA")
     .option("--passphrase-file <file>", "file whose first line is its passphrase")

@@ -11,6 +11,7 @@ import {
   type Leadership,
 } from "../../../src/control/index.ts";
 import { currentFindings } from "../../../src/admin/findings.ts";
+import { authorityKeyHandlers } from "../../../src/admin/handlers-authority-keys.ts";
 import { advanceAsLeader } from "../../../src/admin/lead.ts";
 import { keepSharedKeys } from "../../../src/admin/shared-keys.ts";
 import { ApiCaller, apiPrefix, callApi, mutualTls } from "../../../src/transport/index.ts";
@@ -48,6 +49,19 @@ describe("an Admin Node Manager without the key", () => {
     expect(await renewThrough(two)).toBe("issued");
     await one.stop();
     expect(await renewThrough(two)).toBe("authority-unavailable");
+  });
+
+  test("signs by itself after domain.p12 of a host that is lost was given to it", async () => {
+    const [one, two] = await twoAdmins();
+    await one.state.authorityFolder.update();
+    const pkcs12 = (await readFile(one.state.layout.domainContainer)).toString("base64");
+    await one.stop();
+    expect(await renewThrough(two)).toBe("authority-unavailable");
+    const call = { body: { pkcs12, passphrase: "" }, actor };
+    await authorityKeyHandlers.importKey(two.state, call as never);
+    expect(await renewThrough(two)).toBe("issued");
+    const imported = await two.env.store.read((view) => view.authorities.get(management));
+    expect(imported?.holders).toContain(hostId);
   });
 
   test("signs by itself after the keys were shared with it", async () => {
