@@ -40,7 +40,7 @@ export async function ownReport({
         code: "token-unreachable",
         severity: "error",
         subject: id,
-        text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; it signs again by itself when the token is back`,
+        text: `${id} is ${status} and cannot sign on ${hostId}: ${problem}; it signs again by itself when that is mended`,
       });
       continue;
     }

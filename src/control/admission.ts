@@ -1,6 +1,6 @@
 import type { HostId } from "../kit/index.ts";
 import { credentialId, type Envelope, type Host } from "../domain/index.ts";
-import { parseRequestPem, type Certificate } from "../pki/index.ts";
+import { parseRequestPem, spkiFingerprint, type Certificate } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { issueCredential, issuedBefore, type CredentialIssued } from "./issue.ts";
 import { ownCredential } from "./issuing-authority.ts";
@@ -56,7 +56,11 @@ export async function admitOrAwait(
     await requestSignature(env, { hostId: host.id, credentialId: id, requestPem, actor });
   const submissions = await submitCertificates(env, { certificates, actor });
   const awaits = wanted && (await look());
-  if (awaits !== null && !awaits.isSigned) return { host, awaits, submissions };
+  // A certificate that was brought for another key is none for this one.
+  const isBrought =
+    awaits?.isSigned === true &&
+    awaits.requestedSpki === spkiFingerprint(parseRequestPem(requestPem).spki, env.crypto);
+  if (awaits !== null && !isBrought) return { host, awaits, submissions };
   const admitted = host.status === "joining" ? await activate(env, host.id, actor) : host;
   return admit(env, admitted, { requestPem, presentedSerial }, actor);
 }

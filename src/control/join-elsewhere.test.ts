@@ -79,3 +79,21 @@ test("a host whose certificate is signed elsewhere joins, and comes back, when i
   await submitCertificates(env, { certificates: [brought], actor: testActor });
   expect(await comeBack(nextPem)).toMatchObject({ serial: brought.serialHex });
 });
+
+test("a host that asks with another key than its certificate was brought for is not admitted by that", async () => {
+  const { env, token, sign } = await domain();
+  const ask = { token, ...host };
+  const leaf = awaited(await joinHost(env, { ...ask, requestPem: (await newRequest()).pem }));
+  const keys = await generateKeyPair("ecdsa-p256");
+  const requestPem = await requestForKey(keys.privateKey, leaf.subject, leafTemplate(leaf));
+  awaited(await joinHost(env, { ...ask, requestPem }));
+  await submitCertificates(env, { certificates: [sign(leaf, keys)], actor: testActor });
+  // Its first key was given up.
+  awaited(await joinHost(env, { ...ask, requestPem: (await newRequest()).pem }));
+  const other = await generateKeyPair("ecdsa-p256");
+  const otherPem = await requestForKey(other.privateKey, leaf.subject, leafTemplate(leaf));
+  expect(awaited(await joinHost(env, { ...ask, requestPem: otherPem })).isSigned).toBe(false);
+  const certificates = [sign(leaf, other)];
+  const joined = await joinHost(env, { ...ask, requestPem: otherPem, certificates });
+  expect(joined).toMatchObject({ host: { status: "active" }, serial: certificates[0]?.serialHex });
+});

@@ -2,9 +2,11 @@ import { expect, test } from "vitest";
 import type { HostId, ProcessId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
+  authorityProfile,
   encodePem,
   leafTemplate,
   parseNameText,
+  parseRequestPem,
   processProfile,
   type Certificate,
   type CertificateTemplate,
@@ -171,4 +173,19 @@ test("a certificate that was brought before is taken again, after another for it
   await requestSignature(env, { ...of, requestPem });
   expect(await submit(first)).toMatchObject([{ id, differences: [] }]);
   expect((await take()).serial).toBe(first.serialHex);
+});
+
+test("a certificate by a CA that peers are not shown is refused, though that one was brought with it", async () => {
+  const { ca, leaf, requestPem, submit } = await waitingDomain();
+  const keys = await generateKeyPair("ecdsa-p256");
+  const between = testCertificate(ca, keys.spki, {
+    profile: authorityProfile("cross-certificate", 0),
+    subject: parseNameText("CN=Other Issuing"),
+    subjectAltName: [],
+  });
+  const { spki } = parseRequestPem(requestPem);
+  const signed = testCertificate({ keys, certificate: between }, spki, leaf);
+  const [submission] = await submit(signed, between);
+  expect(submission?.differences).toMatchObject([{ field: "chain" }]);
+  expect(submission?.differences[0]?.got).toContain("CN=Other Issuing");
 });

@@ -46,7 +46,7 @@ export async function submitCertificates(
   const submissions: Submission[] = [];
   for (const certificate of certificates) {
     if (isAuthorityCertificate(certificate)) continue;
-    submissions.push(await submitOne(env, certificate, certificates, actor));
+    submissions.push(await submitOne(env, certificate, actor));
   }
   return submissions;
 }
@@ -54,7 +54,6 @@ export async function submitCertificates(
 async function submitOne(
   env: ControlEnvironment,
   certificate: Certificate,
-  others: readonly Certificate[],
   actor: string,
 ): Promise<Submission> {
   const spki = spkiFingerprint(certificate.spki, env.crypto);
@@ -80,7 +79,8 @@ async function submitOne(
     ...issuanceDifferences(
       {
         certificate,
-        intermediates: [...parseCertificatesPem(authority.intermediatesPem), ...others],
+        // What peers are shown with it, and nothing that was only brought here.
+        intermediates: parseCertificatesPem(authority.intermediatesPem),
         anchors: parseCertificatesPem(authority.certificatePem),
         atMs: env.clock.nowMs(),
         lifetimeSecondsMin,

@@ -16,6 +16,8 @@ const answerMsMax = 10_000;
 /** A token that could not be opened is not tried for each certificate that waits. */
 const restMs = 1_000;
 const digestBytesMax = 32;
+/** What a login of this age does not show may be there all the same: a token that was away may have lost it. */
+const freshMsMax = 5_000;
 
 /** What opens a token: asked for at each start of its process. */
 export interface TokenLogin extends TokenAddress {
@@ -37,6 +39,7 @@ export class TokenKeys {
   readonly #waiting = new Map<number, Waiting>();
   #child: ChildProcess | null = null;
   #opened: Promise<void> | null = null;
+  #openedAtMs = 0;
   #lastId = 0;
   #failure: { readonly error: DomainError; readonly untilMs: number } | null = null;
   /** A token counts wrong PINs, and locks itself: none is tried twice. */
@@ -68,7 +71,12 @@ export class TokenKeys {
 
   /** SubjectPublicKeyInfo of a key; null: the token has no such key. Throws `authority-unavailable`. */
   async find(label: string): Promise<Uint8Array | null> {
-    const point = await this.#again({ kind: "find", label });
+    const call = { kind: "find", label } as const;
+    let point = await this.#again(call);
+    if (point === null && performance.now() - this.#openedAtMs > freshMsMax) {
+      await this.close();
+      point = await this.#again(call);
+    }
     return point && p256PublicKey(point);
   }
 
@@ -147,6 +155,7 @@ export class TokenKeys {
         throw error;
       });
       this.#failure = null;
+      this.#openedAtMs = performance.now();
     } catch (error) {
       await this.close();
       this.#opened = null;

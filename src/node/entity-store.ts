@@ -121,7 +121,9 @@ export async function changeEntityStore(store: Store, change: EntityStoreChange)
   if (!isRight || !(await opensOwnKey(store)))
     throw new DomainError(
       "forbidden",
-      "the old passphrase is wrong: the Node Manager's keys stay as they are",
+      change.old === ""
+        ? "the Node Manager's keys are under a passphrase: give it with --old_passphrase_file"
+        : "the old passphrase is wrong: the Node Manager's keys stay as they are",
     );
   if (change.new !== "") {
     const former =

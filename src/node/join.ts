@@ -107,7 +107,7 @@ export async function joinDomain(
     if (await readPendingJoin(layout))
       throw new DomainError(
         "home-exists",
-        `${home} waits for the certificate with which it joins: bring it with --submit_cert, or cancel with \`gatehouse signing cancel\``,
+        `${home} waits for the certificate with which it joins: bring it with --submit_cert, have it signed by \`gatehouse signing sign --ca FILE.p12\` at an Admin Node Manager and run --submit_cert, or cancel with \`gatehouse signing cancel\``,
       );
     return join(layout, request, { keys, keyOf: () => joiningKey(layout, keys) });
   });

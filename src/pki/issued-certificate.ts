@@ -75,7 +75,10 @@ function chainDifference(
   if (leafRules.has(failure.rule) && failure.certificate === certificateText(certificate)) {
     return [];
   }
-  const names = anchors.map(({ subject }) => formatName(subject)).join(" or ");
+  const names = anchors
+    .map(({ subject }) => [subject, ...intermediates.map((each) => each.subject)])
+    .map((chain) => chain.map((name) => formatName(name)).join(" by way of "))
+    .join(" or ");
   return [
     {
       field: "chain",

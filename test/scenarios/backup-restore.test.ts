@@ -64,6 +64,7 @@ test("a domain whose first host is destroyed comes back from a backup, forgets n
   await domain.follow(await domain.roll({ kind: "replace-leaves", credentials: null }));
   await domain.join("host-4");
   const later = await domain.addInstance("host-2", "later");
+  await domain.waitForCredentials((id) => id === "nodemanager-4/management", 1);
   const before = await trustOf(domain, "host-2");
   const ends = new Map(
     (await domain.call("listCredentials")).credentials.map(({ id, notAfterMs }) => [

@@ -1,6 +1,6 @@
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
-import { readdir, rm, writeFile } from "node:fs/promises";
+import { readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { connect } from "node:tls";
 import { promisify } from "node:util";
@@ -82,7 +82,7 @@ test("a domain whose CA key is lost refuses what is new with the reason, and get
   expect(load.at(instance.port).requests).toBeGreaterThan(50);
 }, 200_000);
 
-test("a domain in which every certificate has expired, those of its CAs too, comes back after one command on the host of its keys, in external mode as in generated mode", async () => {
+test("a domain in which every certificate has expired, those of its CAs too, comes back after one command on the host of its keys, in external and provided mode as in generated mode", async () => {
   const clock = await FakeClock.start();
   const environment = {
     ...clock.environment,
@@ -158,16 +158,39 @@ test("a domain in which every certificate has expired, those of its CAs too, com
   await domain.startNode("host-1");
   await everybodyIsBack(120);
   expect(await run("authorities")).toMatch(/management-6 .*current/);
+
+  const provided = ["--ca", ca.container];
+  await limitDays(domain, 30);
+  await run("plan", "change-signing", "provided", ...provided, ...change);
+  await run("node", "stop");
+  await clock.moveTo("+160d");
+  await run("recover", ...provided);
+  await domain.startNode("host-1");
+  await everybodyIsBack(160, async () => {
+    await run("signing", "sign", ...provided).catch(() => "");
+  });
   expect(await run("audit", "verify")).toMatch(/verif/);
   await clock.moveTo("+0");
 }, 300_000);
 
+const change = ["--start", "--follow", "--observe", "0", "--waive-unmanaged", "a test"];
+
+/** How long certificates last that are signed on host-1 from now on. */
+async function limitDays(domain: LiveDomain, days: number): Promise<void> {
+  const path = homeLayout(domain.home("host-1")).opensslConfig;
+  const text = await readFile(path, "utf8");
+  await writeFile(path, text.replace(/^default_days = .*$/m, `default_days = ${days}`));
+}
+
 /** A CA of OpenSSL's. `sign` puts the certificates beside the requests of a folder, and names those. */
 function externalCa(folder: string) {
   const [key, certificate] = [join(folder, "ca.key"), join(folder, "ca.pem")];
+  const container = join(folder, "ca.p12");
   const made = ["-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate];
   const extension = "keyUsage=critical,keyCertSign,cRLSign";
   openssl(["req", "-x509", "-subj", "/CN=external", ...made, "-days", "900", "-addext", extension]);
+  const kept = ["-inkey", key, "-in", certificate, "-passout", "pass:", "-out", container];
+  openssl(["pkcs12", "-export", ...kept]);
   const sign = async (from: string, days: number): Promise<string[]> => {
     const names = (await readdir(from)).filter((each) => each.endsWith(".csr"));
     for (const name of names) {
@@ -178,7 +201,7 @@ function externalCa(folder: string) {
     }
     return names;
   };
-  return { certificate, sign, folder };
+  return { certificate, container, sign, folder };
 }
 
 /** Has the management certificates signed for 30 days by that CA. */
@@ -188,7 +211,6 @@ async function changeToExternal(
   run: (...command: string[]) => Promise<string>,
 ): Promise<void> {
   const out = join(ca.folder, "out");
-  const change = ["--start", "--follow", "--observe", "0", "--waive-unmanaged", "a test"];
   const changed = run("plan", "change-signing", "external", "--ca", ca.certificate, ...change);
   const isRequested = async (): Promise<boolean> =>
     (await domain.call("listSigningRequests")).requests.length === 5;

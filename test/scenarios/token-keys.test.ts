@@ -115,8 +115,6 @@ test("CA keys in a token sign for a domain through a rotation under load, restar
   await domain.kill("host-1", "run/admin.json");
   await waitForSigner(domain, ["host-1"]);
   token.takeAway();
-  const pid = await tokenProcess(domain);
-  if (pid !== undefined) process.kill(pid, "SIGKILL");
   await waitForSigner(domain, []);
   expect(await codes(domain)).toEqual(
     expect.arrayContaining(["token-unreachable", "authority-cannot-sign"]),

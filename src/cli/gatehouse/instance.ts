@@ -7,6 +7,8 @@ import { findInstance } from "../lookup.ts";
 const pollMs = 250;
 /** What keeps an instance from running for so long does not pass by itself. */
 const hinderedMsMax = 5_000;
+/** One that is starting may get through all the same. */
+const startingMsMax = 15_000;
 
 export interface InstanceWish {
   /** Name or id. */
@@ -44,11 +46,11 @@ async function waitFor(
     const topology = await admin.call("getTopology");
     const { state, hostId } = findInstance(topology, id, undefined);
     if (state === wanted) return;
-    const hindrance =
-      wanted === "running" && state !== "starting" ? await hindranceOf(admin, id) : null;
+    const hindrance = wanted === "running" ? await hindranceOf(admin, id) : null;
     const nowMs = performance.now();
     hinderedSinceMs = hindrance === null ? Infinity : Math.min(hinderedSinceMs, nowMs);
-    if (hindrance !== null && nowMs - hinderedSinceMs > hinderedMsMax) throw hindrance;
+    const graceMs = state === "starting" ? startingMsMax : hinderedMsMax;
+    if (hindrance !== null && nowMs - hinderedSinceMs > graceMs) throw hindrance;
     if (nowMs > endMs) {
       const host = topology.hosts.find((candidate) => candidate.id === hostId);
       const why =

@@ -38,7 +38,8 @@ export async function submitCertificates(context: CommandContext, given: Given):
     };
     const outcome = await offline.completeFirstHost(options.home, of);
     await save();
-    return reportFirstHost(context, outcome, passphrase !== null);
+    reportFirstHost(context, outcome, passphrase !== null);
+    return refuseUnreadable(unread);
   }
   const local = await import("../../node/local.ts");
   const { layout } = await local.openLocalHome(options.home);

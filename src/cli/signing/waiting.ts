@@ -40,12 +40,17 @@ export async function signWaiting(
   return certificates.length === 0 ? [] : submitAll(admin, [...certificates, ...ca.chain]);
 }
 
-/** Brings certificates to the domain; returns what became of each. */
+/** Brings certificates to the domain; returns what became of each. Throws `invalid-input` for nothing but CAs. */
 export async function submitAll(
   admin: Admin,
   certificates: readonly Certificate[],
 ): Promise<SubmissionView[]> {
   const texts = certificates.map(({ der }) => Buffer.from(der).toString("base64"));
   const answer = await admin.call("submitCertificates", { body: { certificates: texts } });
+  if (answer.submissions.length === 0)
+    throw new DomainError(
+      "invalid-input",
+      "only certificates of CAs were given: give those that were signed for the requests, with them or alone",
+    );
   return answer.submissions;
 }

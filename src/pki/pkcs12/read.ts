@@ -46,7 +46,12 @@ export function readPkcs12(
       { cause },
     );
   }
-  throw new DomainError("unauthenticated", `the passphrase of ${what} is wrong`);
+  throw new DomainError(
+    "unauthenticated",
+    passphrase === ""
+      ? `${what} is encrypted; give its passphrase`
+      : `the passphrase of ${what} is wrong`,
+  );
 }
 
 interface MacData {
