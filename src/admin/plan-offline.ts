@@ -1,4 +1,4 @@
-import { DomainError, type CredentialId, type RolloutId } from "../kit/index.ts";
+import { DomainError, isDomainError, type CredentialId, type RolloutId } from "../kit/index.ts";
 import { createPlan, startRollout, waiveGate, type PlanWish } from "../control/index.ts";
 import type { HomeEnvironment } from "./environment.ts";
 import { withStoppedAdmin } from "./stopped-admin.ts";
@@ -39,7 +39,14 @@ export async function planOffline(
           credentials: await credentialsOf(env, settings.hostId, processes),
         };
     const { id, title, replaced, unprovable } = await createPlan(env, wish, actor);
-    const rollout = await startRollout(env, id, actor);
+    const rollout = await startRollout(env, id, actor).catch((error: unknown) => {
+      throw isDomainError(error, "rollout-active")
+        ? new DomainError(
+            "rollout-active",
+            "a rollout is recorded or under way already: it goes on when this host's Node Manager is started, `gatehouse node start`",
+          )
+        : error;
+    });
     for (const { subject } of waiverReason === undefined ? [] : unprovable) {
       const waiver = { subject, phase: "observe", reason: waiverReason ?? "" };
       await waiveGate(env, rollout.id, { ...waiver, lifetimeSeconds: waiverSeconds }, actor);

@@ -16,8 +16,8 @@ const answerMsMax = 10_000;
 /** A token that could not be opened is not tried for each certificate that waits. */
 const restMs = 1_000;
 const digestBytesMax = 32;
-/** What a login of this age does not show may be there all the same: a token that was away may have lost it. */
-const freshMsMax = 5_000;
+/** For so long it is believed that a key which a new login did not show is not there. */
+const missingMsMax = 10_000;
 
 /** What opens a token: asked for at each start of its process. */
 export interface TokenLogin extends TokenAddress {
@@ -39,7 +39,8 @@ export class TokenKeys {
   readonly #waiting = new Map<number, Waiting>();
   #child: ChildProcess | null = null;
   #opened: Promise<void> | null = null;
-  #openedAtMs = 0;
+  /** Until when a key is known not to be there. */
+  readonly #missing = new Map<string, number>();
   #lastId = 0;
   #failure: { readonly error: DomainError; readonly untilMs: number } | null = null;
   /** A token counts wrong PINs, and locks itself: none is tried twice. */
@@ -66,6 +67,7 @@ export class TokenKeys {
 
   /** Makes a key that cannot leave the token; returns its SubjectPublicKeyInfo, DER. */
   async generate(label: string): Promise<Uint8Array> {
+    this.#missing.delete(label);
     return p256PublicKey(bytesOf(await this.#call({ kind: "generate", label })));
   }
 
@@ -73,9 +75,11 @@ export class TokenKeys {
   async find(label: string): Promise<Uint8Array | null> {
     const call = { kind: "find", label } as const;
     let point = await this.#again(call);
-    if (point === null && performance.now() - this.#openedAtMs > freshMsMax) {
+    // A login outlives its token and then shows an empty one: only a new one is believed.
+    if (point === null && (this.#missing.get(label) ?? 0) < performance.now()) {
       await this.close();
       point = await this.#again(call);
+      if (point === null) this.#missing.set(label, performance.now() + missingMsMax);
     }
     return point && p256PublicKey(point);
   }
@@ -155,7 +159,6 @@ export class TokenKeys {
         throw error;
       });
       this.#failure = null;
-      this.#openedAtMs = performance.now();
     } catch (error) {
       await this.close();
       this.#opened = null;

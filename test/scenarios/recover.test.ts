@@ -126,8 +126,10 @@ test("a domain in which every certificate has expired, those of its CAs too, com
     stderr: expect.stringContaining("gatehouse node stop") as unknown,
   });
   await run("node", "stop");
+  await expect(run("node", "start")).rejects.toMatchObject({ code: 49 });
   // Its own certificate comes first: without it nothing serves that could take the others.
   expect(await run("recover", "--bundle", file("first"))).toMatch(/in place of traffic-1/);
+  await expect(run("node", "start")).rejects.toMatchObject({ code: 52 });
   await expect(run("signing", "submit", ca.certificate)).rejects.toMatchObject({
     stderr: expect.stringContaining("was not among them") as unknown,
   });
@@ -159,7 +161,7 @@ test("a domain in which every certificate has expired, those of its CAs too, com
   await everybodyIsBack(120);
   expect(await run("authorities")).toMatch(/management-6 .*current/);
 
-  const provided = ["--ca", ca.container];
+  const provided = ["--ca", externalCa(await tempFolder(), "provided").container];
   await limitDays(domain, 30);
   await run("plan", "change-signing", "provided", ...provided, ...change);
   await run("node", "stop");
@@ -183,12 +185,12 @@ async function limitDays(domain: LiveDomain, days: number): Promise<void> {
 }
 
 /** A CA of OpenSSL's. `sign` puts the certificates beside the requests of a folder, and names those. */
-function externalCa(folder: string) {
+function externalCa(folder: string, name = "external") {
   const [key, certificate] = [join(folder, "ca.key"), join(folder, "ca.pem")];
   const container = join(folder, "ca.p12");
   const made = ["-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", certificate];
   const extension = "keyUsage=critical,keyCertSign,cRLSign";
-  openssl(["req", "-x509", "-subj", "/CN=external", ...made, "-days", "900", "-addext", extension]);
+  openssl(["req", "-x509", "-subj", `/CN=${name}`, ...made, "-days", "900", "-addext", extension]);
   const kept = ["-inkey", key, "-in", certificate, "-passout", "pass:", "-out", container];
   openssl(["pkcs12", "-export", ...kept]);
   const sign = async (from: string, days: number): Promise<string[]> => {

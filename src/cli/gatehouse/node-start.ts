@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import { spawn } from "node:child_process";
 import { closeSync, existsSync, openSync } from "node:fs";
 import { readFile, stat } from "node:fs/promises";
@@ -5,7 +6,8 @@ import { createServer } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { DomainError, errorCodes, type ErrorCode } from "../../kit/index.ts";
-import { ensureFolder, type Passphrases } from "../../keys/index.ts";
+import { ensureFolder, readCurrent, type Passphrases } from "../../keys/index.ts";
+import { openLocalHome } from "../../node/local.ts";
 import type { CommandContext } from "../command-context.ts";
 import { handPassphrases, isAlive, readMark } from "../../transport/index.ts";
 import { nodeStatus } from "../node-control.ts";
@@ -31,6 +33,7 @@ export async function startNode({
 }: Pick<CommandContext, "terminal" | "options">): Promise<void> {
   const { layout, settings } = await requireJoined(home);
   await refuseRunning(home);
+  await refuseExpired(home);
   await refuseTakenPort(settings.port);
   await ensureFolder(layout.logs, 0o700);
   const nodeLog = await LogTail.open(join(layout.logs, "node.log"));
@@ -68,6 +71,30 @@ export async function startNode({
         `the Node Manager is not ready after ${startMsMax / 1000} s and is still being tried: see ${layout.logs}`,
       );
   }
+}
+
+/**
+ * Throws `authority-unavailable` for the only Admin Node Manager when its certificate has expired: it
+ * would serve nobody. Throws `awaiting-signature` where another is waited for.
+ */
+async function refuseExpired(home: string): Promise<void> {
+  const { layout, joined } = await openLocalHome(home);
+  const admins = joined?.trust.document.admins ?? [];
+  if (joined?.settings.isAdmin !== true || admins.length > 1) return;
+  const generation = await readCurrent(layout.nodeCredential);
+  if (generation === null) return;
+  const { validTo } = new X509Certificate(generation.certificatePem);
+  if (Date.parse(validTo) > Date.now()) return;
+  const { awaitsRecovery } = await import("../../admin/offline.ts");
+  if (await awaitsRecovery(home))
+    throw new DomainError(
+      "awaiting-signature",
+      `${home} waits for the certificate that \`gatehouse recover\` asked for: \`gatehouse signing submit FOLDER\` brings it`,
+    );
+  throw new DomainError(
+    "authority-unavailable",
+    `the certificate of this Admin Node Manager has expired (${validTo}), and no other can give it one: \`gatehouse recover\` brings the domain back`,
+  );
 }
 
 /** What the database, or the way to it, has to be mended for: instances are supervised meanwhile. */
