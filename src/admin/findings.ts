@@ -251,7 +251,7 @@ function horizonFinding({ evidence, horizonMinMs }: Situation): Finding | undefi
     code: "horizon-short",
     severity: "warning",
     subject: first.process,
-    text: `${first.credential} lasts ${days(leftMs)} days without the control plane, and the policy asks for ${days(horizonMinMs)}: \`gatehouse horizon\` shows all, \`gatehouse plan replace-leaves\` renews at once`,
+    text: `${first.credential} ${leftMs < 0 ? "has expired" : `lasts ${days(leftMs)} days without the control plane`}, and the policy asks for ${days(horizonMinMs)}: \`gatehouse horizon\` shows all, \`gatehouse plan replace-leaves\` renews at once`,
   };
 }
 
@@ -267,7 +267,8 @@ function credentialFindings({ evidence }: Situation): Finding[] {
     }
     const leftMs = (seen.installed?.notAfterMs ?? Infinity) - nowMs;
     if (leftMs < expiryWarningMs) {
-      const text = `${id} expires in ${Math.max(0, Math.floor(leftMs / hourMs))} hours`;
+      const text =
+        leftMs < 0 ? `${id} has expired` : `${id} expires in ${Math.floor(leftMs / hourMs)} hours`;
       found.push({ code: "expires-soon", severity: "warning", subject: id, text });
     }
     return found;

@@ -127,7 +127,8 @@ test("a domain goes from its own CA to a user's, to an external one and back und
     true,
   );
 
-  await plan("provided", ...providedBy("next"));
+  const { stdout: shown } = await plan("provided", ...providedBy("next"));
+  expect(shown).toMatch(/CA management-3 by management-5 \(CN=root; signed by CN=next below it\)/);
   expect((await chain(domain)).every(({ authorityId }) => authorityId === "management-5")).toBe(
     true,
   );

@@ -1,3 +1,4 @@
+import { X509Certificate } from "node:crypto";
 import type { RouteResponse } from "../../contract/index.ts";
 import { count, timeText } from "./table.ts";
 
@@ -13,7 +14,8 @@ export function planText(plan: PlanView): string {
     `Plan ${plan.id}: ${plan.title}`,
     `Made ${timeText(plan.createdAtMs)} by ${plan.createdBy}`,
     ...plan.successions.map(
-      ({ usage, from, to, subject }) => `Replaces the ${usage} CA ${from} by ${to} (${subject})`,
+      ({ usage, from, to, subject, given }) =>
+        `Replaces the ${usage} CA ${from} by ${to} (${subject}${signerText(given)})`,
     ),
     "",
     `New certificates: ${plan.replaced.length}`,
@@ -28,6 +30,13 @@ export function planText(plan: PlanView): string {
     "What would break:",
     ...listed(plan.problems.map(({ severity, text }) => `${severity}: ${text}`)),
   ].join("\n");
+}
+
+/** The CA below the root that signs, where there is one: several may have the same root. */
+function signerText(given: PlanView["successions"][number]["given"]): string {
+  if (given === undefined || given.intermediatesPem === "") return "";
+  const [signer = ""] = new X509Certificate(given.intermediatesPem).subject.split("\n").reverse();
+  return `; signed by ${signer} below it`;
 }
 
 function someOf(ids: readonly string[]): string[] {
