@@ -16,6 +16,7 @@ export default defineConfig({
             "src/**/*.test.ts",
             "test/architecture/**/*.test.ts",
             "test/history/**/*.test.ts",
+            "test/simulators/**/*.test.ts",
           ],
           // Some start a database server, and a busy machine takes its time.
           testTimeout: 20_000,
