@@ -3,8 +3,11 @@ import { connect } from "node:tls";
 import { memberAuthority } from "./member-certificates.ts";
 import {
   call,
+  configure,
   placeCredentials,
+  restart,
   serverBlock,
+  start,
   testMember,
   testPair,
   untilEqual,
@@ -51,18 +54,16 @@ const counts = (connected: number, disconnected: number): ClusterStatus => ({
 /** Enables the cluster on members that do not run; all of them are listed to each. */
 function configureCluster(members: readonly TestMember[], settings: object = {}): void {
   const list = members.map(({ host }) => `${host.admin}:9104`).join(",");
-  for (const { server, host } of members) {
-    const { configuration } = server.folder.state;
-    const ClusterMembership = {
+  for (const member of members) {
+    configure(member, "ClusterMembership", {
       EnableClusterMembership: true,
       ClusterName: "MyCluster",
       UseMulticastDiscovery: false,
       DiscoveryServerList: list,
-      ControlAddress: host.admin,
+      ControlAddress: member.host.admin,
       MessagingUseTLS: true,
       ...settings,
-    };
-    server.folder.keep({ configuration: { ...configuration, ClusterMembership } });
+    });
   }
 }
 
@@ -76,17 +77,9 @@ async function testCluster(
   return members;
 }
 
-async function start(members: readonly TestMember[]): Promise<void> {
-  await Promise.all(members.map(({ server }) => server.start()));
-}
-
-async function restart(member: TestMember): Promise<void> {
-  await call(member, "POST", "service/restart", { Service: "Server" });
-}
-
 test("a healthy cluster of three counts two, because a server does not count itself", async () => {
   const members = await testCluster(3);
-  await start(members);
+  await start(...members);
   for (const member of members) await untilCluster(member, counts(2, 0));
   const [first] = members;
   if (first === undefined) throw new Error("no member");
@@ -98,7 +91,7 @@ test("credentials change one member at a time, with the counts that were measure
   const members = await testCluster(3);
   const [a, b, c] = members;
   if (a === undefined || b === undefined || c === undefined) throw new Error("no members");
-  await start(members);
+  await start(...members);
   for (const member of members) await untilCluster(member, counts(2, 0));
   for (const member of members) {
     const leaf = await authority.leaf("member");
@@ -120,7 +113,7 @@ test("credentials change one member at a time, with the counts that were measure
 test("members of two names never know each other", async () => {
   const members = await testCluster(2);
   configureCluster(members.slice(1), { ClusterName: "Other" });
-  await start(members);
+  await start(...members);
   for (const member of members) await untilCluster(member, counts(0, 0));
 });
 
@@ -131,7 +124,7 @@ test("RequireCertificates false lets nobody in whose certificate does not verify
   const [a, b] = members;
   if (a === undefined || b === undefined) throw new Error("no members");
   placeCredentials(b, "Cluster", await authority.leaf("b"), authority.certificate);
-  await start(members);
+  await start(...members);
   for (const member of members) await untilCluster(member, counts(0, 0));
   expect(a.server.refusedHandshakes + b.server.refusedHandshakes).toBeGreaterThan(0);
 });
@@ -140,7 +133,7 @@ test("a dead member is removed by name and UID, and learns so when it comes back
   const members = await testCluster(2);
   const [a, b] = members;
   if (a === undefined || b === undefined) throw new Error("no members");
-  await start(members);
+  await start(...members);
   await untilCluster(a, counts(1, 0));
   const [seen] = await monitor(a);
   const { ServerName, ServerUID } = seen ?? {};
@@ -152,7 +145,7 @@ test("a dead member is removed by name and UID, and learns so when it comes back
   await untilCluster(a, counts(0, 1));
   expect((await call(a, "POST", path, { ServerName, ServerUID })).status).toBe(200);
   await untilCluster(a, counts(0, 0));
-  await start([b]);
+  await start(b);
   await untilCluster(b, { Status: "Removed" });
 });
 
@@ -160,7 +153,7 @@ test("a member that leaves is forgotten by the others, and has another UID after
   const members = await testCluster(2);
   const [a, b] = members;
   if (a === undefined || b === undefined) throw new Error("no members");
-  await start(members);
+  await start(...members);
   await untilCluster(a, counts(1, 0));
   const { UID: uid } = await serverBlock(b);
   const leave = { ClusterMembership: { EnableClusterMembership: false } };
@@ -174,7 +167,7 @@ test("three pairs make a cluster of three, and a standby takes its pair's place"
   const pairs = [await testPair(), await testPair(), await testPair()];
   const members = pairs.flat();
   configureCluster(members);
-  await start(members);
+  await start(...members);
   for (const [primary, standby] of pairs) {
     await untilPaired(primary, standby);
     await untilCluster(primary, counts(2, 0));
@@ -195,7 +188,7 @@ const rename = { ClusterMembership: { ClusterName: "Renamed" } };
 
 test("a messaging port without TLS looks as healthy as one with it", async () => {
   const members = await testCluster(2, { messagingPortWithoutTls: true });
-  await start(members);
+  await start(...members);
   for (const member of members) await untilCluster(member, counts(1, 0));
   expect(await speaksTls(members[0]?.host.admin ?? "", 9104)).toBe(true);
   expect(await speaksTls(members[0]?.host.admin ?? "", 9105)).toBe(false);

@@ -5,10 +5,13 @@ import { expect, test } from "vitest";
 import { dayMs } from "../../support/certificates.ts";
 import { memberAuthority, selfSignedLeaf } from "./member-certificates.ts";
 import {
-  call,
+  configure,
+  logOf,
   pairStatus,
   place,
   placeCredentials,
+  restart,
+  start,
   testPair,
   untilPair,
   untilPaired,
@@ -19,10 +22,6 @@ import {
 
 /** Long enough for members that will find each other, short for those that cannot. */
 const soon = { DiscoveryTimeout: 15 };
-
-async function start(...members: TestMember[]): Promise<void> {
-  await Promise.all(members.map(({ server }) => server.start()));
-}
 
 test("two new members pair with built-in credentials, and show each step", async () => {
   const [a, b] = await testPair({}, { speed: 20 });
@@ -67,7 +66,7 @@ test("leafs of one CA pair when both members trust it, and the primary's replace
   await start(a, b);
   await untilPaired(a, b);
   expect(certificateOf(b)).toBe("CN=a");
-  expect(readFileSync(join(b.server.folder.path, "diag/logs/imatrace.log"), "utf8")).toContain(
+  expect(logOf(b, "imatrace")).toContain(
     "Using user provided credentials for High Availability Pairing",
   );
 });
@@ -94,6 +93,7 @@ test("the same self-signed certificate on both pairs only if it is the CA file t
     place(server, "truststore/HA_cafile.pem", leaf.certificate);
     server.kill();
   }
+  for (const member of [a, b]) configure(member, "HighAvailability", { DiscoveryTimeout: 600 });
   await start(a, b);
   await untilPaired(a, b);
 });
@@ -126,8 +126,7 @@ test("a key of another certificate stops its member at once, with a status that 
     ActiveNodes: 0,
     ReasonCode: 0,
   });
-  const log = readFileSync(join(b.server.folder.path, "diag/logs/imaserver-default.log"), "utf8");
-  expect(log).toMatch(/CWLNA0911.*key values mismatch/);
+  expect(logOf(b, "imaserver-default")).toMatch(/CWLNA0911.*key values mismatch/);
   await untilStopped(a, 509);
 });
 
@@ -138,12 +137,12 @@ test("the documented migration shows the documented status at each step", async 
   await start(a, b);
   await untilPaired(a, b);
   placeCredentials(b, "HA", leaf, authority.certificate);
-  const restarted = await call(b, "POST", "service/restart", { Service: "Server" });
+  const restarted = await restart(b);
   expect(restarted).toMatchObject({ status: 200, body: { Code: "CWLNA6011", Version: "v1" } });
   await untilPair(b, { NewRole: "UNSYNC", ActiveNodes: 0, SyncNodes: 0, ReasonCode: 0 });
   await untilPair(a, { NewRole: "PRIMARY", OldRole: "PRIMARY", ActiveNodes: 1, SyncNodes: 1 });
   placeCredentials(a, "HA", leaf, authority.certificate);
-  await call(a, "POST", "service/restart", { Service: "Server" });
+  await restart(a);
   await untilPair(a, { NewRole: "PRIMARY", OldRole: "UNSYNC", ActiveNodes: 2, SyncNodes: 1 });
   await untilPaired(a, b);
 });
@@ -173,9 +172,7 @@ test("a member alone starts only as StandAlone, and one that is StandAlone joins
 
 test("members of two groups stop with a reason", async () => {
   const [a, b] = await testPair();
-  const { configuration } = b.server.folder.state;
-  const other = { ...configuration.HighAvailability, Group: "other" };
-  b.server.folder.keep({ configuration: { ...configuration, HighAvailability: other } });
+  configure(b, "HighAvailability", { Group: "other" });
   await start(a, b);
   await untilPair(a, { NewRole: "UNSYNC_ERROR", ReasonCode: 7 });
   await untilPair(b, { ReasonString: "HA.Group - GROUP_MISMATCH" });
@@ -194,9 +191,9 @@ test("a member in maintenance says UNKNOWN, and pairs after it was taken out of 
   const [a, b] = await testPair();
   await start(a, b);
   await untilPaired(a, b);
-  await call(b, "POST", "service/restart", { Service: "Server", Maintenance: "start" });
+  await restart(b, { Maintenance: "start" });
   await untilPair(b, { NewRole: "UNKNOWN", OldRole: "UNKNOWN" });
   await untilServer(b, { State: 9, ErrorCode: 0 });
-  await call(b, "POST", "service/restart", { Service: "Server", Maintenance: "stop" });
+  await restart(b, { Maintenance: "stop" });
   await untilPaired(a, b);
 });

@@ -80,6 +80,15 @@ export class ServerFolder {
     return parseServerCfg(readFileSync(join(this.path, "server.cfg"), "utf8"), this.certificates);
   }
 
+  /** Sets one name in server.cfg, for the next start. */
+  setCfg(name: keyof ServerCfg, value: string): void {
+    const path = join(this.path, "server.cfg");
+    const others = readFileSync(path, "utf8")
+      .split("\n")
+      .filter((line) => !line.startsWith(`${name} =`));
+    writeFileSync(path, [...others, `${name} = ${value}`, ""].join("\n"));
+  }
+
   keep(changes: Partial<StoredState>): void {
     this.#state = { ...this.#state, ...changes };
     writeFileSync(`${this.#stateFile}.new`, JSON.stringify(this.#state));

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { request as requestTls } from "node:https";
 import { dirname, join } from "node:path";
@@ -8,6 +8,8 @@ import { waitUntil } from "../../support/wait-until.ts";
 import { AmlenServer, type AmlenServerOptions } from "./amlen-server.ts";
 import { loopbackHost, type LoopbackHost } from "./loopback-host.ts";
 import type { MemberLeaf } from "./member-certificates.ts";
+import type { ObjectName } from "./configuration-objects.ts";
+import type { LogName } from "./server-folder.ts";
 import { noPair } from "./high-availability.ts";
 
 /** Fast enough that a synchronisation takes 0.08 s. */
@@ -47,9 +49,7 @@ export async function testPair(
 }
 
 function configurePair(member: TestMember, other: TestMember, settings: object): void {
-  const { folder } = member.server;
-  const { configuration } = folder.state;
-  const HighAvailability = {
+  configure(member, "HighAvailability", {
     EnableHA: true,
     Group: "pair",
     RemoteDiscoveryNIC: other.host.discovery,
@@ -57,8 +57,29 @@ function configurePair(member: TestMember, other: TestMember, settings: object):
     LocalReplicationNIC: member.host.replication,
     UseSecuredConnections: true,
     ...settings,
-  };
-  folder.keep({ configuration: { ...configuration, HighAvailability } });
+  });
+}
+
+/** Sets properties of a configuration object for a member's next start. */
+export function configure({ server }: TestMember, name: ObjectName, properties: object): void {
+  const { configuration } = server.folder.state;
+  const object = { ...configuration[name], ...properties };
+  server.folder.keep({ configuration: { ...configuration, [name]: object } });
+}
+
+export async function start(...members: readonly TestMember[]): Promise<void> {
+  await Promise.all(members.map(({ server }) => server.start()));
+}
+
+/** Restarts a member over its admin endpoint, as an administrator does. */
+export async function restart(member: TestMember, more: object = {}): Promise<Reply> {
+  return call(member, "POST", "service/restart", { Service: "Server", ...more });
+}
+
+/** What a member has logged so far. */
+export function logOf({ server }: TestMember, name: LogName): string {
+  const path = join(server.folder.path, "diag", "logs", `${name}.log`);
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
 }
 
 /** Puts a leaf, and the CA if there is one, where a member reads them at its next start. */
