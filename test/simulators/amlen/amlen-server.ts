@@ -187,7 +187,13 @@ export class AmlenServer {
       timers: run.timers,
       onRefused: (port) => this.#refused(port),
     });
-    await run.cluster.start();
+    try {
+      await run.cluster.start();
+    } catch (error) {
+      const cause = error instanceof Error ? error.message : String(error);
+      this.folder.log("imaserver-default", `CWLNA0911 E Cluster: ${cause}`);
+      run.cluster.state = "Error";
+    }
   }
 
   #credentials(kind: CredentialKind): MemberCredentials {

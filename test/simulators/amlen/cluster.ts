@@ -36,7 +36,7 @@ interface MemberHello {
 
 /** One server's part of the cluster: who is known, and who is connected. */
 export class Cluster {
-  state: "Discover" | "Active" | "Removed" = "Discover";
+  state: "Discover" | "Active" | "Removed" | "Error" = "Discover";
   readonly #host: ClusterHost;
   readonly #self: KnownMember;
   readonly #members = new Map<string, ClusterMember>();

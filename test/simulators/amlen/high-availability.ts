@@ -279,6 +279,7 @@ export class HighAvailability {
         return channel.end();
       case "restart-clean":
         channel.end();
+        this.stop();
         return this.#host.onRestartClean();
       case "error":
         channel.end();

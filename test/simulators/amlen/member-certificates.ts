@@ -1,11 +1,15 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { generateKeyPair, type KeyAlgorithm } from "../../../src/keys/index.ts";
 import { encodePem, parseNameText } from "../../../src/pki/index.ts";
 import {
   dayMs,
+  openssl,
   testCertificate,
   testRoot,
   type TestAuthority,
 } from "../../support/certificates.ts";
+import { tempFolder } from "../../support/temp-folder.ts";
 
 /** PEM, as the files of a member have it. */
 export interface MemberLeaf {
@@ -17,6 +21,7 @@ export interface MemberLeaf {
 export interface MemberAuthority {
   /** PEM. */
   readonly certificate: string;
+  readonly key: string;
   readonly leaf: (name: string, changes?: LeafChanges) => Promise<MemberLeaf>;
 }
 
@@ -29,7 +34,7 @@ interface LeafChanges {
 export async function memberAuthority(name: string): Promise<MemberAuthority> {
   const authority = await currentRoot(name);
   return {
-    certificate: encodePem("CERTIFICATE", authority.certificate.der),
+    ...pemPair(authority.certificate.der, authority.keys.privateKey),
     leaf: (leafName, changes) => signLeaf(authority, leafName, changes),
   };
 }
@@ -38,6 +43,31 @@ export async function memberAuthority(name: string): Promise<MemberAuthority> {
 export async function selfSignedLeaf(name: string): Promise<MemberLeaf> {
   const { certificate, keys } = await currentRoot(name);
   return pemPair(certificate.der, keys.privateKey);
+}
+
+/** A CRL of `authority`, PEM, that lasts a day and lists `revoked`. */
+export async function revocationList(
+  authority: MemberAuthority,
+  revoked: MemberLeaf,
+): Promise<string> {
+  const folder = await tempFolder();
+  const file = (name: string, content: string): string => {
+    writeFileSync(join(folder, name), content);
+    return join(folder, name);
+  };
+  const database = file("index.txt", "");
+  const config = file(
+    "ca.cnf",
+    `[ca]\ndefault_ca=this\n[this]\ndatabase=${database}\ndefault_md=sha256\ndefault_crl_days=1\n`,
+  );
+  const signer = [
+    "-cert",
+    file("ca.pem", authority.certificate),
+    "-keyfile",
+    file("ca.key", authority.key),
+  ];
+  openssl(["ca", "-config", config, ...signer, "-revoke", file("leaf.pem", revoked.certificate)]);
+  return openssl(["ca", "-config", config, ...signer, "-gencrl"]);
 }
 
 async function currentRoot(name: string): Promise<TestAuthority> {

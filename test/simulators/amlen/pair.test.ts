@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { dayMs } from "../../support/certificates.ts";
+import { waitUntil } from "../../support/wait-until.ts";
 import { memberAuthority, selfSignedLeaf } from "./member-certificates.ts";
 import {
   configure,
@@ -11,7 +12,9 @@ import {
   place,
   placeCredentials,
   restart,
+  serverBlock,
   start,
+  testMember,
   testPair,
   untilPair,
   untilPaired,
@@ -196,4 +199,38 @@ test("a member in maintenance says UNKNOWN, and pairs after it was taken out of 
   await untilServer(b, { State: 9, ErrorCode: 0 });
   await restart(b, { Maintenance: "stop" });
   await untilPaired(a, b);
+});
+
+test("a restarting member answers for a while, then not at all, then again", async () => {
+  const member = await testMember({ speed: 8 });
+  await start(member);
+  await restart(member);
+  expect(await serverBlock(member)).toMatchObject({ State: 2 });
+  const refused = async (): Promise<boolean> => {
+    const code = (error: unknown): unknown => (error as NodeJS.ErrnoException).code;
+    return (await serverBlock(member).catch(code)) === "ECONNREFUSED";
+  };
+  await waitUntil(refused, { deadlineMs: 5_000, what: "no answer" });
+  await untilServer(member, { State: 1 });
+});
+
+test("members without TLS pair, and one with TLS and one without never do", async () => {
+  const [a, b] = await testPair({ UseSecuredConnections: false });
+  await start(a, b);
+  await untilPaired(a, b);
+  b.server.kill();
+  await untilPair(a, { ActiveNodes: 1 });
+  configure(b, "HighAvailability", { UseSecuredConnections: true, ...soon });
+  await start(b);
+  await untilStopped(b, 509);
+});
+
+test("a NIC that is not the host's, or one for both links, is a reason of its own", async () => {
+  const [a, b] = await testPair();
+  configure(a, "HighAvailability", { LocalReplicationNIC: "10.0.0.1" });
+  configure(b, "HighAvailability", { LocalReplicationNIC: b.host.discovery });
+  await start(a, b);
+  await untilPair(a, { ReasonCode: 1, ReasonString: "HA.LocalReplicationNIC - CONFIG_ERROR" });
+  await untilPair(b, { ReasonCode: 1, ReasonString: "HA.LocalDiscoveryNIC - CONFIG_ERROR" });
+  await untilServer(a, { State: 9, ErrorCode: 510 });
 });

@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { request } from "node:http";
 import { request as requestTls } from "node:https";
 import { dirname, join } from "node:path";
+import { connect } from "node:tls";
 import { onEnd } from "../../support/cleanup.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
@@ -74,6 +75,18 @@ export async function start(...members: readonly TestMember[]): Promise<void> {
 /** Restarts a member over its admin endpoint, as an administrator does. */
 export async function restart(member: TestMember, more: object = {}): Promise<Reply> {
   return call(member, "POST", "service/restart", { Service: "Server", ...more });
+}
+
+/** The subject that a listener shows to whoever connects; undefined if it shows none. */
+export async function shownSubject(host: string, port: number): Promise<string | undefined> {
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, rejectUnauthorized: false }, () => {
+      resolve(socket.getPeerX509Certificate()?.subject);
+      socket.destroy();
+    });
+    socket.on("error", () => resolve(undefined));
+    socket.on("close", () => resolve(undefined));
+  });
 }
 
 /** What a member has logged so far. */

@@ -4,7 +4,12 @@ import { expect, test } from "vitest";
 import { onEnd } from "../../support/cleanup.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 import { builtInCertificate } from "./built-in-credentials.ts";
-import { memberAuthority, selfSignedLeaf, type MemberLeaf } from "./member-certificates.ts";
+import {
+  memberAuthority,
+  revocationList,
+  selfSignedLeaf,
+  type MemberLeaf,
+} from "./member-certificates.ts";
 import {
   configure,
   logOf,
@@ -12,6 +17,7 @@ import {
   place,
   placeCredentials,
   serverBlock,
+  shownSubject,
   start,
   testMember,
   testPair,
@@ -24,22 +30,11 @@ import {
 
 // Facts section 0, by number. Trap 4, 7: pair.test.ts; 5, 6: configuration.test.ts; 13: clustering.test.ts.
 
-/** The subject that a listener shows to whoever connects; undefined if it shows none. */
-async function shownSubject(host: string, port: number): Promise<string | undefined> {
+/** What a listener says first to a client, which has a certificate or none; empty if it closes instead. */
+async function saysTo(host: string, port: number, leaf?: MemberLeaf): Promise<string> {
+  const shown = leaf === undefined ? {} : { cert: leaf.certificate, key: leaf.key };
   return new Promise((resolve) => {
-    const socket = connect({ host, port, rejectUnauthorized: false }, () => {
-      resolve(socket.getPeerX509Certificate()?.subject);
-      socket.destroy();
-    });
-    socket.on("error", () => resolve(undefined));
-    socket.on("close", () => resolve(undefined));
-  });
-}
-
-/** What a listener says to a client without a certificate; empty if it closes instead. */
-async function saysToStranger(host: string, port: number): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host, port, rejectUnauthorized: false });
+    const socket = connect({ host, port, rejectUnauthorized: false, ...shown });
     socket.once("data", (data) => {
       resolve(String(data));
       socket.destroy();
@@ -198,7 +193,7 @@ test.each([
   const [a] = await testPair(required === undefined ? {} : { RequireCertificates: required });
   if (own) placeCredentials(a, "HA", await authority.leaf("a"), authority.certificate);
   await start(a);
-  const said = await saysToStranger(a.host.discovery, 9084);
+  const said = await saysTo(a.host.discovery, 9084);
   expect(said.includes(`"hello"`)).toBe(letIn);
 });
 
@@ -219,4 +214,15 @@ test("a member whose shell cannot copy certificates stops with 506", async () =>
   await start(a, b);
   await untilStopped(b, 506);
   await untilPair(a, { NewRole: "PRIMARY", ActiveNodes: 1 });
+});
+
+test("a CRL keeps a revoked certificate out at the accepting side", async () => {
+  const authority = await memberAuthority("Members");
+  const [a] = await testPair();
+  placeCredentials(a, "HA", await authority.leaf("a"), authority.certificate);
+  const [revoked, good] = [await authority.leaf("revoked"), await authority.leaf("good")];
+  place(a.server, "truststore/HA_crl/crl.pem", await revocationList(authority, revoked));
+  await start(a);
+  expect(await saysTo(a.host.discovery, 9084, good)).toContain(`"hello"`);
+  expect(await saysTo(a.host.discovery, 9084, revoked)).toBe("");
 });
