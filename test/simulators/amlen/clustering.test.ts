@@ -7,6 +7,7 @@ import {
   logOf,
   placeCredentials,
   restart,
+  saysTo,
   serverBlock,
   shownSubject,
   start,
@@ -113,9 +114,12 @@ test("credentials change one member at a time, with the counts that were measure
   for (const port of [9104, 9105]) expect(await shownSubject(a.host.admin, port)).toBe("CN=member");
 });
 
-test("members of two names never know each other", async () => {
-  const members = await testCluster(2);
-  configureCluster(members.slice(1), { ClusterName: "Other" });
+test("members of two names, or of one UID, never know each other", async () => {
+  const members = await testCluster(3);
+  const [a, b, c] = members;
+  if (a === undefined || b === undefined || c === undefined) throw new Error("no members");
+  configure(b, "ClusterMembership", { ClusterName: "Other" });
+  c.server.folder.keep({ serverUid: a.server.folder.state.serverUid });
   await start(...members);
   for (const member of members) await untilCluster(member, counts(0, 0));
 });
@@ -129,6 +133,7 @@ test("RequireCertificates false lets nobody in whose certificate does not verify
   placeCredentials(b, "Cluster", await authority.leaf("b"), authority.certificate);
   await start(...members);
   for (const member of members) await untilCluster(member, counts(0, 0));
+  expect(await saysTo(a.host.admin, 9104)).toBe("");
   expect(a.server.refusedHandshakes + b.server.refusedHandshakes).toBeGreaterThan(0);
 });
 

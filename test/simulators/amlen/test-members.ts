@@ -89,6 +89,20 @@ export async function shownSubject(host: string, port: number): Promise<string |
   });
 }
 
+/** What a listener says first to a client, which has a certificate or none; empty if it closes instead. */
+export async function saysTo(host: string, port: number, leaf?: MemberLeaf): Promise<string> {
+  const shown = leaf === undefined ? {} : { cert: leaf.certificate, key: leaf.key };
+  return new Promise((resolve) => {
+    const socket = connect({ host, port, rejectUnauthorized: false, ...shown });
+    socket.once("data", (data) => {
+      resolve(String(data));
+      socket.destroy();
+    });
+    socket.on("error", () => socket.destroy());
+    socket.on("close", () => resolve(""));
+  });
+}
+
 /** What a member has logged so far. */
 export function logOf({ server }: TestMember, name: LogName): string {
   const path = join(server.folder.path, "diag", "logs", `${name}.log`);
