@@ -91,7 +91,7 @@ test("a healthy cluster of three counts two, because a server does not count its
 
 test("credentials change one member at a time, with the counts that were measured", async () => {
   const authority = await memberAuthority("Members");
-  const members = await testCluster(3);
+  const members = await testCluster(3, { speed: 50 });
   const [a, b, c] = members;
   if (a === undefined || b === undefined || c === undefined) throw new Error("no members");
   await start(...members);

@@ -79,7 +79,7 @@ const standAloneSeconds = 10;
 const synchronisationSeconds = 8;
 
 /** Real time between two attempts to reach the other member. */
-const searchMs = 15;
+const searchMs = 20;
 
 interface Synchronise {
   readonly serverUid: string;

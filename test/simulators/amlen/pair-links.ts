@@ -7,8 +7,8 @@ export type LinkName = "discovery" | "replication";
 /** Heartbeats that may be missing, one after the other, before a link counts as dead. */
 const heartbeatsPerTimeout = 20;
 
-/** So many heartbeats would cost more than they show. */
-const heartbeatMsMin = 5;
+/** Real time between heartbeats, at least: more of them would cost more than they show. */
+const heartbeatMsMin = 10;
 
 export interface PairLinksEvents {
   readonly onMessage: (message: MemberMessage) => void;

@@ -3,7 +3,9 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { dayMs } from "../../support/certificates.ts";
+import { onEnd } from "../../support/cleanup.ts";
 import { waitUntil } from "../../support/wait-until.ts";
+import { AmlenServer } from "./amlen-server.ts";
 import { memberAuthority, selfSignedLeaf } from "./member-certificates.ts";
 import {
   configure,
@@ -136,7 +138,7 @@ test("a key of another certificate stops its member at once, with a status that 
 test("the documented migration shows the documented status at each step", async () => {
   const authority = await memberAuthority("Members");
   const leaf = await authority.leaf("pair");
-  const [a, b] = await testPair({}, { speed: 50 });
+  const [a, b] = await testPair({}, { speed: 25 });
   await start(a, b);
   await untilPaired(a, b);
   placeCredentials(b, "HA", leaf, authority.certificate);
@@ -164,8 +166,11 @@ test("a member alone starts only as StandAlone, and one that is StandAlone joins
   const [a, b] = await testPair({ StartupMode: "StandAlone" });
   await start(a);
   await untilPair(a, { NewRole: "PRIMARY", ActiveNodes: 1 });
-  await start(b);
-  await untilPair(b, {
+  // Slow enough to meet the other one before its ten seconds are over.
+  const slow = { ...b, server: new AmlenServer({ ...b.options, speed: 2 }) };
+  onEnd(() => slow.server.kill());
+  await start(slow);
+  await untilPair(slow, {
     NewRole: "UNSYNC_ERROR",
     ReasonCode: 3,
     ReasonString: " - SPLIT_BRAIN",

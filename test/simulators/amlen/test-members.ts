@@ -20,7 +20,7 @@ const defaultSpeed = 100;
 export interface TestMember {
   readonly server: AmlenServer;
   readonly host: LoopbackHost;
-  /** Restart in a process of its own, of which only the folder is left. */
+  /** Of `server`, for a process of its own. */
   readonly options: AmlenServerOptions;
 }
 
@@ -186,6 +186,9 @@ export async function serverBlock(
 
 const deadlineMs = 10_000;
 
+/** Each question is a connection. */
+const pollMs = 20;
+
 /** Waits until a member's status says all of `expected`; fails with what it says instead. */
 export async function untilPair(
   member: TestMember,
@@ -216,7 +219,7 @@ export async function untilEqual<T extends object>(
         seen.push(now);
         return Object.entries(expected).every(([key, value]) => now[key as keyof T] === value);
       },
-      { deadlineMs, what },
+      { deadlineMs, what, pollMs },
     );
     return seen.at(-1) as T;
   } catch (error) {

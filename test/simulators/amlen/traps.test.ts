@@ -65,7 +65,7 @@ test("trap 8 and 9: a wrong CA is invisible until DiscoveryTimeout, and afterwar
   b.server.kill();
   await untilPair(a, { ActiveNodes: 1 });
   placeCredentials(b, "HA", await authority.leaf("b"), authority.certificate);
-  configure(b, "HighAvailability", { DiscoveryTimeout: 60 });
+  configure(b, "HighAvailability", { DiscoveryTimeout: 120 });
   await start(b);
   await waitUntil(() => a.server.refusedHandshakes > 3, { deadlineMs: 5_000, what: "refusals" });
   expect(await pairStatus(b)).toMatchObject({ Status: "Active", NewRole: "UNSYNC", ReasonCode: 0 });
