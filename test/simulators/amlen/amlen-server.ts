@@ -214,12 +214,13 @@ export class AmlenServer {
     this.folder.log("imaserver-connection", line);
   }
 
-  /** The server goes on, in maintenance, without its store. */
+  /** The server goes on without its store, and is in maintenance until a restart with Maintenance "stop". */
   #storeFailed(run: Run, failure: PairFailure): void {
     if (this.#run !== run) return;
     this.folder.log("imaserver-default", failure.logLine);
     run.cluster?.stop();
     run.timers.clear();
+    this.folder.keep({ maintenance: true });
     this.#state = 9;
     this.#errorCode = failure.errorCode;
   }

@@ -94,13 +94,33 @@ test("the same self-signed certificate on both pairs only if it is the CA file t
   await start(a, b);
   await untilStopped(a, 509);
   await untilStopped(b, 509);
-  for (const { server } of [a, b]) {
-    place(server, "truststore/HA_cafile.pem", leaf.certificate);
-    server.kill();
+  for (const member of [a, b]) {
+    place(member.server, "truststore/HA_cafile.pem", leaf.certificate);
+    configure(member, "HighAvailability", { DiscoveryTimeout: 600 });
+    await restart(member, { Maintenance: "stop" });
   }
-  for (const member of [a, b]) configure(member, "HighAvailability", { DiscoveryTimeout: 600 });
-  await start(a, b);
   await untilPaired(a, b);
+});
+
+test("a member that stopped is in maintenance after a plain restart too", async () => {
+  const [a] = await testPair({ DiscoveryTimeout: 10 });
+  await start(a);
+  await untilStopped(a, 509);
+  await restart(a);
+  await untilPair(a, { NewRole: "UNKNOWN" });
+  await untilServer(a, { State: 9, ErrorCode: 0 });
+});
+
+test("leafs of two CAs pair when both members trust both CAs", async () => {
+  const authorities = [await memberAuthority("Old"), await memberAuthority("New")];
+  const both = authorities.map(({ certificate }) => certificate).join("");
+  const pair = await testPair();
+  for (const [index, authority] of authorities.entries()) {
+    const member = pair[index];
+    if (member !== undefined) placeCredentials(member, "HA", await authority.leaf("member"), both);
+  }
+  await start(...pair);
+  await untilPaired(...pair);
 });
 
 test("an expired certificate stops both, and only the trace has a line", async () => {
