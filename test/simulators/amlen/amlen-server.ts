@@ -230,8 +230,18 @@ export class AmlenServer {
     this.#endSoon(() => {
       this.folder.keep({ maintenance });
       if (cleanStore) this.folder.keep({ store: newStore() });
-      this.#restart.after(absentSeconds, () => void this.start());
+      this.#restart.after(absentSeconds, () => void this.#startAgain());
     });
+  }
+
+  /** A process that cannot start, for a file of the admin endpoint say, is gone: only its log tells. */
+  async #startAgain(): Promise<void> {
+    try {
+      await this.start();
+    } catch (error) {
+      this.folder.log("imaserver-default", error instanceof Error ? error.message : String(error));
+      this.kill();
+    }
   }
 
   /** Answers a little longer, then ends. */

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { makeLasting, type Lasting } from "../../support/cleanup.ts";
-import { call, testMember, type TestMember } from "./test-members.ts";
+import { waitUntil } from "../../support/wait-until.ts";
+import { call, logOf, place, restart, testMember, type TestMember } from "./test-members.ts";
 
 let lasting: Lasting<TestMember>;
 let member: TestMember;
@@ -129,4 +130,15 @@ test("the admin port speaks TLS and HTTP, and asks for a password only if there 
   await closed.server.start();
   expect((await call(closed, "GET", "service/status")).status).toBe(401);
   expect((await call(member, "GET", "service/status", undefined, { tls: true })).status).toBe(200);
+});
+
+test("a member whose admin certificate is half written does not come back from a restart", async () => {
+  const broken = await testMember();
+  await broken.server.start();
+  place(broken.server, "keystore/AdminDefaultCert.pem", "-----BEGIN CERTIFICATE-----");
+  place(broken.server, "keystore/AdminDefaultKey.pem", "-----BEGIN PRIVATE KEY-----");
+  await restart(broken);
+  const what = "a line in the log";
+  await waitUntil(() => logOf(broken, "imaserver-default") !== "", { deadlineMs: 5_000, what });
+  expect(broken.server.running).toBe(false);
 });
