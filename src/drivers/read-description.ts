@@ -1,0 +1,63 @@
+import { isScalar, LineCounter, parseDocument, visit } from "yaml";
+import { checkValue } from "../contract/index.ts";
+import { DomainError } from "../kit/index.ts";
+import { descriptionMistakes } from "./description-mistakes.ts";
+import {
+  descriptionSchema,
+  variableSchema,
+  type Description,
+  type Variable,
+} from "./description.ts";
+
+/** Mistakes named in one message. */
+const mistakesMax = 5;
+
+/**
+ * Reads a driver's description in YAML 1.2. `where` names it in messages, as the path of its file.
+ * Throws `invalid-input` that says the line (for YAML) or the field, what is wrong and what to do.
+ */
+export function readDescription(text: string, where: string): Description {
+  const value = yamlValue(text, where);
+  const description = checkValue(descriptionSchema, value, where) as Description;
+  for (const [name, variable] of Object.entries(description.variables ?? {})) {
+    if (!/^[A-Za-z]\w*$/.test(name)) throw refused(where, [`variables.${name} is not a name`]);
+    checkValue<typeof variableSchema>(
+      variableSchema,
+      variable,
+      `${where} variables.${name}`,
+    ) satisfies Variable;
+  }
+  const mistakes = descriptionMistakes(description);
+  if (mistakes.length > 0) throw refused(where, mistakes);
+  return description;
+}
+
+function refused(where: string, mistakes: readonly string[]): DomainError {
+  const text = mistakes.slice(0, mistakesMax).join("; ");
+  return new DomainError("invalid-input", `${where} is refused: ${text}`);
+}
+
+function yamlValue(text: string, where: string): unknown {
+  const lineCounter = new LineCounter();
+  const document = parseDocument(text, { lineCounter, prettyErrors: false, version: "1.2" });
+  const [problem] = [...document.errors, ...document.warnings];
+  if (problem !== undefined) {
+    const { line, col } = lineCounter.linePos(problem.pos[0]);
+    throw new DomainError(
+      "invalid-input",
+      `${where} is not YAML that can be read: line ${line}, column ${col}: ${problem.message.split("\n")[0]}`,
+    );
+  }
+  visit(document, {
+    Alias: (_, { range }) => {
+      const { line } = lineCounter.linePos(range?.[0] ?? 0);
+      throw refused(where, [`line ${line} has an alias: write the value itself`]);
+    },
+    // 0600 is octal to whoever writes a mode, and decimal to YAML 1.2.
+    Scalar: (_, node) => {
+      if (isScalar(node) && typeof node.value === "number" && /^0\d/.test(node.source ?? ""))
+        node.value = node.source;
+    },
+  });
+  return document.toJS();
+}
