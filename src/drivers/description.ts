@@ -58,9 +58,11 @@ const socketCommands = strict({
   limitSeconds: optional(limitSeconds),
 });
 
+const signal = strict({ signal: words(["SIGHUP", "SIGUSR1", "SIGUSR2"]), pidFile: text });
+const restart = Type.Union([command, signal]);
 const reload = Type.Union([
   command,
-  strict({ signal: words(["SIGHUP", "SIGUSR1", "SIGUSR2"]), pidFile: text }),
+  signal,
   socketCommands,
   /** The server reads the files anew by itself. */
   strict({ automatic: Type.Literal(true) }),
@@ -128,7 +130,7 @@ export const descriptionSchema = strict({
   files: Type.Array(file, { minItems: 1, maxItems: 32 }),
   check: optional(command),
   reload: optional(reload),
-  restart: optional(command),
+  restart: optional(restart),
   status: optional(status),
   login: optional(strict({ user: text, password: secret })),
   /** Ports on which the certificate is seen. */
@@ -155,6 +157,11 @@ export type Description = Omit<Static<typeof descriptionSchema>, "variables"> & 
 };
 export type Variable = Static<typeof variable>;
 export type FileEntry = Static<typeof file>;
+export type Command = Static<typeof command>;
+export type Signal = Static<typeof signal>;
+export type SocketCommands = Static<typeof socketCommands>;
+export type ServedPort = Static<typeof descriptionSchema>["served"][number];
+export type SecretSource = Static<typeof secret>;
 export type StatusSource = Static<typeof source>;
 export type StatusDescription = Static<typeof status>;
 

@@ -1,5 +1,11 @@
 export type { Description } from "./description.ts";
+export type { ServerState } from "./install.ts";
+export { installGenerationOf, recoverMember, type MemberGeneration } from "./member.ts";
 export { parseStatus, type MemberStatus } from "./parse-status.ts";
 export { readDescription } from "./read-description.ts";
+export { readStatus } from "./read-status.ts";
 export { renderFiles, type Material, type RenderedFile } from "./render-files.ts";
+export { runCommand, type CommandResult } from "./run-command.ts";
+export { fingerprintOf, servedFingerprint } from "./served.ts";
+export { shippedDriver, shippedDrivers } from "./shipped.ts";
 export { resolveDescription } from "./variables.ts";

@@ -1,5 +1,11 @@
-export { ensureFolder, writeFileAtomic, type FileAccess } from "./atomic-file.ts";
-export { type FileSystem } from "./file-system.ts";
+export { ensureFolder, writeFileAtomic, writeNewFile, type FileAccess } from "./atomic-file.ts";
+export {
+  nodeFileSystem,
+  syncFolder,
+  systemCode,
+  writeFailure,
+  type FileSystem,
+} from "./file-system.ts";
 export {
   currentSequence,
   installGeneration,

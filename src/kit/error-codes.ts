@@ -64,6 +64,10 @@ export const errorCodes = {
     exit: 51,
     meaning: "not everybody holds the topology that the store holds",
   },
+  "generation-refused": {
+    exit: 53,
+    meaning: "a server did not take its new credentials; it keeps the last that worked",
+  },
   "not-supported": { exit: 60, meaning: "this version does not do that" },
   internal: { exit: 70, meaning: "a defect of ours; run again with --debug and report it" },
 } as const satisfies Record<string, { exit: number; meaning: string }>;

@@ -1,5 +1,4 @@
 import { generateKeyPair } from "../../src/keys/index.ts";
-import { trafficProfile } from "../../src/pki/index.ts";
 import type { Material } from "../../src/drivers/index.ts";
 import { dayMs, testCertificate, testRoot, type TestAuthority } from "./certificates.ts";
 
@@ -9,15 +8,10 @@ export function realRoot(subject = "CN=Root"): Promise<TestAuthority> {
   return testRoot({ subject, template });
 }
 
-/** A generation of a server on loopback, valid now, of a new key. */
+/** A generation of a server on loopback that may be a client too, valid now, of a new key. */
 export async function serverMaterial(authority: TestAuthority): Promise<Material> {
   const { privateKey, spki } = await generateKeyPair("ecdsa-p256");
   const leaf = testCertificate(authority, spki, {
-    profile: trafficProfile,
-    subjectAltName: [
-      { type: "dns", value: "localhost" },
-      { type: "ip", value: "127.0.0.1" },
-    ],
     notBeforeMs: Date.now() - dayMs,
     notAfterMs: Date.now() + 30 * dayMs,
   });

@@ -1,0 +1,66 @@
+import { DomainError } from "../kit/index.ts";
+import type { Certificate } from "../pki/index.ts";
+import { groupId, userIds } from "./accounts.ts";
+import type { Description } from "./description.ts";
+import { installOnMember, type NewGeneration, type ServerState } from "./install.ts";
+import { recoverFiles, type Place, type PlacedFile } from "./member-files.ts";
+import { secretOf } from "./read-status.ts";
+import { renderFiles, type Material, type RenderedFile } from "./render-files.ts";
+import { fingerprintOf } from "./served.ts";
+import { serverOf } from "./server.ts";
+
+/** A generation of a member: its number, which grows, and what it consists of. */
+export interface MemberGeneration {
+  readonly sequence: number;
+  readonly material: Material;
+}
+
+/**
+ * Brings a generation into the server that a description, its variables resolved, speaks of. See
+ * `installOnMember`: the new one is served on return, or the last known good one when it throws.
+ */
+export async function installGenerationOf(
+  description: Description,
+  { sequence, material }: MemberGeneration,
+  serverIs: ServerState = "running",
+): Promise<void> {
+  if (!Number.isSafeInteger(sequence) || sequence < 1)
+    throw new DomainError("invalid-input", `${sequence} is not the number of a generation`);
+  const passphrases = new Map<string, string>();
+  for (const { path, passphrase } of description.files)
+    if (passphrase !== undefined) passphrases.set(path, await secretOf(passphrase, path));
+  const rendered = renderFiles(description.files, material, passphrases);
+  const generation: NewGeneration = {
+    sequence,
+    facts: factsOf(description, material),
+    files: await Promise.all(rendered.map(placedFile)),
+  };
+  await installOnMember(await placeOf(description), serverOf(description), generation, serverIs);
+}
+
+/** Finishes what a dead process left of a member's files. Before any start of the server. */
+export async function recoverMember(description: Description): Promise<void> {
+  await recoverFiles(await placeOf(description));
+}
+
+async function placeOf({ folder, folderGroup, visible, files }: Description): Promise<Place> {
+  const gid = folderGroup === undefined ? null : await groupId(folderGroup);
+  return { folder, gid, visible, paths: files.map(({ path }) => path) };
+}
+
+async function placedFile({ path, bytes, mode, owner, group }: RenderedFile): Promise<PlacedFile> {
+  if (owner === undefined && group === undefined) return { path, bytes, access: { mode } };
+  const uid = owner === undefined ? (process.getuid?.() ?? 0) : (await userIds(owner)).uid;
+  const gid = group === undefined ? (process.getgid?.() ?? 0) : await groupId(group);
+  return { path, bytes, access: { mode, uid, gid } };
+}
+
+function factsOf({ files }: Description, material: Material): NewGeneration["facts"] {
+  const { leaf, chain, anchors, crls } = material;
+  const prints = (all: readonly Certificate[]): string[] =>
+    all.map(({ der }) => fingerprintOf(der));
+  const trust = [prints(anchors), crls.map(fingerprintOf)];
+  const all = [prints([leaf, ...chain]), trust, files];
+  const digest = (value: unknown): string => fingerprintOf(Buffer.from(JSON.stringify(value)));
+  return { digest: digest(all), leaf: fingerprintOf(leaf.der), anchors: digest(trust) };
+}
