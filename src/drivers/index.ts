@@ -1,6 +1,13 @@
 export type { Description } from "./description.ts";
 export type { ServerState } from "./install.ts";
-export { installGenerationOf, recoverMember, type MemberGeneration } from "./member.ts";
+export {
+  installedState,
+  installGenerationOf,
+  recoverMember,
+  type InstalledState,
+  type MemberGeneration,
+} from "./member.ts";
+export type { ChangedFile } from "./member-files.ts";
 export { parseStatus, type MemberStatus } from "./parse-status.ts";
 export { readDescription } from "./read-description.ts";
 export { readStatus } from "./read-status.ts";

@@ -1,10 +1,11 @@
-import { mkdir, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, mkdir, readFile, readdir, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { faultyFileSystem, type Fault } from "../../test/support/faulty-file-system.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { installOnMember, type MemberServer, type NewGeneration } from "./install.ts";
-import { linkedSequence, recoverFiles, type Place } from "./member-files.ts";
+import { changedFiles, recoverFiles } from "./member-files.ts";
+import { linkedSequence, type Place } from "./place.ts";
 
 type Visible = Place["visible"];
 
@@ -107,6 +108,37 @@ describe.each<Visible>(["link", "swap"])("a generation, visible by %s,", (visibl
     expect(await linkedSequence(place, "good")).toBe(1);
   });
 
+  test("is known to have been edited, removed or opened to others, file by file", async () => {
+    const place = await newPlace(visible);
+    await installOnMember(place, fakeServer(place), generation(place, 1));
+    expect(await changedFiles(place)).toEqual([]);
+    const [first = "", second = ""] = place.paths.length
+      ? place.paths
+      : ["key", "certificate"].map((name) => join(place.folder, "current", name));
+    await chmod(first, 0o644);
+    await writeFile(second, "edited");
+    expect(await changedFiles(place)).toEqual([
+      { path: first, problem: "mode" },
+      { path: second, problem: "content" },
+    ]);
+    await rm(first);
+    expect(await changedFiles(place)).toContainEqual({ path: first, problem: "missing" });
+  });
+
+  test("is not presented when somebody has changed what was staged", async () => {
+    const place = await newPlace(visible);
+    const server = fakeServer(place);
+    for (const sequence of [1, 2])
+      await installOnMember(place, server, generation(place, sequence));
+    const staged = visible === "link" ? "key" : "0-pem";
+    await writeFile(join(place.folder, "generations", "1", staged), "edited");
+    await expect(installOnMember(place, server, generation(place, 1))).rejects.toMatchObject({
+      code: "generation-refused",
+      cause: { code: "state-corrupt" },
+    });
+    expect(await readByServer(place)).toEqual(["leaf 2", "leaf 2"]);
+  });
+
   test("stays where it is when it is the good one and the server does not run", async () => {
     const place = await newPlace(visible);
     await installOnMember(place, fakeServer(place), generation(place, 1));
@@ -167,6 +199,28 @@ describe.each<Visible>(["link", "swap"])("a generation, visible by %s,", (visibl
       expect(faultAt).toBeGreaterThan(40);
     },
   );
+});
+
+test("files placed by hand are there, and kept, after a death at any step of keeping them", async () => {
+  let faultAt = 0;
+  for (let isKept = false; !isKept; faultAt++) {
+    const place = await newPlace("swap");
+    const [path = ""] = place.paths;
+    await writeFile(path, "by hand");
+    const server = fakeServer(place);
+    const files = faultyFileSystem(faultAt, "dead");
+    await expect(
+      installOnMember({ ...place, files }, server, generation(place, 1)),
+    ).rejects.toBeInstanceOf(Error);
+    await recoverFiles(place);
+    expect(await readByServer(place)).toEqual(["by hand", null]);
+    isKept = (await linkedSequence(place, "good")) === 0;
+    await installOnMember(place, server, generation(place, 1));
+    expect(server.loaded).toBe("leaf 1");
+    expect(await readFile(join(place.folder, "generations", "0", "0-pem"), "utf8")).toBe("by hand");
+    await expectTidy(place);
+  }
+  expect(faultAt).toBeGreaterThan(30);
 });
 
 async function expectTidy(place: Place): Promise<void> {

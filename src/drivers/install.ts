@@ -1,17 +1,8 @@
 import { describeError, DomainError } from "../kit/index.ts";
-import {
-  keepFound,
-  linkedSequence,
-  presentFiles,
-  pruneFiles,
-  readFacts,
-  recoverFiles,
-  setLink,
-  stageFiles,
-  type Facts,
-  type Place,
-  type PlacedFile,
-} from "./member-files.ts";
+import { presentFiles, recoverFiles } from "./member-files.ts";
+import { linkedSequence, readManifest, setLink, type Facts, type Place } from "./place.ts";
+import { pruneFiles, stageFiles, type StagedFile } from "./stage-files.ts";
+import { keepFound } from "./swap-files.ts";
 
 /** What is done to a running server; each throws a DomainError that says why it did not succeed. */
 export interface MemberServer {
@@ -30,7 +21,7 @@ export interface NewGeneration {
   /** Grows with every generation of this member; 1 is the first. */
   readonly sequence: number;
   readonly facts: Facts & { readonly leaf: string; readonly anchors: string };
-  readonly files: readonly PlacedFile[];
+  readonly files: readonly StagedFile[];
 }
 
 /**
@@ -61,7 +52,7 @@ export async function installOnMember(
   const good = await linkedSequence(place, "good");
   const isCurrent = (await linkedSequence(place, "current")) === sequence;
   if (good === sequence && isCurrent && (await server.serves(facts.leaf))) return;
-  const goodFacts = good === null ? null : await readFacts(place, good);
+  const goodFacts = good === null ? null : await readManifest(place, good);
   const isTrustChanged = goodFacts?.anchors !== facts.anchors;
   let isRead = false;
   try {
@@ -98,7 +89,7 @@ async function returnTo(
     await presentFiles(place, good);
     if (good === null || toRead === null) return;
     await server.takeEffect(toRead.isTrustChanged);
-    const facts = await readFacts(place, good);
+    const facts = await readManifest(place, good);
     if (facts !== null && facts.leaf !== null) await server.untilServes(facts.leaf);
   } catch (cause) {
     throw new DomainError(

@@ -3,7 +3,9 @@ import type { Certificate } from "../pki/index.ts";
 import { groupId, userIds } from "./accounts.ts";
 import type { Description } from "./description.ts";
 import { installOnMember, type NewGeneration, type ServerState } from "./install.ts";
-import { recoverFiles, type Place, type PlacedFile } from "./member-files.ts";
+import { changedFiles, recoverFiles, type ChangedFile } from "./member-files.ts";
+import { linkedSequence, type Place } from "./place.ts";
+import type { StagedFile } from "./stage-files.ts";
 import { secretOf } from "./read-status.ts";
 import { renderFiles, type Material, type RenderedFile } from "./render-files.ts";
 import { fingerprintOf } from "./served.ts";
@@ -33,7 +35,7 @@ export async function installGenerationOf(
   const generation: NewGeneration = {
     sequence,
     facts: factsOf(description, material),
-    files: await Promise.all(rendered.map(placedFile)),
+    files: await Promise.all(rendered.map(stagedFile)),
   };
   await installOnMember(await placeOf(description), serverOf(description), generation, serverIs);
 }
@@ -43,12 +45,29 @@ export async function recoverMember(description: Description): Promise<void> {
   await recoverFiles(await placeOf(description));
 }
 
+/** What is on a member's host, without asking the server. */
+export interface InstalledState {
+  /** The generation in use, and the last that worked; null where there is none. */
+  readonly current: number | null;
+  readonly good: number | null;
+  /** What differs from `current`: edited, removed, or no longer readable by whom it should be. */
+  readonly changed: readonly ChangedFile[];
+}
+
+/** Reads the state of a member's files. */
+export async function installedState(description: Description): Promise<InstalledState> {
+  const place = await placeOf(description);
+  const current = await linkedSequence(place, "current");
+  const good = await linkedSequence(place, "good");
+  return { current, good, changed: await changedFiles(place) };
+}
+
 async function placeOf({ folder, folderGroup, visible, files }: Description): Promise<Place> {
   const gid = folderGroup === undefined ? null : await groupId(folderGroup);
   return { folder, gid, visible, paths: files.map(({ path }) => path) };
 }
 
-async function placedFile({ path, bytes, mode, owner, group }: RenderedFile): Promise<PlacedFile> {
+async function stagedFile({ path, bytes, mode, owner, group }: RenderedFile): Promise<StagedFile> {
   if (owner === undefined && group === undefined) return { path, bytes, access: { mode } };
   const uid = owner === undefined ? (process.getuid?.() ?? 0) : (await userIds(owner)).uid;
   const gid = group === undefined ? (process.getgid?.() ?? 0) : await groupId(group);

@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { shippedDriver, shippedDrivers } from "./shipped.ts";
 
@@ -12,4 +13,10 @@ test("a driver that does not come with Gatehouse is answered with those that do"
     code: "not-found",
     message: expect.stringContaining("haproxy, mosquitto, nats, nginx, stunnel") as string,
   });
+});
+
+test("the example of the page about adding a driver is the driver that is tried with the real server", async () => {
+  const page = await readFile("docs/adding-a-driver.md", "utf8");
+  const [, example] = /^```yaml\n([^]*?)^```$/m.exec(page) ?? [];
+  expect(example).toBe(await readFile("drivers/stunnel.yaml", "utf8"));
 });

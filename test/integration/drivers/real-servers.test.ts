@@ -1,18 +1,21 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
 import { request } from "node:https";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { describe, expect, test } from "vitest";
 import {
   fingerprintOf,
+  installedState,
   installGenerationOf,
   readStatus,
+  renderFiles,
   servedFingerprint,
+  type Description,
   type Material,
 } from "../../../src/drivers/index.ts";
 import { certificatesPem, privateKeyToPem } from "../../../src/keys/index.ts";
 import { realRoot, serverMaterial } from "../../support/driver-material.ts";
 import { waitUntil } from "../../support/wait-until.ts";
-import { realServer, serverKinds, type RealServer } from "./servers.ts";
+import { realServer, serverKinds, type Paths, type RealServer } from "./servers.ts";
 
 function served({ description }: RealServer): Promise<string> {
   const [port] = description.served;
@@ -126,4 +129,43 @@ describe.each(serverKinds)("the server $driver", (kind) => {
     });
     expect(await asClient(server, newClient)).toBe(200);
   });
+});
+
+test("files that were placed by hand are taken over by a swap, and come back when it fails", async () => {
+  const stunnel = serverKinds.find(({ driver }) => driver === "stunnel");
+  if (stunnel === undefined) throw new Error("there is no stunnel");
+  const byHand = (at: Paths): string => join(at.base, "by-hand");
+  const { description, configuration, start } = await realServer({
+    ...stunnel,
+    text: (at) => stunnel.text({ ...at, current: byHand(at) }),
+  });
+  const folder = join(dirname(configuration), "by-hand");
+  const swapped: Description = {
+    ...description,
+    visible: "swap",
+    files: description.files.map((file) => ({ ...file, path: join(folder, file.path) })),
+  };
+  const root = await realRoot();
+  const [old, first] = [await serverMaterial(root), await serverMaterial(root)];
+  await mkdir(folder);
+  for (const { path, bytes } of renderFiles(swapped.files, old, new Map()))
+    await writeFile(path, bytes, { mode: 0o640 });
+  start();
+  const [port] = swapped.served;
+  if (port === undefined) throw new Error("there is no port");
+  await waitUntil(() => servedFingerprint(port), { deadlineMs: 10_000, what: "stunnel runs" });
+
+  const deaf = { ...swapped, reload: { run: ["true"] }, servedWithinSeconds: 1 };
+  await expect(installGenerationOf(deaf, { sequence: 1, material: first })).rejects.toMatchObject({
+    code: "generation-refused",
+  });
+  const key = join(folder, "key.pem");
+  expect(await readFile(key, "utf8")).toBe(privateKeyToPem(old.key));
+  expect((await stat(key)).mode & 0o777).toBe(0o640);
+  expect(await servedFingerprint(port)).toBe(fingerprintOf(old.leaf.der));
+
+  await installGenerationOf(swapped, { sequence: 1, material: first });
+  expect(await servedFingerprint(port)).toBe(fingerprintOf(first.leaf.der));
+  expect((await stat(key)).mode & 0o777).toBe(0o600);
+  expect(await installedState(swapped)).toEqual({ current: 1, good: 1, changed: [] });
 });

@@ -29,7 +29,7 @@ export interface ServerKind {
   readonly asksClients: boolean;
 }
 
-interface Paths {
+export interface Paths {
   readonly base: string;
   readonly configuration: string;
   readonly current: string;
