@@ -1,6 +1,8 @@
+import { once } from "node:events";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { request } from "node:https";
+import { connect as connectTcp } from "node:net";
 import { dirname, join } from "node:path";
+import { connect as connectTls } from "node:tls";
 import { describe, expect, test } from "vitest";
 import {
   fingerprintOf,
@@ -22,25 +24,35 @@ function served({ description }: RealServer): Promise<string> {
   return port === undefined ? Promise.reject(new Error("no port")) : servedFingerprint(port);
 }
 
-/** What the server answers to a client with this certificate: a status, or null if it hangs up. */
-function asClient({ port }: RealServer, client: Material): Promise<number | null> {
+/**
+ * Whether the server takes this client's certificate. In TLS 1.3 the client's handshake is over before
+ * that is known: a server that took it sends a session ticket, another one an alert (RFC 8446 4.6.1).
+ */
+async function accepts({ port, description }: RealServer, client: Material): Promise<boolean> {
+  const tcp = connectTcp(port, "127.0.0.1");
+  if (description.served[0]?.starttls === "nats") {
+    await once(tcp, "data");
+    tcp.pause();
+  }
+  const socket = connectTls({
+    socket: tcp,
+    rejectUnauthorized: false,
+    key: privateKeyToPem(client.key),
+    cert: certificatesPem([client.leaf]),
+  });
   return new Promise((resolve) => {
-    const sent = request(
-      {
-        host: "127.0.0.1",
-        port,
-        agent: false,
-        rejectUnauthorized: false,
-        key: privateKeyToPem(client.key),
-        cert: certificatesPem([client.leaf]),
-      },
-      (answer) => {
-        answer.resume();
-        resolve(answer.statusCode ?? null);
-      },
-    );
-    sent.once("error", () => resolve(null));
-    sent.end();
+    const end = (accepted: boolean): void => {
+      resolve(accepted);
+      socket.destroy();
+      tcp.destroy();
+    };
+    // nginx takes any certificate in the handshake, and says in its answer what it thinks of it.
+    if (description.name === "nginx") {
+      socket.write("GET / HTTP/1.0\r\n\r\n");
+      socket.once("data", (answer) => end(String(answer).startsWith("HTTP/1.1 200 ")));
+    } else socket.once("session", () => end(true));
+    socket.on("error", () => end(false));
+    socket.once("close", () => end(false));
   });
 }
 
@@ -107,27 +119,36 @@ describe.each(serverKinds)("the server $driver", (kind) => {
     },
   );
 
-  test.runIf(kind.asksClients)("trusts an old and a new CA at once, then the new one", async () => {
+  test("trusts an old and a new CA at once, then the new one, when its driver says so", async () => {
     const [oldRoot, newRoot] = [await realRoot("CN=Old"), await realRoot("CN=New")];
     const [first, second] = [await serverMaterial(oldRoot), await serverMaterial(newRoot)];
     const server = await realServer(kind);
     await running(server, first);
     const [oldClient, newClient] = [await serverMaterial(oldRoot), await serverMaterial(newRoot)];
-    expect(await asClient(server, oldClient)).toBe(200);
-    expect(await asClient(server, newClient)).not.toBe(200);
+    expect(await accepts(server, oldClient)).toBe(true);
+    expect(await accepts(server, newClient)).toBe(false);
+    const { restart, trust } = server.description;
+    // What is restarted by systemd is not, here: its driver says that a reload is not enough.
+    const isOutside = restart !== undefined && "run" in restart;
+    const takesEffect = isOutside ? "reload" : trust.takesEffect;
+    const description = { ...server.description, trust: { ...trust, takesEffect } };
     const both = { ...first, anchors: [oldRoot.certificate, newRoot.certificate] };
-    await installGenerationOf(server.description, { sequence: 2, material: both });
-    await waitUntil(async () => (await asClient(server, newClient)) === 200, {
+    await installGenerationOf(description, { sequence: 2, material: both });
+    if (isOutside) {
+      expect(await accepts(server, newClient)).toBe(false);
+      return;
+    }
+    await waitUntil(() => accepts(server, newClient), {
       deadlineMs: 10_000,
       what: "clients of the new CA are accepted",
     });
-    expect(await asClient(server, oldClient)).toBe(200);
-    await installGenerationOf(server.description, { sequence: 3, material: second });
-    await waitUntil(async () => (await asClient(server, oldClient)) !== 200, {
+    expect(await accepts(server, oldClient)).toBe(true);
+    await installGenerationOf(description, { sequence: 3, material: second });
+    await waitUntil(async () => !(await accepts(server, oldClient)), {
       deadlineMs: 10_000,
       what: "clients of the old CA are refused",
     });
-    expect(await asClient(server, newClient)).toBe(200);
+    expect(await accepts(server, newClient)).toBe(true);
   });
 });
 

@@ -25,8 +25,6 @@ export interface ServerKind {
   readonly values: (at: Paths) => Readonly<Record<string, string | number>>;
   /** Whether the server can check its configuration before it reads it. */
   readonly hasCheck: boolean;
-  /** Whether it answers HTTP to who shows a certificate of a CA that it trusts, and to nobody else. */
-  readonly asksClients: boolean;
 }
 
 export interface Paths {
@@ -49,7 +47,6 @@ export const serverKinds: readonly ServerKind[] = [
   {
     driver: "nginx",
     hasCheck: true,
-    asksClients: true,
     argv: ({ configuration }) => ["/usr/sbin/nginx", "-c", configuration],
     values: ({ configuration, pidFile }) => ({ configuration, pidFile }),
     text: (at) => `daemon off; worker_processes 1; pid ${at.pidFile}; error_log stderr;
@@ -72,7 +69,6 @@ http {
   {
     driver: "haproxy",
     hasCheck: true,
-    asksClients: true,
     argv: ({ configuration, pidFile }) => [
       "/usr/sbin/haproxy",
       "-W",
@@ -102,7 +98,6 @@ frontend front
   {
     driver: "mosquitto",
     hasCheck: false,
-    asksClients: false,
     argv: ({ configuration }) => ["/usr/sbin/mosquitto", "-c", configuration],
     values: ({ pidFile }) => ({ pidFile, group: isRoot ? "mosquitto" : ownGroup() }),
     text: (at) => `listener ${at.port} 127.0.0.1
@@ -110,12 +105,13 @@ pid_file ${at.pidFile}
 certfile ${pemFiles(at).certificate}
 keyfile ${pemFiles(at).key}
 cafile ${pemFiles(at).trust}
+require_certificate true
+allow_anonymous true
 `,
   },
   {
     driver: "nats",
     hasCheck: true,
-    asksClients: false,
     argv: ({ configuration }) => ["/usr/sbin/nats-server", "-c", configuration],
     values: ({ configuration, pidFile, otherPort }) => ({
       configuration,
@@ -127,13 +123,12 @@ cafile ${pemFiles(at).trust}
 port: ${at.port}
 http: "127.0.0.1:${at.otherPort}"
 pid_file: "${at.pidFile}"
-tls { cert_file: "${pemFiles(at).certificate}", key_file: "${pemFiles(at).key}", ca_file: "${pemFiles(at).trust}" }
+tls { cert_file: "${pemFiles(at).certificate}", key_file: "${pemFiles(at).key}", ca_file: "${pemFiles(at).trust}", verify: true }
 `,
   },
   {
     driver: "stunnel",
     hasCheck: false,
-    asksClients: false,
     argv: ({ configuration }) => ["/usr/bin/stunnel4", configuration],
     values: ({ pidFile }) => ({ pidFile }),
     text: (at) => `foreground = yes
@@ -144,12 +139,12 @@ connect = 127.0.0.1:1
 cert = ${pemFiles(at).certificate}
 key = ${pemFiles(at).key}
 CAfile = ${pemFiles(at).trust}
+verifyChain = yes
 `,
   },
   {
     driver: "etcd",
     hasCheck: false,
-    asksClients: false,
     argv: (at) => ["/usr/bin/etcd", "--config-file", at.configuration],
     values: ({ otherPort }) => ({
       metricsPort: otherPort,
@@ -165,6 +160,7 @@ client-transport-security:
   cert-file: ${pemFiles(at).certificate}
   key-file: ${pemFiles(at).key}
   trusted-ca-file: ${pemFiles(at).trust}
+  client-cert-auth: true
 `,
   },
 ];
