@@ -81,10 +81,8 @@ async function refuseExpired(home: string): Promise<void> {
   const { layout, joined } = await openLocalHome(home);
   const admins = joined?.trust.document.admins ?? [];
   if (joined?.settings.isAdmin !== true || admins.length > 1) return;
-  const generation = await readCurrent(layout.nodeCredential);
-  if (generation === null) return;
-  const { validTo } = new X509Certificate(generation.certificatePem);
-  if (Date.parse(validTo) > Date.now()) return;
+  const validTo = await readEnd(layout.nodeCredential);
+  if (validTo === null || Date.parse(validTo) > Date.now()) return;
   const { awaitsRecovery } = await import("../../admin/offline.ts");
   if (await awaitsRecovery(home))
     throw new DomainError(
@@ -95,6 +93,16 @@ async function refuseExpired(home: string): Promise<void> {
     "authority-unavailable",
     `the certificate of this Admin Node Manager has expired (${validTo}), and no other can give it one: \`gatehouse recover\` brings the domain back`,
   );
+}
+
+/** When the certificate in a credential folder ends; null for none, or one that the start itself will name as damaged. */
+async function readEnd(folder: string): Promise<string | null> {
+  try {
+    const generation = await readCurrent(folder);
+    return generation && new X509Certificate(generation.certificatePem).validTo;
+  } catch {
+    return null;
+  }
 }
 
 /** What the database, or the way to it, has to be mended for: instances are supervised meanwhile. */
