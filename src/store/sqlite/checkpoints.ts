@@ -10,6 +10,7 @@ const commitsPerCheckpoint = 128;
  */
 export class Checkpoints {
   readonly #worker: Worker;
+  readonly #ended: Promise<unknown>;
   #commits = 0;
   #running = false;
 
@@ -19,6 +20,7 @@ export class Checkpoints {
     this.#worker = new Worker(thread, { workerData: file, execArgv: [] });
     this.#worker.on("message", () => (this.#running = false));
     this.#worker.on("error", () => (this.#running = true));
+    this.#ended = new Promise((resolve) => this.#worker.once("exit", resolve));
     this.#worker.unref();
   }
 
@@ -31,7 +33,10 @@ export class Checkpoints {
     this.#worker.postMessage("checkpoint");
   }
 
+  /** The thread ends by itself: one that is terminated while it loads SQLite takes the process with it. */
   async close(): Promise<void> {
-    await this.#worker.terminate();
+    this.#worker.ref();
+    this.#worker.postMessage("close");
+    await this.#ended;
   }
 }
