@@ -1,9 +1,13 @@
 import { expect, test } from "vitest";
-import { base64Encode, encodePem, leafTemplate } from "../pki/index.ts";
+import { base64Encode, leafTemplate } from "../pki/index.ts";
 import { generateKeyPair, requestForKey, signBytes, type KeyPair } from "../keys/index.ts";
-import { testCertificate, testRoot } from "../../test/support/certificates.ts";
-import { newRequest, testActor, testEnvironment } from "../../test/support/control-environment.ts";
-import { initializeDomain } from "./initialize.ts";
+import { testCertificate } from "../../test/support/certificates.ts";
+import {
+  newRequest,
+  testActor,
+  testEnvironment,
+  testExternalDomain,
+} from "../../test/support/control-environment.ts";
 import { joinHost } from "./join-host.ts";
 import { createJoinToken } from "./join-token.ts";
 import { returnHost, returnMessage } from "./return-host.ts";
@@ -13,18 +17,7 @@ import { submitCertificates } from "./submit-certificates.ts";
 /** A domain whose certificates an external CA signs, and what that signs for a key. */
 async function domain() {
   const env = await testEnvironment();
-  const ca = await testRoot({ subject: "CN=Corp Root" });
-  const certificatePem = encodePem("CERTIFICATE", ca.certificate.der);
-  await initializeDomain(env, {
-    domainId: "domain.example",
-    domainName: "CN=Domain",
-    hostName: "alpha",
-    address: "alpha.example",
-    nodeManagerName: "Node Manager on alpha",
-    port: 8090,
-    administrator: { name: "admin", password: "secret" },
-    given: { signing: "external", certificatePem, intermediatesPem: "" },
-  });
+  const { ca } = await testExternalDomain(env);
   const wish = { hostName: null, lifetimeSeconds: 60, actor: testActor };
   const { text: token } = await createJoinToken(env, wish);
   const sign = (leaf: ElsewhereSigned, { spki }: KeyPair) =>

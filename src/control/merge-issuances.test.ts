@@ -9,8 +9,11 @@ import {
 } from "../pki/index.ts";
 import { generateKeyPair, requestForKey, type KeyPair } from "../keys/index.ts";
 import { dayMs, testCertificate, testRoot } from "../../test/support/certificates.ts";
-import { testActor as actor, testEnvironment } from "../../test/support/control-environment.ts";
-import { initializeDomain } from "./initialize.ts";
+import {
+  testActor as actor,
+  testEnvironment,
+  testExternalDomain,
+} from "../../test/support/control-environment.ts";
 import { issueCredential } from "./issue.ts";
 import { nodeManagerNames } from "./leaf-names.ts";
 import { mergeIssuances } from "./merge-issuances.ts";
@@ -25,18 +28,7 @@ const authorityId = "management-1" as AuthorityId;
 /** A domain under an external CA whose first host has its certificate, and a journal to show. */
 async function externalDomain() {
   const env = await testEnvironment();
-  const ca = await testRoot({ subject: "CN=Corp Root" });
-  const certificatePem = encodePem("CERTIFICATE", ca.certificate.der);
-  const host = await initializeDomain(env, {
-    domainId: "domain.example",
-    domainName: "CN=Domain",
-    hostName: "alpha",
-    address: "alpha.example",
-    nodeManagerName: "Node Manager on alpha",
-    port: 8090,
-    administrator: { name: "admin", password: "secret" },
-    given: { signing: "external", certificatePem, intermediatesPem: "" },
-  });
+  const { ca, host } = await testExternalDomain(env);
   const keys = await generateKeyPair("ecdsa-p256");
   const names = nodeManagerNames(host, "domain.example");
   const leaf = leafTemplate(names);

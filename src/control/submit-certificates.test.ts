@@ -3,7 +3,6 @@ import type { HostId, ProcessId } from "../kit/index.ts";
 import { credentialId } from "../domain/index.ts";
 import {
   authorityProfile,
-  encodePem,
   leafTemplate,
   parseNameText,
   parseRequestPem,
@@ -13,8 +12,11 @@ import {
 } from "../pki/index.ts";
 import { generateKeyPair, requestForKey } from "../keys/index.ts";
 import { dayMs, testCertificate, testNowMs, testRoot } from "../../test/support/certificates.ts";
-import { testActor, testEnvironment } from "../../test/support/control-environment.ts";
-import { initializeDomain } from "./initialize.ts";
+import {
+  testActor,
+  testEnvironment,
+  testExternalDomain,
+} from "../../test/support/control-environment.ts";
 import { issueCredential } from "./issue.ts";
 import { nodeManagerNames } from "./leaf-names.ts";
 import { cancelSigningRequest, requestSignature } from "./signing-requests.ts";
@@ -26,18 +28,7 @@ const of = { hostId: "host-1" as HostId, credentialId: id, actor: testActor };
 /** A domain whose certificates an external CA signs; the request of its first host waits. */
 async function waitingDomain() {
   const env = await testEnvironment();
-  const ca = await testRoot({ subject: "CN=Corp Root" });
-  const certificatePem = encodePem("CERTIFICATE", ca.certificate.der);
-  const host = await initializeDomain(env, {
-    domainId: "domain.example",
-    domainName: "CN=Domain",
-    hostName: "alpha",
-    address: "alpha.example",
-    nodeManagerName: "Node Manager on alpha",
-    port: 8090,
-    administrator: { name: "admin", password: "secret" },
-    given: { signing: "external", certificatePem, intermediatesPem: "" },
-  });
+  const { ca, host } = await testExternalDomain(env);
   const keys = await generateKeyPair("ecdsa-p256");
   const leaf = leafTemplate(nodeManagerNames(host, "domain.example"));
   const subject = "CN=nodemanager-1,OU=group-1,DC=host-1";

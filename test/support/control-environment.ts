@@ -39,7 +39,7 @@ import {
   type SignatureAlgorithm,
 } from "../../src/pki/index.ts";
 import { openSqliteStore } from "../../src/store/index.ts";
-import { testNowMs, testRequest } from "./certificates.ts";
+import { testNowMs, testRequest, testRoot } from "./certificates.ts";
 import { MemoryStore } from "./memory-store.ts";
 import { SeededRng } from "./seeded-rng.ts";
 import { tempFolder } from "./temp-folder.ts";
@@ -181,19 +181,31 @@ export async function newRequest(): Promise<{ keys: KeyPair; pem: string; spki: 
   return { keys, pem, spki: spkiFingerprint(keys.spki, nodeCryptoPort) };
 }
 
+const firstHost = {
+  domainId: "domain.example",
+  domainName: "CN=Domain",
+  hostName: "alpha",
+  address: "alpha.example",
+  nodeManagerName: "Node Manager on alpha",
+  port: 8090,
+  administrator: { name: "admin", password: "secret" },
+};
+
+/** Makes the domain under an external CA, with its first host, which has no certificate yet. */
+export async function testExternalDomain(
+  env: ControlEnvironment,
+): Promise<{ host: Host; ca: Awaited<ReturnType<typeof testRoot>> }> {
+  const ca = await testRoot({ subject: "CN=Corp Root" });
+  const certificatePem = encodePem("CERTIFICATE", ca.certificate.der);
+  const given = { signing: "external", certificatePem, intermediatesPem: "" } as const;
+  return { ca, host: await initializeDomain(env, { ...firstHost, given }) };
+}
+
 /** Makes the domain with its first host, whose Admin Node Manager has its first certificate. */
 export async function testControlDomain(
   env: ControlEnvironment,
 ): Promise<{ host: Host; keys: KeyPair; issued: CredentialIssued }> {
-  const host = await initializeDomain(env, {
-    domainId: "domain.example",
-    domainName: "CN=Domain",
-    hostName: "alpha",
-    address: "alpha.example",
-    nodeManagerName: "Node Manager on alpha",
-    port: 8090,
-    administrator: { name: "admin", password: "secret" },
-  });
+  const host = await initializeDomain(env, firstHost);
   const { keys, pem } = await newRequest();
   const issued = await issueFor(env, host.id, `${host.nodeManager.id}/management`, pem);
   return { host, keys, issued };
