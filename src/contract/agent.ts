@@ -1,4 +1,5 @@
 import { Type, type Static } from "typebox";
+import type { MemberStatus } from "../domain/index.ts";
 import type { RouteDefinition } from "./route.ts";
 import {
   adminSecrets,
@@ -18,6 +19,7 @@ import {
   processId,
   sealingKey,
   serial,
+  serviceId,
   strict,
   timeMs,
   usage,
@@ -46,6 +48,33 @@ export const elsewhereSigned = strict({
   isSigned: Type.Boolean(),
   isCollected: Type.Boolean(),
 });
+
+const variables = Type.Record(name, Type.Union([Type.String({ maxLength: 4096 }), Type.Integer()]));
+
+/** A member of a service on this host, and the others as its driver may have to name them. */
+const wantedMember = strict({
+  id: processId,
+  name,
+  serviceId,
+  serviceName: name,
+  shape: Type.Union([Type.Literal("replicas"), Type.Literal("pair"), Type.Literal("cluster")]),
+  /** The driver's description, variables unresolved; `drivers` checks it again before it acts on it. */
+  description: Type.Unsafe<Readonly<Record<string, unknown>>>({ type: "object" }),
+  variables,
+  supervised: Type.Boolean(),
+  enabled: Type.Boolean(),
+  /** Whose CAs it trusts: their certificates are in the trust document. */
+  trusts: list(authorityId),
+  role: nullable(
+    strict({
+      role: Type.Union([Type.Literal("active"), Type.Literal("standby")]),
+      by: Type.Union([Type.Literal("hand-over"), Type.Literal("promotion")]),
+    }),
+  ),
+  others: list(strict({ id: processId, name, address: name, pair: nullable(name), variables })),
+  pair: nullable(name),
+});
+export type WantedMember = Static<typeof wantedMember>;
 
 /** What a Node Manager should make true on its host. */
 const desiredState = strict({
@@ -108,10 +137,23 @@ const desiredState = strict({
   keyPassphrase: Type.Optional(
     nullable(Type.String({ maxLength: 8192, description: "JWE in compact form" })),
   ),
+  /** Members of services on this host; absent from an Admin Node Manager that knows none. */
+  members: Type.Optional(list(wantedMember)),
   /** Authorities of which the agent proves every edge of its host with probe certificates. */
   prove: list(authorityId),
 });
 export type DesiredState = Static<typeof desiredState>;
+
+const memberReport = strict({
+  id: processId,
+  installed: nullable(
+    strict({ sequence: Type.Integer({ minimum: 0 }), trusts: list(authorityId) }),
+  ),
+  accepts: list(authorityId),
+  status: nullable(Type.Unsafe<MemberStatus>({ type: "object" })),
+  changedFiles: list(Type.String({ maxLength: 4096 })),
+  problem: nullable(Type.String({ maxLength: 1000 })),
+});
 
 /** What a later version's Node Manager says more is passed over: versions meet while they are upgraded. */
 const observedReport = Type.Object({
@@ -163,6 +205,7 @@ const observedReport = Type.Object({
       lastError: nullable(Type.String({ maxLength: 1000 })),
     }),
   ),
+  members: Type.Optional(list(memberReport)),
   proofs: list(edgeProof),
 });
 export type ObservedReport = Static<typeof observedReport>;

@@ -33,7 +33,7 @@ export type RouteQuery<Name extends RouteName> = QueryOf<(typeof routes)[Name]>;
 export type RouteResponse<Name extends RouteName> = ResponseOf<(typeof routes)[Name]>;
 
 export { trustLinksPerAnswerMax };
-export type { DesiredState, IssuedCertificate, ObservedReport } from "./agent.ts";
+export type { DesiredState, IssuedCertificate, ObservedReport, WantedMember } from "./agent.ts";
 export type { RolloutView } from "./change.ts";
 export { asOfHeader, type Access, type RouteDefinition } from "./route.ts";
 export { problem } from "./schemas.ts";

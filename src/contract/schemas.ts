@@ -8,7 +8,9 @@ import type {
   ProcessId,
   RelyingPartyId,
   RolloutId,
+  ServiceId,
 } from "../kit/index.ts";
+import type { AuthorityUsage } from "../domain/index.ts";
 
 /** An identifier: text in JSON, a branded id in TypeScript. */
 function id<T extends string>(description: string): ReturnType<typeof Type.Unsafe<T>> {
@@ -48,7 +50,14 @@ export const nothing = Type.Null();
 
 /** Which end opens the connections between a Node Manager and the Admin Node Managers. */
 export const dial = Type.Union([Type.Literal("nm"), Type.Literal("anm")]);
-export const usage = Type.Union([Type.Literal("management"), Type.Literal("traffic")]);
+const processUsages = [Type.Literal("management"), Type.Literal("traffic")];
+export const serviceId = Type.Unsafe<ServiceId>({
+  type: "string",
+  pattern: "^service-[1-9][0-9]{0,8}$",
+  description: "service, as service-1",
+});
+/** What certificates of an authority are for: our own processes, or a service. */
+export const usage = Type.Unsafe<AuthorityUsage>(Type.Union([...processUsages, serviceId]));
 
 export const envelope = strict({
   payload: Type.String({

@@ -7,6 +7,7 @@ import type {
   ProcessId,
   RelyingPartyId,
   RolloutId,
+  ServiceId,
 } from "../kit/index.ts";
 import type {
   Authority,
@@ -18,8 +19,10 @@ import type {
   Host,
   HostObservation,
   Instance,
+  Member,
   RelyingParty,
   RelyingPartyObservation,
+  Service,
   SigningRequest,
   Topology,
 } from "../domain/index.ts";
@@ -105,6 +108,8 @@ export interface TopologyReader {
   groups(): Promise<Group[]>;
   instances(hostId?: HostId): Promise<Instance[]>;
   relyingParties(): Promise<RelyingParty[]>;
+  services(): Promise<Service[]>;
+  members(): Promise<Member[]>;
   /** All of it, from one snapshot. */
   whole(): Promise<Topology>;
 }
@@ -120,9 +125,21 @@ export interface TopologyWriter extends TopologyReader {
   removeInstance(id: ProcessId): Promise<void>;
   putRelyingParty(party: RelyingParty): Promise<void>;
   removeRelyingParty(id: RelyingPartyId): Promise<void>;
+  putService(service: Service): Promise<void>;
+  removeService(id: ServiceId): Promise<void>;
+  putMember(member: Member): Promise<void>;
+  removeMember(id: ProcessId): Promise<void>;
   /** The next unused number of a kind, counting from `first`; a number is never given twice. */
   nextNumber(
-    kind: "host" | "nodemanager" | "group" | "instance" | "relying-party" | "authority",
+    kind:
+      | "host"
+      | "nodemanager"
+      | "group"
+      | "instance"
+      | "relying-party"
+      | "authority"
+      | "service"
+      | "member",
     first: number,
   ): Promise<number>;
   /** Raises the host's document version by one, outside the feed, and returns the new one. */

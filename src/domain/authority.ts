@@ -1,8 +1,16 @@
-import type { AuthorityId, HostId } from "../kit/index.ts";
+import type { AuthorityId, HostId, ServiceId } from "../kit/index.ts";
 import type { Host } from "./topology.ts";
 
-/** What an authority's leaves are for: the processes' own conversations, or their callers. */
-export type AuthorityUsage = "management" | "traffic";
+/** What our own processes show: each other, and those who call a gateway. */
+export type ProcessUsage = "management" | "traffic";
+
+/** What an authority's leaves are for: our own processes, or the members of one service. */
+export type AuthorityUsage = ProcessUsage | ServiceId;
+
+/** True for the usage of the authorities of a service. */
+export function isServiceUsage(usage: AuthorityUsage): usage is ServiceId {
+  return usage !== "management" && usage !== "traffic";
+}
 
 /**
  * `next` is being introduced; `current` signs new requests (one per usage, enforced by the

@@ -1,5 +1,5 @@
 import type { ProcessId, RelyingPartyId } from "../kit/index.ts";
-import type { AuthorityUsage } from "./authority.ts";
+import type { ProcessUsage } from "./authority.ts";
 import { adminProcessOf, type Topology } from "./topology.ts";
 
 /** Who verifies: a process of the domain, or a managed relying party outside it. */
@@ -9,7 +9,7 @@ export type VerifierId = ProcessId | RelyingPartyId;
 export interface Edge {
   readonly verifier: VerifierId;
   readonly presenter: ProcessId;
-  readonly usage: AuthorityUsage;
+  readonly usage: ProcessUsage;
 }
 
 /**

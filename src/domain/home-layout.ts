@@ -54,6 +54,7 @@ export interface HomeLayout {
   /** In its place where the key is in a token: `KeyInToken` as JSON. */
   authorityKeyInToken(id: AuthorityId): string;
   instance(group: GroupId, id: ProcessId): InstanceLayout;
+  member(id: ProcessId): MemberLayout;
 }
 
 export interface InstanceLayout {
@@ -65,6 +66,17 @@ export interface InstanceLayout {
   /** The documented folder of its keys: a link to where they are. */
   readonly documentedCredentials: string;
   credential(usage: AuthorityUsage): string;
+}
+
+/** What a Node Manager keeps of a member; the server's own files are where its driver says. */
+export interface MemberLayout {
+  readonly folder: string;
+  /** Its keys and certificates, whatever the form is in which its server wants them. */
+  readonly credential: string;
+  /** Of which credential and which CAs its generations consist: JSON. */
+  readonly generations: string;
+  readonly runFile: string;
+  readonly log: string;
 }
 
 /** The layout of a home folder, given without a slash at the end. */
@@ -103,6 +115,16 @@ export function homeLayout(home: string): HomeLayout {
     desiredState: `${home}/conf/desired-state.json`,
     authorityKeyInToken: (id) => `${certs}/private/${id}.token.json`,
     authorityKey: (id) => `${certs}/private/${id}.key.pem`,
+    member: (id) => {
+      const folder = `${home}/members/${id}`;
+      return {
+        folder,
+        credential: `${folder}/credential`,
+        generations: `${folder}/generations.json`,
+        runFile: `${folder}/run.json`,
+        log: `${home}/logs/${id}.log`,
+      };
+    },
     instance: (group, id) => instanceLayout(`${home}/groups/${group}/${id}`),
   };
 }

@@ -11,7 +11,9 @@ export {
   type Authority,
   type AuthoritySigning,
   type AuthorityStatus,
+  isServiceUsage,
   type AuthorityUsage,
+  type ProcessUsage,
   type KeyInToken,
   type SigningPurpose,
 } from "./authority.ts";
@@ -32,8 +34,27 @@ export {
   instanceLayout,
   type HomeLayout,
   type InstanceLayout,
+  type MemberLayout,
   type NodeSettings,
 } from "./home-layout.ts";
+export type {
+  ClusterStatus,
+  HighAvailabilityStatus,
+  MemberStatus,
+  PairRole,
+} from "./member-status.ts";
+export {
+  membersOf,
+  wantedRole,
+  type ActiveMember,
+  type DriverTraits,
+  type Member,
+  type MemberObservation,
+  type Service,
+  type ServiceDriver,
+  type ServiceShape,
+  type WantedRole,
+} from "./service.ts";
 export { collectFindings, type Finding } from "./finding.ts";
 export {
   emptyJournal,

@@ -7,6 +7,7 @@ import type {
   RelyingPartyId,
 } from "../kit/index.ts";
 import type { VerifierId } from "./edges.ts";
+import type { MemberObservation } from "./service.ts";
 
 /** What a Node Manager last proved about its host. A newer report replaces an older one whole. */
 export interface HostObservation {
@@ -29,6 +30,8 @@ export interface HostObservation {
   readonly keys?: KeysObservation;
   readonly processes: readonly ProcessObservation[];
   readonly credentials: readonly CredentialObservation[];
+  /** Absent: its Node Manager is of a version that knows no services. */
+  readonly members?: readonly MemberObservation[];
   readonly proofs: readonly EdgeProof[];
 }
 

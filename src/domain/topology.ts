@@ -3,6 +3,7 @@ import type { JournalHead } from "./issuance-journal.ts";
 import type { KeyCopies } from "./key-copies.ts";
 import type { Restoration } from "./restoration.ts";
 import type { Role } from "./roles.ts";
+import type { Member, Service } from "./service.ts";
 
 export interface Domain {
   /** UUID; also the SPIFFE trust domain. */
@@ -134,6 +135,8 @@ export interface Topology {
   readonly hosts: readonly Host[];
   readonly groups: readonly Group[];
   readonly instances: readonly Instance[];
+  readonly services: readonly Service[];
+  readonly members: readonly Member[];
   readonly relyingParties: readonly RelyingParty[];
 }
 

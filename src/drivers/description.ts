@@ -121,6 +121,22 @@ export const descriptionSchema = strict({
   name: Type.String({ pattern: "^[a-z][a-z0-9-]{0,63}$", description: "a name, as my-server" }),
   about: optional(text),
   variables: optional(Type.Object({})),
+  /** What no description can say, in code: see `driver-code.ts`. */
+  code: optional(words(["gateway", "redis", "postgresql", "amlen"])),
+  /** How a Node Manager starts a supervised member: in the foreground, its output into a log. */
+  start: optional(
+    strict({
+      run: argv,
+      asUser: optional(account),
+      /** In which folder; the member's own without it. */
+      folder: optional(text),
+      /** Resource limits of the process (setrlimit). */
+      openFilesMax: optional(Type.Integer({ minimum: 16, maximum: 10_000_000 })),
+      memoryMebibytesMax: optional(Type.Integer({ minimum: 16, maximum: 16_777_216 })),
+      /** How long it may take to end after SIGTERM before it is killed. */
+      stopWithinSeconds: optional(limitSeconds),
+    }),
+  ),
   /** Where Gatehouse keeps the generations of this member. */
   folder: text,
   /** Who besides the Node Manager may enter `folder`. */
@@ -149,7 +165,17 @@ export const descriptionSchema = strict({
     /** Whether the server can trust an old and a new CA at once. */
     overlap: Type.Boolean(),
     takesEffect: words(["reload", "restart"]),
+    /** How a handshake with a client certificate on the first served port shows that it was accepted. */
+    proof: optional(
+      strict({
+        send: optional(text),
+        /** Regular expression that the answer must match. */
+        expect: text,
+      }),
+    ),
   }),
+  /** How long a member may take to be back after a restart (60). */
+  backWithinSeconds: optional(limitSeconds),
 });
 
 export type Description = Omit<Static<typeof descriptionSchema>, "variables"> & {

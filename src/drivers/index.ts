@@ -1,4 +1,5 @@
 export type { Description } from "./description.ts";
+export type { DriverCode, MemberAt, PeerMember, ProbeCredential } from "./driver-code.ts";
 export type { ServerState } from "./install.ts";
 export {
   installedState,
@@ -8,11 +9,12 @@ export {
   type MemberGeneration,
 } from "./member.ts";
 export type { ChangedFile } from "./member-files.ts";
-export { parseStatus, type MemberStatus } from "./parse-status.ts";
-export { readDescription } from "./read-description.ts";
+export { parseStatus } from "./parse-status.ts";
+export { checkDescription, readDescription } from "./read-description.ts";
 export { readStatus } from "./read-status.ts";
 export { renderFiles, type Material, type RenderedFile } from "./render-files.ts";
 export { runCommand, type CommandResult } from "./run-command.ts";
 export { fingerprintOf, servedFingerprint } from "./served.ts";
 export { shippedDriver, shippedDrivers } from "./shipped.ts";
+export { traitsOf } from "./traits.ts";
 export { resolveDescription } from "./variables.ts";

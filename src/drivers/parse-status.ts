@@ -1,14 +1,6 @@
+import type { MemberStatus } from "../domain/index.ts";
 import { DomainError } from "../kit/index.ts";
 import type { StatusDescription, StatusSource } from "./description.ts";
-
-/** What a member says of itself; null where its driver does not say where to read it. */
-export interface MemberStatus {
-  readonly role: "active" | "standby" | "unknown" | null;
-  /** Members that it knows, and those that it is connected with, as its server counts them. */
-  readonly members: number | null;
-  readonly connected: number | null;
-  readonly synchronised: boolean | null;
-}
 
 const step = String.raw`\.[A-Za-z_][\w-]*|\[\d+\]`;
 const wholePath = new RegExp(`^\\$(?:${step})*$`);

@@ -17,7 +17,11 @@ const mistakesMax = 5;
  * Throws `invalid-input` that says the line (for YAML) or the field, what is wrong and what to do.
  */
 export function readDescription(text: string, where: string): Description {
-  const value = yamlValue(text, where);
+  return checkDescription(yamlValue(text, where), where);
+}
+
+/** Checks a description that was read already, as one from the store. Throws as `readDescription`. */
+export function checkDescription(value: unknown, where: string): Description {
   const description = checkValue(descriptionSchema, value, where) as Description;
   for (const [name, variable] of Object.entries(description.variables ?? {})) {
     if (!/^[A-Za-z]\w*$/.test(name)) throw refused(where, [`variables.${name} is not a name`]);

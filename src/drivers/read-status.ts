@@ -1,10 +1,11 @@
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import { certificatesPem, readConfiguredSecret } from "../keys/index.ts";
+import type { MemberStatus } from "../domain/index.ts";
 import { DomainError } from "../kit/index.ts";
 import type { Certificate } from "../pki/index.ts";
 import type { Description, SecretSource } from "./description.ts";
-import { parseStatus, type MemberStatus } from "./parse-status.ts";
+import { parseStatus } from "./parse-status.ts";
 import { runToSuccess } from "./run-command.ts";
 import { ask } from "./socket-commands.ts";
 

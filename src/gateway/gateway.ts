@@ -1,5 +1,5 @@
 import type { InstanceStatus } from "../contract/index.ts";
-import type { AuthorityUsage } from "../domain/index.ts";
+import type { ProcessUsage } from "../domain/index.ts";
 import { KeyProtection, type Passphrases } from "../keys/index.ts";
 import { describeError, DomainError } from "../kit/index.ts";
 import { ConnectionEpochs, type ListenerState } from "../transport/index.ts";
@@ -40,7 +40,7 @@ export class Gateway {
   readonly #options: GatewayOptions;
   readonly #keys: KeyProtection;
   readonly #startedAtMs: number;
-  readonly #epochs: Readonly<Record<AuthorityUsage, ConnectionEpochs>>;
+  readonly #epochs: Readonly<Record<ProcessUsage, ConnectionEpochs>>;
   readonly #probes = new ProbeKeys();
   readonly #routing: Routing;
   readonly #metrics: Metrics;
@@ -143,7 +143,7 @@ export class Gateway {
     this.#traffic = port;
   }
 
-  #listenerState(usage: AuthorityUsage, credential: LoadedCredential | null): ListenerState {
+  #listenerState(usage: ProcessUsage, credential: LoadedCredential | null): ListenerState {
     if (credential === null)
       throw new DomainError("conflict", `there is no ${usage} credential yet`);
     const probes = this.#probes.contexts[usage];
@@ -260,12 +260,12 @@ export class Gateway {
         if (passphrases !== undefined) this.#keys.take(passphrases);
         return this.reload();
       },
-      requestProbes: async (body: { authorityId: string; usages: AuthorityUsage[] }) => ({
+      requestProbes: async (body: { authorityId: string; usages: ProcessUsage[] }) => ({
         requests: await this.#probes.request(body.authorityId, body.usages, this.#state),
       }),
       installProbes: (body: {
         authorityId: string;
-        certificates: { usage: AuthorityUsage; certificatePem: string }[];
+        certificates: { usage: ProcessUsage; certificatePem: string }[];
       }) => this.#probes.install(body.authorityId, body.certificates, this.#options.nowMs()),
       stop: () => void this.stop(),
     };

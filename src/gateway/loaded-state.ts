@@ -1,7 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { checkValue, instanceSettings, type InstanceSettings } from "../contract/index.ts";
-import { instanceLayout, type AuthorityUsage } from "../domain/index.ts";
+import { instanceLayout, type ProcessUsage } from "../domain/index.ts";
 import { privateKeyToPem, readCurrent, type KeyProtection } from "../keys/index.ts";
 import { DomainError } from "../kit/index.ts";
 import { isProbeCertificate, parseCertificatesPem, type Certificate } from "../pki/index.ts";
@@ -46,7 +46,7 @@ export async function loadState(
     );
   }
   if (previous !== null) checkNotBehind(previous, { settings, trust });
-  const load = (usage: AuthorityUsage): Promise<LoadedCredential | null> =>
+  const load = (usage: ProcessUsage): Promise<LoadedCredential | null> =>
     loadCredential(layout.credential(usage), previous?.[usage], keys);
   const management = await load("management");
   const traffic = await load("traffic");

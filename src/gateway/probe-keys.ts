@@ -1,4 +1,4 @@
-import type { AuthorityUsage } from "../domain/index.ts";
+import type { ProcessUsage } from "../domain/index.ts";
 import {
   generateKeyPair,
   issueRequest,
@@ -28,7 +28,7 @@ const profiles = { management: processProfile("gateway"), traffic: trafficProfil
 /** Probe keys, made and kept in memory, and the certificates for them. */
 export class ProbeKeys {
   /** What each port shows under the probe name of an authority. */
-  readonly contexts: Readonly<Record<AuthorityUsage, ProbeContexts>> = {
+  readonly contexts: Readonly<Record<ProcessUsage, ProbeContexts>> = {
     management: new ProbeContexts(),
     traffic: new ProbeContexts(),
   };
@@ -37,10 +37,10 @@ export class ProbeKeys {
   /** Makes a key and a request, with the real profile and names, for each credential concerned. */
   async request(
     authorityId: string,
-    usages: readonly AuthorityUsage[],
+    usages: readonly ProcessUsage[],
     state: LoadedState,
-  ): Promise<{ usage: AuthorityUsage; requestPem: string }[]> {
-    const requests: { usage: AuthorityUsage; requestPem: string }[] = [];
+  ): Promise<{ usage: ProcessUsage; requestPem: string }[]> {
+    const requests: { usage: ProcessUsage; requestPem: string }[] = [];
     for (const usage of new Set(usages)) {
       const credential = requireCredential(state, usage);
       const keys = await generateKeyPair("ecdsa-p256");
@@ -69,7 +69,7 @@ export class ProbeKeys {
    */
   install(
     authorityId: string,
-    certificates: readonly { usage: AuthorityUsage; certificatePem: string }[],
+    certificates: readonly { usage: ProcessUsage; certificatePem: string }[],
     nowMs: number,
   ): void {
     const checked = certificates.map(({ usage, certificatePem }) => {
@@ -89,11 +89,11 @@ export class ProbeKeys {
   }
 }
 
-function pendingKey(authorityId: string, usage: AuthorityUsage): string {
+function pendingKey(authorityId: string, usage: ProcessUsage): string {
   return `${usage} ${authorityId}`;
 }
 
-function requireCredential(state: LoadedState, usage: AuthorityUsage): LoadedCredential {
+function requireCredential(state: LoadedState, usage: ProcessUsage): LoadedCredential {
   const credential = state[usage];
   if (credential !== null) return credential;
   throw new DomainError(
@@ -105,7 +105,7 @@ function requireCredential(state: LoadedState, usage: AuthorityUsage): LoadedCre
 function checkProbe(
   pem: string,
   keys: KeyPair | undefined,
-  usage: AuthorityUsage,
+  usage: ProcessUsage,
   nowMs: number,
 ): { certificate: Certificate; keys: KeyPair } {
   const refuse = (why: string): never => {

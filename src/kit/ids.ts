@@ -3,8 +3,9 @@ export type Id<Kind extends string> = string & { readonly __kind: Kind };
 
 export type HostId = Id<"host">;
 export type GroupId = Id<"group">;
-/** `nodemanager-1` or `instance-1`: one process of the domain. */
+/** `nodemanager-1`, `instance-1` or `member-1`: one process of the domain. */
 export type ProcessId = Id<"process">;
+export type ServiceId = Id<"service">;
 /** `nodemanager-1/management`, `instance-1/traffic`. */
 export type CredentialId = Id<"credential">;
 export type AuthorityId = Id<"authority">;

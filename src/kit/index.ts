@@ -11,5 +11,6 @@ export type {
   ProcessId,
   RelyingPartyId,
   RolloutId,
+  ServiceId,
 } from "./ids.ts";
 export type { Clock, Rng } from "./ports.ts";

@@ -8,6 +8,8 @@ const columns = {
   hosts: ["id", "document", "document_version"],
   instance_groups: ["id", "document"],
   instances: ["id", "document", "host_id"],
+  services: ["id", "document"],
+  members: ["id", "document"],
   relying_parties: ["id", "document"],
   authorities: ["id", "document", "usage", "status"],
   sealed_keys: ["authority_id", "host_id", "sealed"],

@@ -86,6 +86,11 @@ export const migrations: readonly Migration[] = [
       "create index signing_requests_by_host on signing_requests (host_id)",
     ],
   },
+  {
+    title: "services of other vendors' servers",
+    usableFrom: 1,
+    statements: () => [`create table services (${document})`, `create table members (${document})`],
+  },
 ];
 
 /** Exists before the first migration, so that it can say that none was applied. */

@@ -10,6 +10,8 @@ export interface Schema {
   instance_groups: DocumentTable;
   instances: DocumentTable & { host_id: string };
   relying_parties: DocumentTable;
+  services: DocumentTable;
+  members: DocumentTable;
   authorities: DocumentTable & { usage: string; status: string };
   sealed_keys: { authority_id: string; host_id: string; sealed: string };
   credentials: {

@@ -1,5 +1,5 @@
 import { DomainError, type HostId, type ProcessId } from "../../src/kit/index.ts";
-import type { AuthorityUsage } from "../../src/domain/index.ts";
+import type { ProcessUsage } from "../../src/domain/index.ts";
 import { judge, shownBy, type Shown, type Verifier } from "./handshake.ts";
 import { currentOf, type Folder, type Generation, type Presented } from "./leaf.ts";
 import type { Endpoint } from "./network.ts";
@@ -80,13 +80,13 @@ export class GatewayProcess implements Endpoint {
     };
   }
 
-  shown(usage: AuthorityUsage, probeOf?: string): Shown | undefined {
+  shown(usage: ProcessUsage, probeOf?: string): Shown | undefined {
     const presented =
       probeOf === undefined ? this.inForce[usage] : this.#probes.get(`${usage} ${probeOf}`);
     return presented && shownBy(presented, this.inForce.documents);
   }
 
-  installProbe(usage: AuthorityUsage, probe: Presented): void {
+  installProbe(usage: ProcessUsage, probe: Presented): void {
     this.#probes.set(`${usage} ${probe.authorityId}`, probe);
   }
 

@@ -3,6 +3,7 @@ import { fits, type Credential } from "../../src/domain/index.ts";
 import { currentOf, type Generation } from "./leaf.ts";
 import type { NodeManager } from "./node-manager.ts";
 import type { Truth, World } from "./world.ts";
+import { ownUsage } from "./own-usage.ts";
 
 /** Has every process of a host loaded the newest trust, and does it present what is desired? */
 export function hasCaughtUp(world: World, hostId: HostId, truth: Truth): boolean {
@@ -40,7 +41,7 @@ function lagOfCredential(
 ): string[] {
   const { id, process, usage, desired, recorded } = credential;
   const isOwn = process === node.id;
-  const folder = isOwn ? node.disk.folder : node.disk.instances.get(process)?.[usage];
+  const folder = isOwn ? node.disk.folder : node.disk.instances.get(process)?.[ownUsage(usage)];
   const current = folder === undefined ? null : currentOf(folder);
   if (current === null || !fits(current, desired)) return [`${id} is not what is desired`];
   const lag: string[] = [];
@@ -55,7 +56,7 @@ function lagOfCredential(
 /** What every running process that presents a credential presents now. */
 function presentedFor(world: World, node: NodeManager, credential: Credential): Generation[] {
   const gateway = world.gateways.get(credential.process);
-  if (gateway !== undefined) return [gateway.inForce[credential.usage]];
+  if (gateway !== undefined) return [gateway.inForce[ownUsage(credential.usage)]];
   if (credential.process !== node.id) return [];
   const { identity } = world.admin;
   return node.disk.isAdmin && identity !== null ? [node.identity, identity] : [node.identity];

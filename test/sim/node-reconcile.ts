@@ -9,7 +9,7 @@ import {
   adminProcessOf,
   credentialId,
   edgeKey,
-  type AuthorityUsage,
+  type ProcessUsage,
   type EdgeProof,
 } from "../../src/domain/index.ts";
 import { issueCredential, issueProbe, recordObservation } from "../../src/control/index.ts";
@@ -18,6 +18,7 @@ import { nextCredentialMove } from "../../src/node/converge.ts";
 import { GatewayProcess, type InstanceFiles } from "./gateway-process.ts";
 import { currentOf, emptyFolder, type Folder } from "./leaf.ts";
 import type { NodeManager } from "./node-manager.ts";
+import { ownUsage } from "./own-usage.ts";
 
 const lookEveryMs = 1_000;
 const lookSoonMs = 50;
@@ -289,7 +290,7 @@ function folderOf(node: NodeManager, wanted: Pick<Wanted, "process" | "usage">):
   const files = node.disk.instances.get(wanted.process);
   if (files === undefined)
     throw new DomainError("not-found", `${wanted.process} has no folder yet`);
-  return files[wanted.usage];
+  return files[ownUsage(wanted.usage)];
 }
 
 async function observe(node: NodeManager): Promise<ObservedReport> {
@@ -358,7 +359,7 @@ async function lookOnWire(node: NodeManager, wanted: Wanted): Promise<void> {
   const gateway = node.world.gateways.get(wanted.process);
   if (gateway === undefined) return;
   const serial = await node.world.network.call(node, gateway, `look at ${wanted.id}`, async () => {
-    const shown = gateway.shown(wanted.usage);
+    const shown = gateway.shown(ownUsage(wanted.usage));
     const isAccepted =
       shown !== undefined && node.world.accepts(node.trust.documents(), shown, wanted.usage);
     return isAccepted ? shown.leaf.serial : null;
@@ -375,7 +376,7 @@ async function proveEdges(node: NodeManager): Promise<void> {
     if (anchor === undefined) continue;
     if (anchor.usage === "management") await attempt(() => proveAdmin(node, authorityId));
     for (const { id } of node.desired?.instances ?? [])
-      await attempt(() => proveInstance(node, id, authorityId, anchor.usage));
+      await attempt(() => proveInstance(node, id, authorityId, ownUsage(anchor.usage)));
   }
 }
 
@@ -397,7 +398,7 @@ async function proveInstance(
   node: NodeManager,
   id: ProcessId,
   authorityId: AuthorityId,
-  usage: AuthorityUsage,
+  usage: ProcessUsage,
 ): Promise<void> {
   const status = node.statusOf.get(id);
   if (status === undefined) return;

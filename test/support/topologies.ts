@@ -64,6 +64,8 @@ export function testTopology(parts: Partial<Topology> = {}): Topology {
     groups: [group],
     instances: [],
     relyingParties: [],
+    services: [],
+    members: [],
     ...parts,
   };
 }

@@ -6,6 +6,8 @@ type DocumentTable =
   | "domains"
   | "instance_groups"
   | "relying_parties"
+  | "services"
+  | "members"
   | "host_observations"
   | "relying_party_observations"
   | "users";

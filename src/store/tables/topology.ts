@@ -4,8 +4,18 @@ import {
   type HostId,
   type ProcessId,
   type RelyingPartyId,
+  type ServiceId,
 } from "../../kit/index.ts";
-import type { Domain, Group, Host, Instance, RelyingParty, Topology } from "../../domain/index.ts";
+import type {
+  Domain,
+  Group,
+  Host,
+  Instance,
+  Member,
+  RelyingParty,
+  Service,
+  Topology,
+} from "../../domain/index.ts";
 import type { TopologyReader, TopologyWriter } from "../../control/index.ts";
 import { first, type Executor, type TransactionExecutor } from "../executor.ts";
 import { statement, type Query } from "../statement.ts";
@@ -14,6 +24,8 @@ import { documentStatements, parseDocument, parseRow, parseRows } from "./docume
 const domains = documentStatements("domains");
 const groups = documentStatements("instance_groups");
 const parties = documentStatements("relying_parties");
+const services = documentStatements("services");
+const members = documentStatements("members");
 
 /** Row of the one domain that a store holds. */
 const domainRow = "domain";
@@ -125,14 +137,24 @@ export class TopologyView implements TopologyReader {
     return parseRows(await this.#executor.rows(parties.all({})));
   }
 
+  async services(): Promise<Service[]> {
+    return parseRows(await this.#executor.rows(services.all({})));
+  }
+
+  async members(): Promise<Member[]> {
+    return parseRows(await this.#executor.rows(members.all({})));
+  }
+
   async whole(): Promise<Topology> {
-    const [domainRows, hostRows, groupRows, instanceRows, partyRows] =
+    const [domainRows, hostRows, groupRows, instanceRows, partyRows, serviceRows, memberRows] =
       await this.#executor.snapshot([
         domains.all({}),
         allHosts({}),
         groups.all({}),
         allInstances({}),
         parties.all({}),
+        services.all({}),
+        members.all({}),
       ] as const);
     return {
       domain: requireDomain(domainRows),
@@ -140,6 +162,8 @@ export class TopologyView implements TopologyReader {
       groups: parseRows(groupRows),
       instances: parseRows(instanceRows),
       relyingParties: parseRows(partyRows),
+      services: parseRows(serviceRows),
+      members: parseRows(memberRows),
     };
   }
 }
@@ -191,6 +215,22 @@ export class TopologyTables extends TopologyView implements TopologyWriter {
 
   removeRelyingParty(id: RelyingPartyId): Promise<void> {
     return this.#remove(parties.remove({ id }));
+  }
+
+  putService(service: Service): Promise<void> {
+    return this.#put(services.put({ id: service.id, document: JSON.stringify(service) }));
+  }
+
+  removeService(id: ServiceId): Promise<void> {
+    return this.#remove(services.remove({ id }));
+  }
+
+  putMember(member: Member): Promise<void> {
+    return this.#put(members.put({ id: member.id, document: JSON.stringify(member) }));
+  }
+
+  removeMember(id: ProcessId): Promise<void> {
+    return this.#remove(members.remove({ id }));
   }
 
   async nextNumber(

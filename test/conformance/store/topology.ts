@@ -1,6 +1,13 @@
 import { expect, test } from "vitest";
-import type { GroupId, RelyingPartyId } from "../../../src/kit/index.ts";
-import type { Domain, Group, Instance, RelyingParty } from "../../../src/domain/index.ts";
+import type { GroupId, RelyingPartyId, ServiceId } from "../../../src/kit/index.ts";
+import type {
+  Domain,
+  Group,
+  Instance,
+  Member,
+  RelyingParty,
+  Service,
+} from "../../../src/domain/index.ts";
 import { entry, host, hostId, processId } from "./examples.ts";
 import { openStore, type StoreHarness } from "./harness.ts";
 
@@ -21,6 +28,41 @@ const instance: Instance = {
   tags: { a: "b" },
 };
 const party: RelyingParty = { id: "relying-party-1" as RelyingPartyId, name: "p", createdAtMs: 1 };
+
+const service: Service = {
+  id: "service-1" as ServiceId,
+  name: "s",
+  shape: "pair",
+  driver: {
+    name: "d",
+    traits: {
+      overlap: true,
+      keyBy: "reload",
+      trustBy: "restart",
+      verifiesPeers: true,
+      roles: "driver",
+      evidence: "handshake",
+      copiesCredentials: false,
+      backWithinSeconds: 60,
+    },
+    description: { name: "d" },
+  },
+  supervised: true,
+  maxUnavailable: 1,
+  dnsNames: [],
+  active: { member: processId("member-1"), by: "promotion" },
+};
+const member: Member = {
+  id: processId("member-1"),
+  name: "m",
+  serviceId: service.id,
+  hostId: hostId(1),
+  variables: { port: 1 },
+  dnsNames: ["m.example"],
+  pair: null,
+  enabled: true,
+  trusts: [],
+};
 
 export function topologyTests(harness: StoreHarness): void {
   test("topology throws home-missing when the store holds no domain", async () => {
@@ -49,6 +91,9 @@ export function topologyTests(harness: StoreHarness): void {
         hostId: hostId(2),
       });
       await tx.topology.putRelyingParty(party);
+      await tx.topology.putService(service);
+      await tx.topology.putMember({ ...member, enabled: false });
+      await tx.topology.putMember(member);
       expect(await tx.topology.host(hostId(2))).toEqual(
         host(2, { name: "renamed", documentVersion: 7 }),
       );
@@ -60,6 +105,8 @@ export function topologyTests(harness: StoreHarness): void {
       groups: [group],
       instances: [instance, { ...instance, id: "instance-2", hostId: "host-2" }],
       relyingParties: [party],
+      services: [service],
+      members: [member],
     });
     await store.read(async (view) => {
       expect(await view.topology.domain()).toEqual(whole.domain);
@@ -68,6 +115,8 @@ export function topologyTests(harness: StoreHarness): void {
       expect(await view.topology.instances()).toEqual(whole.instances);
       expect(await view.topology.instances(hostId(1))).toEqual([instance]);
       expect(await view.topology.relyingParties()).toEqual(whole.relyingParties);
+      expect(await view.topology.services()).toEqual(whole.services);
+      expect(await view.topology.members()).toEqual(whole.members);
     });
   });
 
@@ -78,6 +127,8 @@ export function topologyTests(harness: StoreHarness): void {
       await tx.topology.putGroup(group);
       await tx.topology.putInstance(instance);
       await tx.topology.putRelyingParty(party);
+      await tx.topology.putService(service);
+      await tx.topology.putMember(member);
     });
     const before = await store.revision();
     await store.write(entry, async (tx) => {
@@ -85,10 +136,14 @@ export function topologyTests(harness: StoreHarness): void {
       await tx.topology.removeGroup("group-9" as GroupId);
       await tx.topology.removeInstance(processId("instance-9"));
       await tx.topology.removeRelyingParty("relying-party-9" as RelyingPartyId);
+      await tx.topology.removeService("service-9" as ServiceId);
+      await tx.topology.removeMember(processId("member-9"));
     });
     expect(await store.revision()).toBe(before);
     await store.write(entry, async (tx) => {
       await tx.topology.removeInstance(instance.id);
+      await tx.topology.removeMember(member.id);
+      await tx.topology.removeService(service.id);
       await tx.topology.removeRelyingParty(party.id);
       await tx.topology.removeGroup(group.id);
       await tx.topology.removeHost(hostId(1));
@@ -99,6 +154,8 @@ export function topologyTests(harness: StoreHarness): void {
       expect(await view.topology.groups()).toEqual([]);
       expect(await view.topology.instances()).toEqual([]);
       expect(await view.topology.relyingParties()).toEqual([]);
+      expect(await view.topology.services()).toEqual([]);
+      expect(await view.topology.members()).toEqual([]);
     });
   });
 

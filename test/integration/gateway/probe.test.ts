@@ -1,7 +1,7 @@
 import { connect } from "node:tls";
 import { expect, test } from "vitest";
 import { instanceRoutes } from "../../../src/contract/index.ts";
-import type { AuthorityUsage } from "../../../src/domain/index.ts";
+import type { ProcessUsage } from "../../../src/domain/index.ts";
 import {
   isProbeCertificate,
   parseCertificate,
@@ -25,15 +25,11 @@ import { nowMs } from "../../support/test-domain.ts";
 import { dnsName, hostId, makeSite, Running, shown, type Site } from "./fixture.ts";
 
 /** Has the instance make probe keys, certifies them as the control plane would, installs them. */
-async function prepare(
-  running: Running,
-  authorityId: string,
-  usage: AuthorityUsage,
-): Promise<void> {
+async function prepare(running: Running, authorityId: string, usage: ProcessUsage): Promise<void> {
   const caller = running.caller();
   const { requests } = (await caller.call(instanceRoutes.requestProbes, {
     body: { authorityId, usages: [usage] },
-  })) as { requests: { usage: AuthorityUsage; requestPem: string }[] };
+  })) as { requests: { usage: ProcessUsage; requestPem: string }[] };
   expect(requests.map((each) => each.usage)).toEqual([usage]);
   const certificates = requests.map(({ requestPem }) => {
     const certificatePem = certify(running.site, authorityId, usage, requestPem);
@@ -45,7 +41,7 @@ async function prepare(
 function certify(
   site: Site,
   authorityId: string,
-  usage: AuthorityUsage,
+  usage: ProcessUsage,
   requestPem: string,
   isProbe = true,
 ): string {

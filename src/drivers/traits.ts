@@ -1,0 +1,27 @@
+import type { DriverTraits } from "../domain/index.ts";
+import type { Description } from "./description.ts";
+
+const backWithinSecondsDefault = 60;
+
+/** What a plan has to know about a kind of server, from its description. */
+export function traitsOf(description: Description): DriverTraits {
+  const { trust, reload, code, backWithinSeconds = backWithinSecondsDefault } = description;
+  const canReload = reload !== undefined || code === "redis";
+  return {
+    overlap: trust.overlap,
+    keyBy: canReload ? "reload" : "restart",
+    trustBy: trust.takesEffect,
+    verifiesPeers: description.files.some(({ what }) => what === "trust-bundle"),
+    roles: code === undefined ? "none" : rolesOf[code],
+    evidence: trust.proof !== undefined || code === "postgresql" ? "handshake" : "loaded",
+    copiesCredentials: code === "amlen",
+    backWithinSeconds,
+  };
+}
+
+const rolesOf: Readonly<Record<NonNullable<Description["code"]>, DriverTraits["roles"]>> = {
+  gateway: "none",
+  redis: "driver",
+  postgresql: "driver",
+  amlen: "server",
+};
