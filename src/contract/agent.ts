@@ -7,6 +7,7 @@ import {
   credentialId,
   dial,
   envelope,
+  finding,
   gatewayConfiguration,
   groupId,
   hexDigest,
@@ -152,6 +153,7 @@ const memberReport = strict({
   accepts: list(authorityId),
   status: nullable(Type.Unsafe<MemberStatus>({ type: "object" })),
   changedFiles: list(Type.String({ maxLength: 4096 })),
+  findings: Type.Array(finding, { maxItems: 200 }),
   problem: nullable(Type.String({ maxLength: 1000 })),
 });
 

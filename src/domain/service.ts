@@ -1,4 +1,5 @@
 import type { AuthorityId, HostId, ProcessId, ServiceId } from "../kit/index.ts";
+import type { Finding } from "./finding.ts";
 import type { MemberStatus } from "./member-status.ts";
 
 /** `replicas`: any does; `pair`: one is active and one stands by; `cluster`: they agree among themselves. */
@@ -86,6 +87,8 @@ export interface MemberObservation {
   readonly status: MemberStatus | null;
   /** Files that somebody else changed. */
   readonly changedFiles: readonly string[];
+  /** What an examination on its host found that keeps it out, or will. */
+  readonly findings: readonly Finding[];
   /** Why it is not as desired; null while it is. One line that names the file or the step. */
   readonly problem: string | null;
 }
