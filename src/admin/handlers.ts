@@ -16,6 +16,7 @@ import { hostHandlers } from "./handlers-hosts.ts";
 import { changeHandlers } from "./handlers-change.ts";
 import { signingHandlers } from "./handlers-signing.ts";
 import { restorationHandlers } from "./handlers-restoration.ts";
+import { serviceHandlers } from "./handlers-services.ts";
 import { storeHandlers } from "./handlers-store.ts";
 import { topologyHandlers } from "./handlers-topology.ts";
 import { topologyCheckHandlers } from "./handlers-topology-check.ts";
@@ -64,6 +65,7 @@ export const handlers: Handlers<RouteName> = {
   ...editHandlers,
   ...topologyCheckHandlers,
   ...changeHandlers,
+  ...serviceHandlers,
   ...storeHandlers,
   ...authorityKeyHandlers,
   ...signingHandlers,

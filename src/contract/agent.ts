@@ -42,6 +42,7 @@ export const elsewhereSigned = strict({
     Type.Literal("nm"),
     Type.Literal("gateway"),
     Type.Literal("traffic"),
+    Type.Literal("member"),
   ]),
   subject: Type.String(),
   alternativeNames: list(name),

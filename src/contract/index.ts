@@ -7,6 +7,7 @@ import { hostRoutes } from "./hosts.ts";
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from "./route.ts";
 import { signingRoutes } from "./signing.ts";
 import { restorationRoutes } from "./restoration.ts";
+import { serviceRoutes } from "./services.ts";
 import { storeRoutes } from "./store.ts";
 import { topologyRoutes } from "./topology.ts";
 import { topologyCheckRoutes } from "./topology-check.ts";
@@ -20,6 +21,7 @@ export const routes = {
   ...editRoutes,
   ...topologyCheckRoutes,
   ...changeRoutes,
+  ...serviceRoutes,
   ...storeRoutes,
   ...authorityKeyRoutes,
   ...signingRoutes,
@@ -34,10 +36,12 @@ export type RouteResponse<Name extends RouteName> = ResponseOf<(typeof routes)[N
 
 export { trustLinksPerAnswerMax };
 export type { DesiredState, IssuedCertificate, ObservedReport, WantedMember } from "./agent.ts";
+export { readYaml } from "./read-yaml.ts";
 export type { RolloutView } from "./change.ts";
 export { asOfHeader, type Access, type RouteDefinition } from "./route.ts";
 export { problem } from "./schemas.ts";
 export type { SigningRequestView, SubmissionView } from "./signing.ts";
+export { declaration, type Declaration, type ServiceView } from "./services.ts";
 export type { TopologyCheck, TopologyDifference } from "./topology-check.ts";
 export type { InstanceView, TopologyView } from "./topology.ts";
 export {

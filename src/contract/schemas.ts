@@ -50,14 +50,17 @@ export const nothing = Type.Null();
 
 /** Which end opens the connections between a Node Manager and the Admin Node Managers. */
 export const dial = Type.Union([Type.Literal("nm"), Type.Literal("anm")]);
-const processUsages = [Type.Literal("management"), Type.Literal("traffic")];
 export const serviceId = Type.Unsafe<ServiceId>({
   type: "string",
   pattern: "^service-[1-9][0-9]{0,8}$",
   description: "service, as service-1",
 });
 /** What certificates of an authority are for: our own processes, or a service. */
-export const usage = Type.Unsafe<AuthorityUsage>(Type.Union([...processUsages, serviceId]));
+export const usage = Type.Unsafe<AuthorityUsage>({
+  type: "string",
+  pattern: "^(management|traffic|service-[1-9][0-9]{0,8})$",
+  description: "management, traffic, or a service, as service-1",
+});
 
 export const envelope = strict({
   payload: Type.String({

@@ -94,7 +94,7 @@ it.each<[string, keyof typeof bodies, unknown, string]>([
     "a word that is none of several",
     "createPlan",
     { usages: ["x"] },
-    "usages[0] must be one of management, traffic",
+    "usages[0] must be management, traffic, or a service, as service-1",
   ],
   [
     "the same twice",

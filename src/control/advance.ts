@@ -11,7 +11,6 @@ import {
   type Credential,
   type DesiredCredential,
   type Denial,
-  type Host,
 } from "../domain/index.ts";
 import {
   arrangeEvidence,
@@ -25,6 +24,7 @@ import {
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { Leadership } from "./leadership.ts";
+import { handOver, trustMembers } from "./edit-members.ts";
 import {
   givenAuthority,
   makeAuthority,
@@ -40,6 +40,7 @@ import {
   publishTrust,
 } from "./publish-trust.ts";
 import { requireRollout } from "./rollouts.ts";
+import { activeAdmins } from "./service-authority.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 /**
@@ -121,7 +122,7 @@ async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthorit
   const made: NewAuthority[] = [];
   for (const { usage, from, to, subject, given, isKeyLost = false } of step.edit.successions) {
     if (given !== undefined) {
-      made.push(givenAuthority(env, to, given));
+      made.push(givenAuthority(env, to, given, usage));
       continue;
     }
     const before = known.find((authority) => authority.id === from);
@@ -201,16 +202,14 @@ async function applyEdit(
       return {};
     case "reissue":
       return reissue(tx, (credential) => edit.credentials.includes(credential.id));
-    case "reissue-rest": {
-      const current = new Set(
-        (await tx.authorities.all()).filter((a) => a.status === "current").map((a) => a.id),
-      );
-      return reissue(
-        tx,
-        (credential) =>
-          edit.usages.includes(credential.usage) && !current.has(credential.desired.authorityId),
-      );
-    }
+    case "reissue-rest":
+      return reissueRest(tx, edit.usages);
+    case "trust-members":
+      await trustMembers(tx, edit);
+      return {};
+    case "hand-over":
+      await handOver(tx, edit);
+      return {};
     case "watch":
       return {};
     case "distrust":
@@ -221,16 +220,11 @@ async function applyEdit(
       await publishTrust(tx, env, {});
       return {};
     case "return":
-      await presentEarlier(tx, rollout);
+      await presentEarlier(tx, rollout, edit.credentials);
       // Its epoch tells reports from before this from those after.
       await publishTrust(tx, env, {});
       return {};
   }
-}
-
-/** Who gets the key of a CA that none before it certifies: nobody had that one's, or it was lost. */
-function activeAdmins(hosts: readonly Host[]): Host[] {
-  return hosts.filter(({ status, nodeManager }) => nodeManager.isAdmin && status === "active");
 }
 
 /** A key that was shared or unshared since the new one was sealed: that would go to the wrong ones. */
@@ -305,6 +299,20 @@ async function reissue(
   return before;
 }
 
+/** What still belongs to an authority that is not the current one of its usage. */
+async function reissueRest(
+  tx: StoreTransaction,
+  usages: Extract<Edit, { do: "reissue-rest" }>["usages"],
+): Promise<Before> {
+  const current = new Set(
+    (await tx.authorities.all()).filter((a) => a.status === "current").map((a) => a.id),
+  );
+  return reissue(
+    tx,
+    ({ usage, desired }) => usages.includes(usage) && !current.has(desired.authorityId),
+  );
+}
+
 async function distrust(
   tx: StoreTransaction,
   env: ControlEnvironment,
@@ -314,6 +322,8 @@ async function distrust(
     edit.authorities.includes(authority.id),
   );
   const gone = new Set<string>(edit.authorities);
+  const members = (await tx.topology.members()).map(({ id }) => id);
+  await trustMembers(tx, { members, adds: [], removes: edit.authorities });
   // A chain must not lead back to a root that is no longer trusted: cross-certificates go with it.
   const successors = new Set<string>(
     (await tx.authorities.all()).filter((a) => gone.has(a.predecessor ?? "")).map((a) => a.id),
@@ -362,12 +372,17 @@ async function forgetAll(tx: StoreTransaction): Promise<void> {
 }
 
 /** Makes the earlier authorities current again and wants what each credential was before. */
-async function presentEarlier(tx: StoreTransaction, rollout: Rollout): Promise<void> {
+async function presentEarlier(
+  tx: StoreTransaction,
+  rollout: Rollout,
+  only: readonly CredentialId[] | undefined,
+): Promise<void> {
   const earlierOf = new Map(rollout.successions.map(({ from, to }) => [to, from]));
   for (const { from } of rollout.successions) await makeCurrent(tx, from, "next");
   const before = Object.assign({}, ...rollout.done.map((applied) => applied.before)) as Before;
   const { denied } = await currentTrust(tx);
   for (const credential of await tx.credentials.all()) {
+    if (only?.includes(credential.id) === false) continue;
     const desired = await earlierDesired(tx, denied, credential, before[credential.id], earlierOf);
     if (desired !== undefined) await tx.credentials.put({ ...credential, desired });
   }

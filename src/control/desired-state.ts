@@ -13,6 +13,7 @@ import type { DesiredState } from "../contract/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { nodeManagerNames } from "./leaf-names.ts";
 import type { StoreView } from "./ports.ts";
+import { wantedMembers } from "./wanted-members.ts";
 import { elsewhereSigned } from "./signing-requests.ts";
 import { currentTrust, decodeTrust, hostDocumentOf, requireHost } from "./publish-trust.ts";
 
@@ -59,13 +60,8 @@ export async function desiredStateOf(
             : `CN=${credential.process}`,
       })),
     ),
-    instances: instances.map((instance) => ({
-      id: instance.id,
-      name: instance.name,
-      groupId: instance.groupId,
-      managementPort: instance.managementPort,
-      servicesPort: instance.servicesPort,
-      enabled: instance.enabled,
+    instances: instances.map(({ hostId: _hostId, tags: _tags, ...instance }) => ({
+      ...instance,
       configuration: mutable(
         groups.get(instance.groupId)?.configuration ?? { routes: [], dnsNames: [] },
       ),
@@ -76,6 +72,7 @@ export async function desiredStateOf(
     passphrases: [...new Set(instances.map(({ groupId }) => groupId))].flatMap((id) =>
       passphrasePart(groups.get(id), host.id),
     ),
+    members: await wantedMembers(view, host.id),
     prove: introduced.map((authority) => authority.id),
   };
 }

@@ -166,3 +166,10 @@ export { readSnapshot } from "./snapshot.ts";
 export { formatNextCursor, parseLogCursor } from "./log-cursor.ts";
 export { anchorAction, anchorHeads, anchorsOf } from "./anchor-heads.ts";
 export { LeaseCandidate, type Leadership } from "./leadership.ts";
+export {
+  applyServices,
+  deleteService,
+  requireService,
+  type AppliedService,
+  type ServiceDeclaration,
+} from "./services.ts";

@@ -259,12 +259,13 @@ export async function deleteHost(
     async (tx) => {
       const host = await requireHost(tx, request.id);
       await refuseLastAdmin(tx, host, "make another host one first, or stop the domain");
-      const instances = await tx.topology.instances(host.id);
-      if (instances.length > 0) {
+      const { instances, members } = await tx.topology.whole();
+      const there = [...instances, ...members].filter(({ hostId }) => hostId === host.id);
+      if (there.length > 0) {
         throw new DomainError(
           "still-running",
-          `host ${host.name} still has ${instances.map(({ id }) => id).join(", ")}: delete that first`,
-          { context: { instances: instances.length } },
+          `host ${host.name} still has ${there.map(({ id }) => id).join(", ")}: delete that first`,
+          { context: { instances: there.length } },
         );
       }
       await withdrawKeys(tx, host);

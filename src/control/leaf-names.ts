@@ -2,6 +2,7 @@ import { DomainError } from "../kit/index.ts";
 import {
   formatSpiffeId,
   isIpAddress,
+  isServiceUsage,
   nameLengthMax,
   type AuthorityUsage,
   type Credential,
@@ -21,6 +22,7 @@ export async function leafNames(
 ): Promise<LeafText> {
   const { id: trustDomain } = await view.topology.domain();
   if (credential.process === host.nodeManager.id) return nodeManagerNames(host, trustDomain);
+  if (isServiceUsage(credential.usage)) return memberNames(view, credential, host);
   const instance = (await view.topology.instances(host.id)).find(
     (candidate) => candidate.id === credential.process,
   );
@@ -70,6 +72,24 @@ function instanceNames(of: {
       `URI:${formatSpiffeId({ trustDomain, role: "gateway", subject: instance.id })}`,
       ...["localhost", "127.0.0.1"].map(addressName),
     ],
+  };
+}
+
+/** Names by which callers and other members know a member; it is server and client to them. */
+async function memberNames(
+  view: StoreView,
+  { process, usage }: Credential,
+  host: Host,
+): Promise<LeafText> {
+  const member = (await view.topology.members()).find(({ id }) => id === process);
+  const service = (await view.topology.services()).find(({ id }) => id === usage);
+  if (member === undefined || service === undefined)
+    throw new DomainError("not-found", `${process} is not in the topology any more`);
+  const names = [...member.dnsNames, ...service.dnsNames, host.address];
+  return {
+    profile: "member",
+    subject: `CN=${names.find((name) => name.length <= nameLengthMax) ?? member.id}`,
+    alternativeNames: distinct(names.map(addressName)),
   };
 }
 

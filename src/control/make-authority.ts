@@ -116,6 +116,7 @@ export function givenAuthority(
   env: Pick<ControlEnvironment, "clock" | "crypto">,
   id: AuthorityId,
   given: GivenAuthority,
+  usage: AuthorityUsage = "management",
 ): NewAuthority {
   const root = onlyCertificate(given.certificatePem);
   const chain = parseCertificatesPem(given.intermediatesPem);
@@ -123,7 +124,7 @@ export function givenAuthority(
     root,
     authority: {
       id,
-      usage: "management",
+      usage,
       ...given,
       status: "next",
       subject: formatName(root.subject),

@@ -97,6 +97,7 @@ async function completeReport(
     ...(report.admin === undefined ? {} : { admin: report.admin }),
     ...(report.port === undefined ? {} : { port: report.port }),
     ...(report.keys === undefined ? {} : { keys: report.keys }),
+    ...(report.members === undefined ? {} : { members: report.members }),
     receivedAtMs: nowMs,
     receivedBy: own.seenBy,
     credentials,

@@ -235,8 +235,9 @@ export async function settleRestoration(env: ControlEnvironment): Promise<boolea
 async function revokeDenied(tx: StoreTransaction): Promise<void> {
   for (const host of await tx.topology.hosts()) {
     if (host.status !== "active" || !(await isDeniedHost(tx, host))) continue;
-    const instances = await tx.topology.instances(host.id);
-    for (const process of [host.nodeManager.id, ...instances.map(({ id }) => id)])
+    const { instances, members } = await tx.topology.whole();
+    const there = [...instances, ...members].filter(({ hostId }) => hostId === host.id);
+    for (const process of [host.nodeManager.id, ...there.map(({ id }) => id)])
       await removeCredentials(tx, process, "");
     await tx.topology.putHost({ ...host, status: "revoked" });
   }

@@ -1,11 +1,9 @@
-import type { Anchor, Authority, TrustDocument } from "../domain/index.ts";
+import type { Anchor, Authority, AuthorityUsage, TrustDocument } from "../domain/index.ts";
 import { wantNewer } from "../domain/index.ts";
 import { certificateFingerprint, formatName } from "../pki/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { onlyCertificate } from "./make-authority.ts";
 import type { StoreTransaction } from "./ports.ts";
-
-const usages = ["management", "traffic"] as const;
 
 /**
  * Makes the authorities of a restored store those of the trust document that hosts have presented:
@@ -32,7 +30,8 @@ export async function adoptAuthorities(
     else if (isOver(before))
       await tx.authorities.put({ ...before, status: "restored", retiredAtMs: null });
   }
-  for (const usage of usages) await chooseCurrent(tx, usage);
+  for (const usage of new Set(anchors.map((anchor) => anchor.usage)))
+    await chooseCurrent(tx, usage);
   await followCurrent(tx);
 }
 
@@ -66,7 +65,7 @@ function authorityOf(env: Pick<ControlEnvironment, "clock" | "crypto">, anchor: 
 }
 
 /** Of the trusted ones, one whose key may be here comes first, then the newest. */
-async function chooseCurrent(tx: StoreTransaction, usage: (typeof usages)[number]): Promise<void> {
+async function chooseCurrent(tx: StoreTransaction, usage: AuthorityUsage): Promise<void> {
   const trusted = (await tx.authorities.all()).filter(
     (authority) => authority.usage === usage && !isOver(authority),
   );

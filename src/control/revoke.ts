@@ -69,8 +69,8 @@ async function revokeProcess(
 ): Promise<Revoked> {
   const host = (await tx.topology.hosts()).find(({ nodeManager }) => nodeManager.id === process);
   if (host !== undefined) return revokeHost(tx, host, reason);
-  const instance = (await tx.topology.instances()).find(({ id }) => id === process);
-  if (instance === undefined)
+  const { instances, members } = await tx.topology.whole();
+  if (![...instances, ...members].some(({ id }) => id === process))
     throw new DomainError(
       "not-found",
       `there is no process ${process} in this domain: \`managedomain --print_topology\` lists them`,
@@ -90,8 +90,9 @@ async function revokeHost(tx: StoreTransaction, host: Host, reason: string): Pro
     host,
     "replace its certificate with `gatehouse plan replace-leaves` instead",
   );
-  const instances = await tx.topology.instances(host.id);
-  const processes = [host.nodeManager.id, ...instances.map(({ id }) => id)];
+  const { instances, members } = await tx.topology.whole();
+  const there = [...instances, ...members].filter(({ hostId }) => hostId === host.id);
+  const processes = [host.nodeManager.id, ...there.map(({ id }) => id)];
   const denied: Denial[] = [];
   for (const process of processes) denied.push(...(await removeCredentials(tx, process, reason)));
   await withdrawKeys(tx, host);
@@ -165,10 +166,10 @@ function keyDenials({ recorded }: Credential, reason: string): Denial[] {
 }
 
 async function credentialsOf(tx: StoreTransaction, process: ProcessId): Promise<Credential[]> {
+  const member = (await tx.topology.members()).find(({ id }) => id === process);
+  const usages = member === undefined ? (["management", "traffic"] as const) : [member.serviceId];
   const found = await Promise.all(
-    (["management", "traffic"] as const).map((usage) =>
-      tx.credentials.get(credentialId(process, usage)),
-    ),
+    usages.map((usage) => tx.credentials.get(credentialId(process, usage))),
   );
   return found.flatMap((credential) => credential ?? []);
 }

@@ -6,7 +6,7 @@ import {
   type PlanId,
   type RolloutId,
 } from "../kit/index.ts";
-import type { AuthoritySigning, AuthorityUsage } from "../domain/index.ts";
+import { isServiceUsage, type AuthoritySigning, type AuthorityUsage } from "../domain/index.ts";
 import { formatName } from "../pki/index.ts";
 import {
   changesTrust,
@@ -26,6 +26,8 @@ import { refuseChangingRole } from "./host-role.ts";
 import { givenProblems } from "./given-problems.ts";
 import { managementSubject, onlyCertificate, trafficSubject } from "./make-authority.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
+import { serviceSubject } from "./service-authority.ts";
+import { requireService } from "./services.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 export type PlanWish =
@@ -85,6 +87,11 @@ async function successors(
     if (given !== undefined) {
       const subject = formatName(onlyCertificate(given.certificatePem).subject);
       list.push({ usage, to, subject, given });
+      continue;
+    }
+    if (isServiceUsage(usage)) {
+      const { name } = await requireService(tx, usage);
+      list.push({ usage, to, subject: serviceSubject(name, number, domain.id) });
       continue;
     }
     const chosen =

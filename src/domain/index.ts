@@ -43,6 +43,7 @@ export type {
   MemberStatus,
   PairRole,
 } from "./member-status.ts";
+export { checkService } from "./service-rules.ts";
 export {
   membersOf,
   wantedRole,

@@ -10,11 +10,20 @@ const illegalCharacter = /[^\p{L}\p{M}\p{N} ._()-]/u;
 export const nameLengthMax = 64;
 
 /**
- * Checks the name of a host, Node Manager, group, instance, tag, user or relying party as a person gives
- * it. Returns it unchanged; throws `invalid-name` that says which character or length is wrong.
+ * Checks the name of a host, Node Manager, group, instance, tag, user, relying party, service or member as a person
+ * gives it. Returns it unchanged; throws `invalid-name` that says which character or length is wrong.
  */
 export function checkName(
-  kind: "host" | "Node Manager" | "group" | "instance" | "tag" | "user" | "relying party",
+  kind:
+    | "host"
+    | "Node Manager"
+    | "group"
+    | "instance"
+    | "tag"
+    | "user"
+    | "relying party"
+    | "service"
+    | "member",
   name: string,
 ): string {
   const refuse = (why: string): never => {

@@ -1,5 +1,4 @@
-import { isScalar, LineCounter, parseDocument, visit } from "yaml";
-import { checkValue } from "../contract/index.ts";
+import { checkValue, readYaml } from "../contract/index.ts";
 import { DomainError } from "../kit/index.ts";
 import { descriptionMistakes } from "./description-mistakes.ts";
 import {
@@ -17,7 +16,7 @@ const mistakesMax = 5;
  * Throws `invalid-input` that says the line (for YAML) or the field, what is wrong and what to do.
  */
 export function readDescription(text: string, where: string): Description {
-  return checkDescription(yamlValue(text, where), where);
+  return checkDescription(readYaml(text, where), where);
 }
 
 /** Checks a description that was read already, as one from the store. Throws as `readDescription`. */
@@ -39,29 +38,4 @@ export function checkDescription(value: unknown, where: string): Description {
 function refused(where: string, mistakes: readonly string[]): DomainError {
   const text = mistakes.slice(0, mistakesMax).join("; ");
   return new DomainError("invalid-input", `${where} is refused: ${text}`);
-}
-
-function yamlValue(text: string, where: string): unknown {
-  const lineCounter = new LineCounter();
-  const document = parseDocument(text, { lineCounter, prettyErrors: false, version: "1.2" });
-  const [problem] = [...document.errors, ...document.warnings];
-  if (problem !== undefined) {
-    const { line, col } = lineCounter.linePos(problem.pos[0]);
-    throw new DomainError(
-      "invalid-input",
-      `${where} is not YAML that can be read: line ${line}, column ${col}: ${problem.message.split("\n")[0]}`,
-    );
-  }
-  visit(document, {
-    Alias: (_, { range }) => {
-      const { line } = lineCounter.linePos(range?.[0] ?? 0);
-      throw refused(where, [`line ${line} has an alias: write the value itself`]);
-    },
-    // 0600 is octal to whoever writes a mode, and decimal to YAML 1.2.
-    Scalar: (_, node) => {
-      if (isScalar(node) && typeof node.value === "number" && /^0\d/.test(node.source ?? ""))
-        node.value = node.source;
-    },
-  });
-  return document.toJS();
 }

@@ -40,11 +40,12 @@ export function variablesIn(value: unknown): Set<string> {
 
 /**
  * A description for one member: every variable replaced by its value, or by its default. Throws
- * `invalid-input` for a value that is missing, not known or not of its type.
+ * `invalid-input`, in which `whose` names the member, for a value that is missing, not known or not of its type.
  */
 export function resolveDescription(
   description: Description,
   values: Readonly<Record<string, string | number>>,
+  whose = `the driver ${description.name}`,
 ): Description {
   const { variables = {}, ...rest } = description;
   const all = new Map<string, string>();
@@ -60,7 +61,7 @@ export function resolveDescription(
   if (problems.length > 0)
     throw new DomainError(
       "invalid-input",
-      `the variables for the driver ${description.name} are refused: ${problems.join("; ")}`,
+      `the variables for ${whose} are refused: ${problems.join("; ")}`,
     );
   return replaceText(rest, (text) =>
     text.replace(placeholder, (_, name: string) => all.get(name) ?? ""),

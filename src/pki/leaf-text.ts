@@ -1,11 +1,17 @@
 import type { CertificateTemplate } from "./certificate-build.ts";
 import { parseGeneralNameText } from "./general-name.ts";
 import { parseNameText } from "./name-text.ts";
-import { processProfile, trafficProfile, type CertificateRole } from "./profiles.ts";
+import {
+  memberProfile,
+  processProfile,
+  trafficProfile,
+  type CertificateProfile,
+  type CertificateRole,
+} from "./profiles.ts";
 
 /** What the certificate of a leaf is to say, as text. */
 export interface LeafText {
-  readonly profile: CertificateRole | "traffic";
+  readonly profile: CertificateRole | "traffic" | "member";
   /** RFC 4514 text. */
   readonly subject: string;
   /** As `URI:spiffe://...`, `DNS:gw1.example.com`, `IP:10.0.0.1`. */
@@ -19,8 +25,13 @@ export function leafTemplate({
   alternativeNames,
 }: LeafText): Pick<CertificateTemplate, "profile" | "subject" | "subjectAltName"> {
   return {
-    profile: profile === "traffic" ? trafficProfile : processProfile(profile),
+    profile: profileOf(profile),
     subject: parseNameText(subject),
     subjectAltName: alternativeNames.map(parseGeneralNameText),
   };
+}
+
+function profileOf(profile: LeafText["profile"]): CertificateProfile {
+  if (profile === "traffic") return trafficProfile;
+  return profile === "member" ? memberProfile : processProfile(profile);
 }

@@ -3,7 +3,7 @@ import { oid } from "./oid.ts";
 
 /** What all certificates of one kind have in common. */
 export interface CertificateProfile {
-  readonly name: "root" | "cross-certificate" | "process" | "traffic";
+  readonly name: "root" | "cross-certificate" | "process" | "traffic" | "member";
   readonly basicConstraints: BasicConstraints;
   readonly keyUsage: readonly KeyUsage[];
   /** Dotted OIDs. */
@@ -55,4 +55,12 @@ export const trafficProfile: CertificateProfile = {
   basicConstraints: leafConstraints,
   keyUsage: ["digitalSignature"],
   extendedKeyUsage: [oid.serverAuth],
+};
+
+/** A member of a service: a TLS server for its names, and a client of the other members. */
+export const memberProfile: CertificateProfile = {
+  name: "member",
+  basicConstraints: leafConstraints,
+  keyUsage: ["digitalSignature"],
+  extendedKeyUsage: [oid.serverAuth, oid.clientAuth],
 };

@@ -12,6 +12,7 @@ import {
 import { foreignHolders, isForeignSubject } from "./foreign-holders.ts";
 import type { Condition, Phase } from "./plan.ts";
 import type { AppliedStep, Waiver } from "./rollout.ts";
+import { illnessOf, trustOfMembers } from "./service-gate.ts";
 import { isSilent, type Evidence } from "./snapshot.ts";
 
 /** What holds a gate back. Empty: it holds, but for a `held-for`, which `nextMove` counts. */
@@ -28,10 +29,18 @@ export function blockersOf(
   const found = applied.step.gate.flatMap((condition) =>
     checks[condition.require](condition as never, gate),
   );
+  if (found.length > 0) found.push(...overdue(applied, evidence.snapshot.nowMs));
   const bySubject = new Map(
     found.map((finding) => [`${finding.code} ${finding.subject}`, finding]),
   );
   return [...bySubject.values()];
+}
+
+function overdue({ step, appliedAtMs }: AppliedStep, nowMs: number): Finding[] {
+  const seconds = step.deadlineSeconds;
+  if (seconds === undefined || nowMs - appliedAtMs < seconds * 1000) return [];
+  const text = `this step was to be done within ${seconds} s: see what it waits for, then mend that, or take the rollout back`;
+  return [blocker("step-overdue", step.id, text)];
 }
 
 interface Gate {
@@ -69,6 +78,8 @@ const checks: { readonly [C in Condition["require"]]: Check<C> } = {
     const concerns = (credential: Credential): boolean => usages.includes(credential.usage);
     return [...underOldAuthority(concerns, gate), ...notPresented(concerns, gate)];
   },
+  "members-trust": (condition, gate) => trustOfMembers(gate.evidence, condition, gate.isWaived),
+  "service-well": ({ service }, gate) => illnessOf(gate.evidence, service, gate.isWaived),
   "old-connections-closed": (_condition, gate) => oldConnections(gate),
   "unmanaged-waived": ({ subjects }, gate) => unmanagedNotWaived(subjects, gate),
   "held-for": () => [],

@@ -1,5 +1,5 @@
 import type { AuthorityId, CredentialId, HostId, ProcessId } from "../kit/index.ts";
-import { anchorsFor, type AuthorityUsage } from "../domain/index.ts";
+import type { AuthorityUsage } from "../domain/index.ts";
 import type { Evidence } from "./snapshot.ts";
 
 /** When a credential that nobody renews any more is refused, and for what reason. */
@@ -48,9 +48,7 @@ export function horizonOf(evidence: Evidence): Horizon {
 
 /** No certificate outlives the root that it is trusted by (RFC 5280, section 6.1.3). */
 function trustEndMs({ snapshot }: Evidence, authorityId: AuthorityId): number {
-  const isTrusted = (["management", "traffic"] as const).some((usage) =>
-    anchorsFor(snapshot.trust, usage).some((anchor) => anchor.authorityId === authorityId),
-  );
+  const isTrusted = snapshot.trust.anchors.some((anchor) => anchor.authorityId === authorityId);
   const authority = snapshot.authorities.find(({ id }) => id === authorityId);
   return isTrusted && authority !== undefined ? authority.notAfterMs : snapshot.nowMs;
 }

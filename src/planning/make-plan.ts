@@ -1,5 +1,6 @@
 import { DomainError, type AuthorityId, type CredentialId, type PlanId } from "../kit/index.ts";
 import {
+  isServiceUsage,
   isSignedElsewhere,
   type Authority,
   type AuthorityUsage,
@@ -8,6 +9,7 @@ import {
 } from "../domain/index.ts";
 import { foreignHolders } from "./foreign-holders.ts";
 import type { GivenAuthority, Plan, Step, Succession } from "./plan.ts";
+import { memberReplacementSteps, serviceNotes, serviceRotationSteps } from "./service-plan.ts";
 import { arrangeEvidence, isSilent, type DomainSnapshot } from "./snapshot.ts";
 import { wavesOf } from "./waves.ts";
 
@@ -43,6 +45,7 @@ export function planReplaceLeaves(
     steps: [
       ...collectSteps(chosen, snapshot.authorities.find(isCurrentElsewhere)),
       ...reissueSteps(snapshot, chosen),
+      ...memberReplacementSteps(snapshot, chosen),
       forgetStep,
     ],
   };
@@ -89,6 +92,12 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
     ...(isKeyLost ? { isKeyLost } : {}),
   }));
   const usages = successions.map((succession) => succession.usage);
+  const [ofService] = successions.filter(({ usage }) => isServiceUsage(usage));
+  if (ofService !== undefined && successions.length > 1)
+    throw new DomainError(
+      "invalid-input",
+      "the CA of a service is replaced by a plan of its own: name that service alone",
+    );
   const concerned = snapshot.credentials.filter((credential) => usages.includes(credential.usage));
   const unprovable = [
     ...usages.map((usage) => unmanagedCallers(usage)),
@@ -112,22 +121,46 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
       ...successions.flatMap(unprobed),
       ...subjectsTaken(snapshot, successions),
       ...successions.flatMap((succession) => signsAlready(snapshot, succession)),
+      ...successions.flatMap((succession) => serviceNotes(snapshot, succession)),
     ],
-    steps: rotationSteps({
-      successions,
-      collect: successions.flatMap(({ given, to, usage }) =>
-        given === undefined
-          ? []
-          : collectSteps(
-              concerned.filter((credential) => credential.usage === usage),
-              { id: to, usage },
-            ),
-      ),
-      reissue: reissueSteps(snapshot, concerned),
-      unmanaged: unprovable.map((finding) => finding.subject),
-      observeSeconds,
-    }),
+    steps:
+      ofService === undefined
+        ? ownSteps(snapshot, { successions, concerned, unprovable, observeSeconds })
+        : [
+            ...serviceRotationSteps(snapshot, ofService, {
+              unmanaged: unprovable.map(({ subject }) => subject),
+              observeSeconds,
+            }),
+            forgetStep,
+          ],
   };
+}
+
+/** The steps for authorities of our own processes. */
+function ownSteps(
+  snapshot: DomainSnapshot,
+  of: {
+    readonly successions: readonly Succession[];
+    readonly concerned: readonly Credential[];
+    readonly unprovable: readonly Finding[];
+    readonly observeSeconds: number;
+  },
+): Step[] {
+  const { successions, concerned, unprovable, observeSeconds } = of;
+  return rotationSteps({
+    successions,
+    collect: successions.flatMap(({ given, to, usage }) =>
+      given === undefined
+        ? []
+        : collectSteps(
+            concerned.filter((credential) => credential.usage === usage),
+            { id: to, usage },
+          ),
+    ),
+    reissue: reissueSteps(snapshot, concerned),
+    unmanaged: unprovable.map((finding) => finding.subject),
+    observeSeconds,
+  });
 }
 
 function titleOf(successions: readonly Succession[]): string {
@@ -359,10 +392,11 @@ function signsAlready(snapshot: DomainSnapshot, { given, subject }: Succession):
 }
 
 function unmanagedCallers(usage: AuthorityUsage): Finding {
-  const who =
-    usage === "management"
-      ? "browsers and remote command lines that call an Admin Node Manager"
-      : "callers of the gateways that are not managed relying parties";
+  const callers = {
+    management: "browsers and remote command lines that call an Admin Node Manager",
+    traffic: "callers of the gateways that are not managed relying parties",
+  };
+  const who = isServiceUsage(usage) ? `clients of ${usage}` : callers[usage];
   return {
     code: "unmanaged-callers",
     severity: "warning",

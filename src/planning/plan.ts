@@ -1,4 +1,4 @@
-import type { AuthorityId, CredentialId, PlanId } from "../kit/index.ts";
+import type { AuthorityId, CredentialId, PlanId, ProcessId, ServiceId } from "../kit/index.ts";
 import type { AuthoritySigning, AuthorityUsage, Finding } from "../domain/index.ts";
 
 export type PlanKind = "replace-leaves" | "rotate-ca";
@@ -63,6 +63,8 @@ export interface Step {
   readonly title: string;
   readonly edit: Edit;
   readonly gate: readonly Condition[];
+  /** After this long without its gate holding, the step is overdue, which is said; absent: it takes its time. */
+  readonly deadlineSeconds?: number;
 }
 
 export type Edit =
@@ -92,10 +94,23 @@ export type Edit =
       readonly authorities: readonly AuthorityId[];
       readonly deny: boolean;
     }
+  /** Has members of services trust other authorities besides, or no longer, those that they do. */
+  | {
+      readonly do: "trust-members";
+      readonly members: readonly ProcessId[];
+      readonly adds: readonly AuthorityId[];
+      readonly removes: readonly AuthorityId[];
+    }
+  /** Makes another member of a pair the active one; the one before hands over. */
+  | { readonly do: "hand-over"; readonly service: ServiceId; readonly to: ProcessId }
   /** Forgets the keys of generations that nothing can present any more. */
   | { readonly do: "forget-superseded" }
-  /** Wants the generations kept from before the rollout presented again. */
-  | { readonly do: "return"; readonly successions: readonly Succession[] };
+  /** Wants the generations kept from before the rollout presented again: by all, or only by these. */
+  | {
+      readonly do: "return";
+      readonly successions: readonly Succession[];
+      readonly credentials?: readonly CredentialId[];
+    };
 
 export type Condition =
   /** Every process that takes part has loaded the epoch of this step. */
@@ -108,6 +123,14 @@ export type Condition =
   | { readonly require: "presented"; readonly credentials: readonly CredentialId[] }
   /** The same for every credential of these usages, newcomers included, and all under the current authority. */
   | { readonly require: "all-presented"; readonly usages: readonly AuthorityUsage[] }
+  /** The servers of these members use the CAs that are desired of them, and accepted probes of `proven`. */
+  | {
+      readonly require: "members-trust";
+      readonly members: readonly ProcessId[];
+      readonly proven: readonly AuthorityId[];
+    }
+  /** Every member of the service is there, in its role, and in step with the others. */
+  | { readonly require: "service-well"; readonly service: ServiceId }
   /** No connection is open whose handshake is older than the epoch of this step. */
   | { readonly require: "old-connections-closed" }
   /** A person has answered for callers outside the domain, whose trust cannot be observed. */

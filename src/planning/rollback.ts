@@ -1,4 +1,6 @@
 import { DomainError } from "../kit/index.ts";
+import { isServiceUsage } from "../domain/index.ts";
+import { serviceRollbackSteps } from "./service-rollback.ts";
 import type { Step } from "./plan.ts";
 import type { Rollout } from "./rollout.ts";
 
@@ -15,6 +17,8 @@ export function rollbackSteps(rollout: Rollout): Step[] {
       `rollout ${rollout.id} has begun to retire the old authority and cannot be rolled back: let it finish, or rotate again`,
     );
   }
+  const ofService = rollout.successions.find(({ usage }) => isServiceUsage(usage));
+  if (ofService !== undefined) return serviceRollbackSteps(rollout);
   const usages = [...new Set(rollout.successions.map((succession) => succession.usage))];
   const reissued = rollout.done.flatMap(({ step }) =>
     step.edit.do === "reissue" ? step.edit.credentials : [],

@@ -43,6 +43,7 @@ const rolesOf: Readonly<Record<LeafJob["profile"], readonly Role[]>> = {
   nm: ["nm"],
   gateway: ["gateway"],
   traffic: [],
+  member: [],
 };
 
 /** A symbolic leaf as its job describes it. */

@@ -4,7 +4,7 @@ import { observeSecondsDefault } from "../duration.ts";
 import type { SigningOptions } from "./change-signing.ts";
 import type { PlanWish } from "./plan.ts";
 import type { ContextOf } from "./program.ts";
-import type { WaiverWish } from "./rollout.ts";
+import type { RotationWish, WaiverWish } from "./rollout.ts";
 
 /** Plans, rollouts and revocation. */
 export function addChangeCommands(program: Command, contextOf: ContextOf): void {
@@ -56,24 +56,24 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
     });
   planCommand("rotate-ca", "a new CA in place of the present one, under live traffic")
     .option("--usage <usage>", "management, traffic or all", "management")
+    .option("--service <service>", "that of a service instead: its name or id")
     .option(
       "--observe <seconds>",
       "how long the new CA is watched before the old one is retired",
       observeSecondsDefault,
     )
     .option("--subject <name>", "subject of the new management CA")
-    .action(
-      async (
-        options: PlanOptions & { usage: string; observe: string; subject?: string },
-        command: Command,
-      ) => {
-        const { rotationBody } = await import("./rollout.ts");
-        return (await import("./plan.ts")).makePlan(contextOf(command), {
-          body: rotationBody(options),
-          ...wishOf(options),
-        });
-      },
-    );
+    .action(async (options: PlanOptions & RotationWish, command: Command) => {
+      const { rotationBody } = await import("./rollout.ts");
+      const { makePlan, serviceUsage } = await import("./plan.ts");
+      const context = contextOf(command);
+      const usages =
+        options.service === undefined ? undefined : [await serviceUsage(context, options.service)];
+      return makePlan(context, {
+        body: { ...rotationBody(options), ...(usages === undefined ? {} : { usages }) },
+        ...wishOf(options),
+      });
+    });
   addChangeSigning(planCommand, contextOf);
   addRecoverCa(planCommand, contextOf);
   plan

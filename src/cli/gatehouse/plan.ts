@@ -1,4 +1,4 @@
-import { DomainError, type PlanId } from "../../kit/index.ts";
+import { DomainError, type PlanId, type ServiceId } from "../../kit/index.ts";
 import type { RouteBody } from "../../contract/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
 import { followRollout } from "../follow-rollout.ts";
@@ -55,5 +55,13 @@ export function makePlan(context: CommandContext, wish: PlanWish): Promise<void>
 export function showPlan(context: CommandContext, id: PlanId): Promise<void> {
   return asAdmin(context, async (admin) =>
     printResult(context, await admin.call("getPlan", { params: { id } }), planText),
+  );
+}
+
+/** The usage of the authorities of a service that is given by its name or id. */
+export function serviceUsage(context: CommandContext, service: string): Promise<ServiceId> {
+  return asAdmin(
+    context,
+    async (admin) => (await admin.call("getService", { params: { service } })).id,
   );
 }

@@ -13,6 +13,7 @@ import { addDomainCommands } from "./domain-commands.ts";
 import { addNodeCommands } from "./node-commands.ts";
 import { addSigningCommands } from "./signing-commands.ts";
 import { addRecoveryCommands } from "./recovery-commands.ts";
+import { addServiceCommands } from "./service-commands.ts";
 import { addStoreCommands } from "./store-commands.ts";
 
 /** Makes the context of a command from the options that were given to it and to the program. */
@@ -45,6 +46,7 @@ export function gatehouse(open: OpenAdmin = openAdmin): Program {
     addDomainCommands(program, contextOf);
     addChangeCommands(program, contextOf);
     addSigningCommands(program, contextOf);
+    addServiceCommands(program, contextOf);
     addStoreCommands(program, contextOf);
     addRecoveryCommands(program, contextOf);
     addAdopt(program, contextOf);

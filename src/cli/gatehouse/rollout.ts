@@ -118,12 +118,15 @@ export function waive(
   });
 }
 
+export interface RotationWish {
+  readonly usage: string;
+  readonly observe: string;
+  readonly subject?: string | undefined;
+  readonly service?: string | undefined;
+}
+
 /** The body of `gatehouse plan rotate-ca`. */
-export function rotationBody(wish: {
-  usage: string;
-  observe: string;
-  subject?: string | undefined;
-}) {
+export function rotationBody(wish: RotationWish) {
   const usages = {
     management: ["management"],
     traffic: ["traffic"],

@@ -68,6 +68,10 @@ function conditionText(condition: ConditionView): string {
       return `${condition.credentials.length === 1 ? condition.credentials[0] : count(condition.credentials.length, "credential")} ${condition.credentials.length === 1 ? "shows its" : "show their"} new certificate on the wire`;
     case "all-presented":
       return `every ${condition.usages.join(" and ")} credential shows a certificate of the current CA`;
+    case "members-trust":
+      return `${count(condition.members.length, "server")} ${condition.members.length === 1 ? "uses" : "use"} these CAs${condition.proven.length === 0 ? "" : `, and accepted a probe of ${condition.proven.join(" and ")}`}`;
+    case "service-well":
+      return `every member of ${condition.service} is there, in its role, and in step`;
     case "old-connections-closed":
       return "no connection from before this step is open";
     case "unmanaged-waived":
