@@ -3,7 +3,7 @@ import type { ServiceDeclaration } from "../control/index.ts";
 import type { ServiceDriver } from "../domain/index.ts";
 import {
   checkDescription,
-  resolveDescription,
+  resolveValues,
   shippedDriver,
   traitsOf,
   type Description,
@@ -32,7 +32,7 @@ async function declaredService(declared: Declared): Promise<ServiceDeclaration> 
     enabled: member.enabled ?? true,
   }));
   for (const { name: member, variables } of members)
-    resolveDescription(description, variables, `member ${member} of service ${name}`);
+    resolveValues(description, variables, `member ${member} of service ${name}`);
   return {
     name,
     shape,

@@ -1,3 +1,4 @@
+import { codeOf } from "./code.ts";
 import {
   manifestName,
   type Description,
@@ -27,8 +28,9 @@ function variableMistakes(description: Description): string[] {
     ...[...used]
       .filter((name) => !declared.includes(name))
       .map((name) => `{{${name}}} is not declared: add it to variables, with its type`),
+    // Code reads variables that the description itself does not name.
     ...declared
-      .filter((name) => !used.has(name))
+      .filter((name) => !used.has(name) && description.code === undefined)
       .map((name) => `variables.${name} is used nowhere: remove it or use {{${name}}}`),
     ...Object.entries(variables).flatMap(([name, variable]) => {
       const problem =
@@ -102,19 +104,23 @@ function contentMistakes({ files }: Description): string[] {
   ];
 }
 
-function effectMistakes({ reload, restart, trust, files, visible, folder }: Description): string[] {
+function effectMistakes(description: Description): string[] {
+  const { reload, restart, trust, files, visible, folder } = description;
+  const code = codeOf(description);
+  const canReload = reload !== undefined || code.reload !== undefined;
+  const canRestart = restart !== undefined || code.restart !== undefined;
   const sent =
     reload !== undefined && "commands" in reload
       ? reload.commands.flatMap(({ payload }) => payload ?? [])
       : [];
   return [
-    ...(reload === undefined && restart === undefined
+    ...(!canReload && !canRestart
       ? ["reload and restart are both missing: say how new files take effect"]
       : []),
-    ...(trust.takesEffect === "restart" && restart === undefined
+    ...(trust.takesEffect === "restart" && !canRestart
       ? ["trust.takesEffect is restart, but restart is missing: say how"]
       : []),
-    ...(trust.takesEffect === "reload" && reload === undefined
+    ...(trust.takesEffect === "reload" && !canReload
       ? ["trust.takesEffect is reload, but reload is missing: say how, or write restart"]
       : []),
     ...sent
@@ -126,16 +132,19 @@ function effectMistakes({ reload, restart, trust, files, visible, folder }: Desc
           expressionMistake(expect, `reload.commands[${i}].expect`),
         )
       : []),
+    ...(trust.proof === undefined
+      ? []
+      : expressionMistake(trust.proof.expect, "trust.proof.expect")),
     ...(visible === "swap" && sent.length > 0
       ? ["reload.commands.payload needs visible: link"]
       : []),
   ];
 }
 
-function statusMistakes({ status, login }: Description): string[] {
+function statusMistakes({ status, login, code }: Description): string[] {
   const overHttp = status !== undefined && "url" in status.from;
   const unused =
-    login !== undefined && !overHttp
+    login !== undefined && !overHttp && code === undefined
       ? ["login is used by status.from.url only: remove it, or read the status from a url"]
       : [];
   if (status === undefined) return unused;

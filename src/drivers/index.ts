@@ -1,6 +1,9 @@
+export { acceptsProbe } from "./accepts-probe.ts";
+export { takeRole, valueMistakes } from "./code.ts";
 export type { Description } from "./description.ts";
 export type { DriverCode, MemberAt, PeerMember, ProbeCredential } from "./driver-code.ts";
 export type { ServerState } from "./install.ts";
+export { memberAt } from "./member-at.ts";
 export {
   installedState,
   installGenerationOf,
@@ -17,4 +20,4 @@ export { runCommand, type CommandResult } from "./run-command.ts";
 export { fingerprintOf, servedFingerprint } from "./served.ts";
 export { shippedDriver, shippedDrivers } from "./shipped.ts";
 export { traitsOf } from "./traits.ts";
-export { resolveDescription } from "./variables.ts";
+export { resolveDescription, resolveValues } from "./variables.ts";

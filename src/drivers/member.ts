@@ -2,6 +2,7 @@ import { DomainError } from "../kit/index.ts";
 import type { Certificate } from "../pki/index.ts";
 import { groupId, userIds } from "./accounts.ts";
 import type { Description } from "./description.ts";
+import type { MemberAt } from "./driver-code.ts";
 import { installOnMember, type NewGeneration, type ServerState } from "./install.ts";
 import { changedFiles, recoverFiles, type ChangedFile } from "./member-files.ts";
 import { linkedSequence, type Place } from "./place.ts";
@@ -18,14 +19,15 @@ export interface MemberGeneration {
 }
 
 /**
- * Brings a generation into the server that a description, its variables resolved, speaks of. See
+ * Brings a generation into the server of a member. See
  * `installOnMember`: the new one is served on return, or the last known good one when it throws.
  */
 export async function installGenerationOf(
-  description: Description,
+  member: MemberAt,
   { sequence, material }: MemberGeneration,
   serverIs: ServerState = "running",
 ): Promise<void> {
+  const { description } = member;
   if (!Number.isSafeInteger(sequence) || sequence < 1)
     throw new DomainError("invalid-input", `${sequence} is not the number of a generation`);
   const passphrases = new Map<string, string>();
@@ -37,7 +39,7 @@ export async function installGenerationOf(
     facts: factsOf(description, material),
     files: await Promise.all(rendered.map(stagedFile)),
   };
-  await installOnMember(await placeOf(description), serverOf(description), generation, serverIs);
+  await installOnMember(await placeOf(description), serverOf(member), generation, serverIs);
 }
 
 /** Finishes what a dead process left of a member's files. Before any start of the server. */

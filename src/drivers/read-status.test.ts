@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { onEnd } from "../../test/support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../test/support/driver-material.ts";
+import { memberOf } from "../../test/support/member.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { certificatesPem, privateKeyToPem } from "../keys/index.ts";
 import { readStatus } from "./read-status.ts";
@@ -34,13 +35,16 @@ describe("a member's status", () => {
     const url = `https://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     const description = await described({ from: { url }, connected: { json: "$.peers" } });
     const login = { user: "op", password: { file } };
-    const read = (anchors = [root.certificate]) => readStatus({ ...description, login }, anchors);
+    const read = (anchors = [root.certificate]) =>
+      readStatus({ ...memberOf({ ...description, login }), anchors });
     expect(await read()).toMatchObject({ connected: 2 });
     await expect(read([(await realRoot("CN=Other")).certificate])).rejects.toMatchObject({
       code: "unreachable",
     });
     await expect(read([])).rejects.toMatchObject({ code: "unreachable" });
-    await expect(readStatus(description, [root.certificate])).rejects.toMatchObject({
+    await expect(
+      readStatus({ ...memberOf(description), anchors: [root.certificate] }),
+    ).rejects.toMatchObject({
       code: "unreachable",
     });
   });
@@ -50,10 +54,10 @@ describe("a member's status", () => {
       from: { run: ["echo", "members: 3"] },
       members: { match: "members: (\\d+)" },
     });
-    expect(await readStatus(description, [])).toMatchObject({ members: 3 });
+    expect(await readStatus(memberOf(description))).toMatchObject({ members: 3 });
   });
 
   test("is null where its driver reads none", async () => {
-    expect(await readStatus(await shippedDriver("stunnel"), [])).toBeNull();
+    expect(await readStatus(memberOf(await shippedDriver("stunnel")))).toBeNull();
   });
 });

@@ -4,7 +4,9 @@ import { certificatesPem, readConfiguredSecret } from "../keys/index.ts";
 import type { MemberStatus } from "../domain/index.ts";
 import { DomainError } from "../kit/index.ts";
 import type { Certificate } from "../pki/index.ts";
+import { codeOf } from "./code.ts";
 import type { Description, SecretSource } from "./description.ts";
+import type { MemberAt } from "./driver-code.ts";
 import { parseStatus } from "./parse-status.ts";
 import { runToSuccess } from "./run-command.ts";
 import { ask } from "./socket-commands.ts";
@@ -13,13 +15,13 @@ const limitSecondsDefault = 10;
 const answerBytesMax = 4_194_304;
 
 /**
- * What a server says of itself, as its description says where to read it; null where it does not.
- * `anchors` are the CAs by which the certificate of an admin port (https) is verified.
+ * What a server says of itself, as its description or the code of its driver says where to read it;
+ * null where neither does. The certificate of an admin port (https) is verified by the member's CAs.
  */
-export async function readStatus(
-  description: Description,
-  anchors: readonly Certificate[],
-): Promise<MemberStatus | null> {
+export async function readStatus(member: MemberAt): Promise<MemberStatus | null> {
+  const { description, anchors } = member;
+  const code = codeOf(description);
+  if (code.status !== undefined) return code.status(member);
   const { status, name } = description;
   if (status === undefined) return null;
   const { from } = status;

@@ -1,11 +1,9 @@
 import { createHash } from "node:crypto";
-import { connect as connectTcp, type Socket } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
-import { connect as connectTls } from "node:tls";
 import { DomainError } from "../kit/index.ts";
 import type { ServedPort } from "./description.ts";
+import { openTcp, startTls } from "./tls-connection.ts";
 
-const handshakeMsMax = 5_000;
 const pollMs = 50;
 const settledRounds = 3;
 
@@ -30,58 +28,19 @@ export async function servedFingerprint(port: ServedPort): Promise<string> {
   }
 }
 
-async function handshake({ host, port, name, starttls }: ServedPort): Promise<string> {
-  const tcp = connectTcp({ host, port: Number(port) });
+async function handshake(port: ServedPort): Promise<string> {
+  const tcp = await openTcp(port);
   try {
-    tcp.setTimeout(handshakeMsMax, () => tcp.destroy(new Error("no answer in time")));
-    if (starttls !== undefined) await greet[starttls](tcp);
     return await new Promise((resolve, reject) => {
-      const socket = connectTls(
-        // A server that refuses callers without a certificate has shown its own by then.
-        {
-          socket: tcp,
-          rejectUnauthorized: false,
-          ...(name === undefined ? {} : { servername: name }),
-        },
-        () => resolve(fingerprintOf(socket.getPeerCertificate().raw)),
-      );
+      const socket = startTls(tcp, port);
+      // A server that refuses callers without a certificate has shown its own by then.
+      socket.once("secureConnect", () => resolve(fingerprintOf(socket.getPeerCertificate().raw)));
       socket.on("error", reject);
-      tcp.on("error", reject);
       socket.once("close", () => reject(new Error("the connection was closed")));
     });
   } finally {
     tcp.destroy();
   }
-}
-
-/** What has to be said before the handshake. */
-const greet: Readonly<Record<NonNullable<ServedPort["starttls"]>, (tcp: Socket) => Promise<void>>> =
-  {
-    // A NATS server speaks first: one line with what it is.
-    nats: async (tcp) => {
-      let text = "";
-      while (!text.includes("\n")) text += String(await readSome(tcp));
-    },
-    // SSLRequest (PostgreSQL's protocol, section 55.7): length 8, code 80877103; S means yes.
-    postgresql: async (tcp) => {
-      tcp.write(Buffer.from([0, 0, 0, 8, 0x04, 0xd2, 0x16, 0x2f]));
-      if (String(await readSome(tcp)) !== "S") throw new Error("the server does not speak TLS");
-    },
-  };
-
-function readSome(tcp: Socket): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    const onData = (bytes: Buffer): void => {
-      tcp.pause();
-      tcp.off("close", onClose);
-      resolve(bytes);
-    };
-    const onClose = (): void => reject(new Error("the connection was closed"));
-    tcp.once("data", onData);
-    tcp.once("close", onClose);
-    tcp.once("error", reject);
-    tcp.resume();
-  });
 }
 
 /** True if every port shows the certificate now. */

@@ -1,7 +1,9 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { DomainError } from "../kit/index.ts";
+import { codeOf } from "./code.ts";
 import type { Command, Description, Signal } from "./description.ts";
+import type { MemberAt } from "./driver-code.ts";
 import type { MemberServer } from "./install.ts";
 import { runToSuccess } from "./run-command.ts";
 import { isServed, untilServed } from "./served.ts";
@@ -9,24 +11,30 @@ import { sendCommands } from "./socket-commands.ts";
 
 const servedWithinSecondsDefault = 30;
 
-/** A running server as its description says; its variables are resolved. */
-export function serverOf(description: Description): MemberServer {
+/** A running server as its description, or the code of its driver, says. */
+export function serverOf(member: MemberAt): MemberServer {
+  const { description } = member;
   const { name, check, served, servedWithinSeconds = servedWithinSecondsDefault } = description;
   return {
     name,
     check: async () => {
       if (check !== undefined) await runToSuccess(check, `the check of ${name}`);
     },
-    takeEffect: (isTrustChanged) => {
-      const { reload, restart, trust } = description;
-      const isRestart = reload === undefined || (isTrustChanged && trust.takesEffect === "restart");
-      return isRestart && restart !== undefined
-        ? tell(restart, name, "restart")
-        : reloadServer(description);
-    },
+    takeEffect: (isTrustChanged) => takeEffect(member, isTrustChanged),
     serves: (leaf) => isServed(served, leaf),
     untilServes: (leaf) => untilServed(served, leaf, servedWithinSeconds * 1000),
   };
+}
+
+async function takeEffect(member: MemberAt, isTrustChanged: boolean): Promise<void> {
+  const { name, reload, restart, trust } = member.description;
+  const code = codeOf(member.description);
+  const canReload = reload !== undefined || code.reload !== undefined;
+  const isRestart = !canReload || (isTrustChanged && trust.takesEffect === "restart");
+  if (isRestart && code.restart !== undefined) await code.restart(member);
+  else if (isRestart && restart !== undefined) await tell(restart, name, "restart");
+  else if (code.reload !== undefined) await code.reload(member);
+  else await reloadServer(member.description);
 }
 
 async function reloadServer({ name, reload, folder }: Description): Promise<void> {

@@ -1,4 +1,5 @@
 import type { DriverTraits } from "../domain/index.ts";
+import { codeOf } from "./code.ts";
 import type { Description } from "./description.ts";
 
 const backWithinSecondsDefault = 60;
@@ -6,14 +7,15 @@ const backWithinSecondsDefault = 60;
 /** What a plan has to know about a kind of server, from its description. */
 export function traitsOf(description: Description): DriverTraits {
   const { trust, reload, code, backWithinSeconds = backWithinSecondsDefault } = description;
-  const canReload = reload !== undefined || code === "redis";
+  const { accepts, reload: reloadByCode } = codeOf(description);
+  const isProven = trust.proof !== undefined || accepts !== undefined;
   return {
     overlap: trust.overlap,
-    keyBy: canReload ? "reload" : "restart",
+    keyBy: reload !== undefined || reloadByCode !== undefined ? "reload" : "restart",
     trustBy: trust.takesEffect,
-    verifiesPeers: description.files.some(({ what }) => what === "trust-bundle"),
+    verifiesPeers: isProven || description.files.some(({ what }) => what === "trust-bundle"),
     roles: code === undefined ? "none" : rolesOf[code],
-    evidence: trust.proof !== undefined || code === "postgresql" ? "handshake" : "loaded",
+    evidence: isProven ? "handshake" : "loaded",
     copiesCredentials: code === "amlen",
     backWithinSeconds,
   };

@@ -39,32 +39,41 @@ export function variablesIn(value: unknown): Set<string> {
 }
 
 /**
- * A description for one member: every variable replaced by its value, or by its default. Throws
- * `invalid-input`, in which `whose` names the member, for a value that is missing, not known or not of its type.
+ * Every variable of a description by name, defaults filled in. Throws `invalid-input`, in which
+ * `whose` says who they are for, for a value that is missing, not known or not of its type.
  */
-export function resolveDescription(
-  description: Description,
-  values: Readonly<Record<string, string | number>>,
-  whose = `the driver ${description.name}`,
-): Description {
-  const { variables = {}, ...rest } = description;
-  const all = new Map<string, string>();
-  const problems = Object.keys(values)
+export function resolveValues(
+  { name: driver, variables = {} }: Pick<Description, "name" | "variables">,
+  given: Readonly<Record<string, string | number>>,
+  whose = `the driver ${driver}`,
+): Record<string, string> {
+  const all: Record<string, string> = {};
+  const problems = Object.keys(given)
     .filter((name) => !Object.hasOwn(variables, name))
     .map((name) => `${name} is not known: there may be ${Object.keys(variables).join(", ")}`);
   for (const [name, variable] of Object.entries(variables)) {
-    const value = values[name] ?? variable.default;
+    const value = given[name] ?? variable.default;
     const problem = value === undefined ? "is missing" : valueProblem(variable, value);
     if (problem !== null) problems.push(`${name} ${problem}`);
-    all.set(name, String(value));
+    all[name] = String(value);
   }
   if (problems.length > 0)
     throw new DomainError(
       "invalid-input",
       `the variables for ${whose} are refused: ${problems.join("; ")}`,
     );
+  return all;
+}
+
+/** A description for one member: every variable replaced by its value. Throws as `resolveValues`. */
+export function resolveDescription(
+  description: Description,
+  given: Readonly<Record<string, string | number>>,
+): Description {
+  const values = resolveValues(description, given);
+  const { variables: _, ...rest } = description;
   return replaceText(rest, (text) =>
-    text.replace(placeholder, (_, name: string) => all.get(name) ?? ""),
+    text.replace(placeholder, (_, name: string) => values[name] ?? ""),
   ) as Description;
 }
 

@@ -1,10 +1,9 @@
-import { once } from "node:events";
 import { mkdir, readFile, stat, writeFile } from "node:fs/promises";
-import { connect as connectTcp } from "node:net";
 import { dirname, join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { describe, expect, test } from "vitest";
 import {
+  acceptsProbe,
   fingerprintOf,
   installedState,
   installGenerationOf,
@@ -13,55 +12,63 @@ import {
   servedFingerprint,
   type Description,
   type Material,
+  type MemberAt,
+  type ProbeCredential,
 } from "../../../src/drivers/index.ts";
 import { certificatesPem, privateKeyToPem } from "../../../src/keys/index.ts";
 import { realRoot, serverMaterial } from "../../support/driver-material.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 import { realServer, serverKinds, type Paths, type RealServer } from "./servers.ts";
 
-function served({ description }: RealServer): Promise<string> {
-  const [port] = description.served;
+function served({ member }: RealServer): Promise<string> {
+  const [port] = member.description.served;
   return port === undefined ? Promise.reject(new Error("no port")) : servedFingerprint(port);
 }
 
+/** The same member with a description that differs in this. */
+function changed(member: MemberAt, change: Partial<Description>): MemberAt {
+  return { ...member, description: { ...member.description, ...change } };
+}
+
+function accepts({ member, port }: RealServer, { key, leaf }: Material): Promise<boolean> {
+  const probe = {
+    privateKeyPem: privateKeyToPem(key),
+    certificateChainPem: certificatesPem([leaf]),
+  };
+  return member.description.trust.proof === undefined
+    ? getsTicket(port, probe)
+    : acceptsProbe(member, probe);
+}
+
 /**
- * Whether the server takes this client's certificate. In TLS 1.3 the client's handshake is over before
- * that is known: a server that took it sends a session ticket, another one an alert (RFC 8446 4.6.1).
+ * In TLS 1.3 the client's handshake is over before it is known whether it is taken: a server that
+ * took it sends a session ticket, another one an alert (RFC 8446 4.6.1).
  */
-async function accepts({ port, description }: RealServer, client: Material): Promise<boolean> {
-  const tcp = connectTcp(port, "127.0.0.1");
-  if (description.served[0]?.starttls === "nats") {
-    await once(tcp, "data");
-    tcp.pause();
-  }
+async function getsTicket(port: number, probe: ProbeCredential): Promise<boolean> {
   const socket = connectTls({
-    socket: tcp,
+    port,
+    host: "127.0.0.1",
     rejectUnauthorized: false,
-    key: privateKeyToPem(client.key),
-    cert: certificatesPem([client.leaf]),
+    key: probe.privateKeyPem,
+    cert: probe.certificateChainPem,
   });
-  return new Promise((resolve) => {
-    const end = (accepted: boolean): void => {
-      resolve(accepted);
-      socket.destroy();
-      tcp.destroy();
-    };
-    // nginx takes any certificate in the handshake, and says in its answer what it thinks of it.
-    if (description.name === "nginx") {
-      socket.write("GET / HTTP/1.0\r\n\r\n");
-      socket.once("data", (answer) => end(String(answer).startsWith("HTTP/1.1 200 ")));
-    } else socket.once("session", () => end(true));
-    socket.on("error", () => end(false));
-    socket.once("close", () => end(false));
-  });
+  try {
+    return await new Promise((resolve) => {
+      socket.once("session", () => resolve(true));
+      socket.on("error", () => resolve(false));
+      socket.once("close", () => resolve(false));
+    });
+  } finally {
+    socket.destroy();
+  }
 }
 
 /** A server that runs with its first generation. */
 async function running(server: RealServer, material: Material): Promise<void> {
   const generation = { sequence: 1, material };
-  await installGenerationOf(server.description, generation, "stopped");
+  await installGenerationOf(server.member, generation, "stopped");
   server.start();
-  await installGenerationOf(server.description, generation, "started");
+  await installGenerationOf(server.member, generation, "started");
 }
 
 describe.each(serverKinds)("the server $driver", (kind) => {
@@ -75,12 +82,12 @@ describe.each(serverKinds)("the server $driver", (kind) => {
     const server = await realServer(kind);
     await running(server, first);
     expect(await served(server)).toBe(fingerprintOf(first.leaf.der));
-    await installGenerationOf(server.description, { sequence: 2, material: second });
+    await installGenerationOf(server.member, { sequence: 2, material: second });
     expect(await served(server)).toBe(fingerprintOf(second.leaf.der));
 
     const wrongKey = { ...third, key: first.key };
     await expect(
-      installGenerationOf(server.description, { sequence: 3, material: wrongKey }),
+      installGenerationOf(server.member, { sequence: 3, material: wrongKey }),
     ).rejects.toMatchObject({ code: "invalid-input" });
     expect(await served(server)).toBe(fingerprintOf(second.leaf.der));
 
@@ -88,7 +95,7 @@ describe.each(serverKinds)("the server $driver", (kind) => {
       const text = await readFile(server.configuration, "utf8");
       await writeFile(server.configuration, `${text}\nnonsense {\n`);
       await expect(
-        installGenerationOf(server.description, { sequence: 3, material: third }),
+        installGenerationOf(server.member, { sequence: 3, material: third }),
       ).rejects.toMatchObject({
         code: "generation-refused",
         message: `${kind.driver} did not take generation 3; generation 2 is in use again`,
@@ -96,10 +103,10 @@ describe.each(serverKinds)("the server $driver", (kind) => {
       expect(await served(server)).toBe(fingerprintOf(second.leaf.der));
       await writeFile(server.configuration, text);
     }
-    await installGenerationOf(server.description, { sequence: 3, material: third });
+    await installGenerationOf(server.member, { sequence: 3, material: third });
     expect(await served(server)).toBe(fingerprintOf(third.leaf.der));
-    if (server.description.status !== undefined)
-      expect(await readStatus(server.description, [])).not.toBeNull();
+    if (server.member.description.status !== undefined)
+      expect(await readStatus(server.member)).not.toBeNull();
   });
 
   test.runIf(kind.driver === "nginx")(
@@ -109,12 +116,15 @@ describe.each(serverKinds)("the server $driver", (kind) => {
       const [first, second] = [await serverMaterial(root), await serverMaterial(root)];
       const server = await realServer(kind);
       await running(server, first);
-      const deaf = { ...server.description, reload: { run: ["true"] }, servedWithinSeconds: 1 };
+      const deaf = changed(server.member, { reload: { run: ["true"] }, servedWithinSeconds: 1 });
       const tried = installGenerationOf(deaf, { sequence: 2, material: second });
       await expect(tried).rejects.toMatchObject({ code: "generation-refused" });
       expect(await served(server)).toBe(fingerprintOf(first.leaf.der));
       expect(
-        await readFile(join(server.description.folder, "current", "generation.json"), "utf8"),
+        await readFile(
+          join(server.member.description.folder, "current", "generation.json"),
+          "utf8",
+        ),
       ).toContain(fingerprintOf(first.leaf.der));
     },
   );
@@ -127,13 +137,13 @@ describe.each(serverKinds)("the server $driver", (kind) => {
     const [oldClient, newClient] = [await serverMaterial(oldRoot), await serverMaterial(newRoot)];
     expect(await accepts(server, oldClient)).toBe(true);
     expect(await accepts(server, newClient)).toBe(false);
-    const { restart, trust } = server.description;
+    const { restart, trust } = server.member.description;
     // What is restarted by systemd is not, here: its driver says that a reload is not enough.
     const isOutside = restart !== undefined && "run" in restart;
     const takesEffect = isOutside ? "reload" : trust.takesEffect;
-    const description = { ...server.description, trust: { ...trust, takesEffect } };
+    const member = changed(server.member, { trust: { ...trust, takesEffect } });
     const both = { ...first, anchors: [oldRoot.certificate, newRoot.certificate] };
-    await installGenerationOf(description, { sequence: 2, material: both });
+    await installGenerationOf(member, { sequence: 2, material: both });
     if (isOutside) {
       expect(await accepts(server, newClient)).toBe(false);
       return;
@@ -143,7 +153,7 @@ describe.each(serverKinds)("the server $driver", (kind) => {
       what: "clients of the new CA are accepted",
     });
     expect(await accepts(server, oldClient)).toBe(true);
-    await installGenerationOf(description, { sequence: 3, material: second });
+    await installGenerationOf(member, { sequence: 3, material: second });
     await waitUntil(async () => !(await accepts(server, oldClient)), {
       deadlineMs: 10_000,
       what: "clients of the old CA are refused",
@@ -156,27 +166,27 @@ test("files that were placed by hand are taken over by a swap, and come back whe
   const stunnel = serverKinds.find(({ driver }) => driver === "stunnel");
   if (stunnel === undefined) throw new Error("there is no stunnel");
   const byHand = (at: Paths): string => join(at.base, "by-hand");
-  const { description, configuration, start } = await realServer({
+  const { member, configuration, start } = await realServer({
     ...stunnel,
     text: (at) => stunnel.text({ ...at, current: byHand(at) }),
   });
   const folder = join(dirname(configuration), "by-hand");
-  const swapped: Description = {
-    ...description,
-    visible: "swap",
-    files: description.files.map((file) => ({ ...file, path: join(folder, file.path) })),
-  };
+  const files = member.description.files.map((each) => ({
+    ...each,
+    path: join(folder, each.path),
+  }));
+  const swapped = changed(member, { visible: "swap", files });
   const root = await realRoot();
   const [old, first] = [await serverMaterial(root), await serverMaterial(root)];
   await mkdir(folder);
-  for (const { path, bytes } of renderFiles(swapped.files, old, new Map()))
+  for (const { path, bytes } of renderFiles(files, old, new Map()))
     await writeFile(path, bytes, { mode: 0o640 });
   start();
-  const [port] = swapped.served;
+  const [port] = swapped.description.served;
   if (port === undefined) throw new Error("there is no port");
   await waitUntil(() => servedFingerprint(port), { deadlineMs: 10_000, what: "stunnel runs" });
 
-  const deaf = { ...swapped, reload: { run: ["true"] }, servedWithinSeconds: 1 };
+  const deaf = changed(swapped, { reload: { run: ["true"] }, servedWithinSeconds: 1 });
   await expect(installGenerationOf(deaf, { sequence: 1, material: first })).rejects.toMatchObject({
     code: "generation-refused",
   });
@@ -188,5 +198,5 @@ test("files that were placed by hand are taken over by a swap, and come back whe
   await installGenerationOf(swapped, { sequence: 1, material: first });
   expect(await servedFingerprint(port)).toBe(fingerprintOf(first.leaf.der));
   expect((await stat(key)).mode & 0o777).toBe(0o600);
-  expect(await installedState(swapped)).toEqual({ current: 1, good: 1, changed: [] });
+  expect(await installedState(swapped.description)).toEqual({ current: 1, good: 1, changed: [] });
 });

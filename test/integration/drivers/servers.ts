@@ -2,14 +2,14 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { resolveDescription, shippedDriver, type Description } from "../../../src/drivers/index.ts";
+import { memberAt, shippedDriver, type MemberAt } from "../../../src/drivers/index.ts";
 import { onEnd } from "../../support/cleanup.ts";
 import { freePort } from "../../support/free-port.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 
 /** A real server on this machine, whose driver comes with Gatehouse; its configuration is written. */
 export interface RealServer {
-  readonly description: Description;
+  readonly member: MemberAt;
   readonly port: number;
   /** Its configuration, null where it has none of its own. */
   readonly configuration: string;
@@ -187,10 +187,10 @@ export async function realServer(kind: ServerKind): Promise<RealServer> {
     otherPort: await freePort(),
   };
   await writeFile(paths.configuration, kind.text(paths));
-  const values = { folder, port: paths.port, ...kind.values(paths) };
-  const description = resolveDescription(await shippedDriver(kind.driver), values);
+  const variables = { folder, port: paths.port, ...kind.values(paths) };
+  const driver = { ...(await shippedDriver(kind.driver)), servedWithinSeconds: 10 };
   return {
-    description: { ...description, servedWithinSeconds: 10 },
+    member: memberAt({ name: "one", description: driver, variables, others: [] }, []),
     port: paths.port,
     configuration: paths.configuration,
     start: () => {

@@ -1,0 +1,30 @@
+import type { WantedRole } from "../domain/index.ts";
+import type { Description } from "./description.ts";
+import type { DriverCode, MemberAt } from "./driver-code.ts";
+
+type Code = NonNullable<Description["code"]>;
+
+const all: Readonly<Partial<Record<Code, DriverCode>>> = {};
+
+/** What the driver of a description does in code; nothing where the description says all. */
+export function codeOf({ code }: Pick<Description, "code">): DriverCode {
+  return (code === undefined ? undefined : all[code]) ?? {};
+}
+
+/**
+ * One step towards the wanted role; to be called again until the status shows it. Nothing where the
+ * driver has no roles. Throws as the driver says.
+ */
+export async function takeRole(member: MemberAt, wanted: WantedRole): Promise<void> {
+  await codeOf(member.description).takeRole?.(member, wanted);
+}
+
+/**
+ * Mistakes in the values of a member that only its driver knows, rules between several values among
+ * them; each is a clause that says what to do.
+ */
+export function valueMistakes(
+  member: Pick<MemberAt, "description" | "values" | "others">,
+): string[] {
+  return codeOf(member.description).mistakes?.(member) ?? [];
+}
