@@ -1,11 +1,13 @@
 import type { Declaration } from "../contract/index.ts";
 import type { ServiceDeclaration } from "../control/index.ts";
+import { DomainError } from "../kit/index.ts";
 import type { ServiceDriver } from "../domain/index.ts";
 import {
   checkDescription,
   resolveValues,
   shippedDriver,
   traitsOf,
+  valueMistakes,
   type Description,
 } from "../drivers/index.ts";
 
@@ -31,8 +33,7 @@ async function declaredService(declared: Declared): Promise<ServiceDeclaration> 
     pair: member.pair ?? null,
     enabled: member.enabled ?? true,
   }));
-  for (const { name: member, variables } of members)
-    resolveValues(description, variables, `member ${member} of service ${name}`);
+  checkValues(description, name, members);
   return {
     name,
     shape,
@@ -52,4 +53,27 @@ async function driverOf({ driver, name }: Declared): Promise<Description> {
 
 function driverFrom(description: Description): ServiceDriver {
   return { name: description.name, traits: traitsOf(description), description };
+}
+
+/** Refuses values that the driver cannot use, before anything is called or written. */
+function checkValues(
+  description: Description,
+  service: string,
+  members: readonly Pick<ServiceDeclaration["members"][number], "name" | "pair" | "variables">[],
+): void {
+  const resolved = members.map(({ name, pair, variables }) => ({
+    name,
+    pair,
+    address: "",
+    values: resolveValues(description, variables, `member ${name} of service ${service}`),
+  }));
+  for (const member of resolved) {
+    const others = resolved.filter((other) => other !== member);
+    const [mistake] = valueMistakes({ description, values: member.values, others });
+    if (mistake !== undefined)
+      throw new DomainError(
+        "invalid-input",
+        `member ${member.name} of service ${service} is refused: ${mistake}`,
+      );
+  }
 }

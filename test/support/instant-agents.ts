@@ -3,10 +3,15 @@ import {
   edgesOf,
   fits,
   processesOf,
+  wantedRole,
+  type Authority,
   type Credential,
   type CredentialObservation,
   type EdgeProof,
+  type Member,
+  type Topology,
 } from "../../src/domain/index.ts";
+import type { ObservedReport } from "../../src/contract/index.ts";
 import type { Move } from "../../src/planning/index.ts";
 import {
   advanceRollout,
@@ -57,6 +62,7 @@ export async function settleHost(env: ControlEnvironment, hostId: HostId): Promi
     lastError: null,
   }));
   const credentials = (await credentialsOf(env, hostId)).map(observe);
+  const members = topology.members.filter((member) => member.hostId === hostId);
   const nodeManager = credentials.find(({ id }) => id.startsWith("nodemanager"));
   const admin = processes.find(({ id }) => id.endsWith(".admin")) ?? null;
   await recordObservation(
@@ -64,7 +70,11 @@ export async function settleHost(env: ControlEnvironment, hostId: HostId): Promi
     hostId,
     {
       bootId: `boot of ${hostId}`,
-      processes: processes.filter((process) => process !== admin),
+      processes: [
+        ...processes.filter((process) => process !== admin),
+        ...members.map(({ id }) => ({ ...memberProcess, id })),
+      ],
+      members: members.map((member) => settledMember(topology, member, next)),
       credentials,
       proofs: proofs.filter(({ verifier }) => verifier !== admin?.id) as never,
     },
@@ -76,6 +86,36 @@ export async function settleHost(env: ControlEnvironment, hostId: HostId): Promi
       proofs: proofs.filter(({ verifier }) => verifier === admin?.id),
     },
   );
+}
+
+type MemberReport = NonNullable<ObservedReport["members"]>[number];
+
+const memberProcess = {
+  state: "running" as const,
+  pid: 1,
+  loadedEpoch: null,
+  filesEpoch: 0,
+  oldestConnectionEpoch: null,
+  lastError: null,
+};
+
+/** A member whose server uses what is desired of it, in the role that is. */
+function settledMember(
+  { services }: Topology,
+  member: Member,
+  next: readonly Authority[],
+): MemberReport {
+  const service = services.find(({ id }) => id === member.serviceId);
+  const wanted = service === undefined ? null : wantedRole(service, member);
+  return {
+    id: member.id,
+    installed: { sequence: 1, trusts: [...member.trusts] },
+    accepts: next.map(({ id }) => id).filter((id) => member.trusts.includes(id)),
+    status: { role: wanted?.role ?? null, members: null, connected: null, synchronised: true },
+    changedFiles: [],
+    findings: [],
+    problem: null,
+  };
 }
 
 function credentialsOf(env: ControlEnvironment, hostId: HostId): Promise<Credential[]> {

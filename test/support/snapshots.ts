@@ -155,7 +155,11 @@ export function settledSnapshot(
     nowMs: testNowMs,
     revision: 7,
     topology,
-    authorities: [testAuthority("management", 1), testAuthority("traffic", 1)],
+    authorities: [
+      testAuthority("management", 1),
+      testAuthority("traffic", 1),
+      ...topology.services.map(({ id }) => testAuthority(id, 1)),
+    ],
     credentials,
     signingRequests: [],
     foreign: [],
@@ -189,6 +193,9 @@ function credentialsOf(topology: Topology): Credential[] {
     ),
     ...topology.instances.flatMap(({ id, hostId }) =>
       (["management", "traffic"] as const).map((usage) => testCredential(id, usage, { hostId })),
+    ),
+    ...topology.members.map(({ id, hostId, serviceId }) =>
+      testCredential(id, serviceId, { hostId }),
     ),
   ];
 }

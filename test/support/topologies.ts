@@ -1,5 +1,21 @@
-import type { GroupId, HostId, ProcessId, RelyingPartyId } from "../../src/kit/index.ts";
-import type { Group, Host, Instance, RelyingParty, Topology } from "../../src/domain/index.ts";
+import type {
+  AuthorityId,
+  GroupId,
+  HostId,
+  ProcessId,
+  RelyingPartyId,
+  ServiceId,
+} from "../../src/kit/index.ts";
+import type {
+  DriverTraits,
+  Group,
+  Host,
+  Instance,
+  Member,
+  RelyingParty,
+  Service,
+  Topology,
+} from "../../src/domain/index.ts";
 
 /** `host-1` with `nodemanager-1`; the first is an Admin Node Manager unless the changes say otherwise. */
 export function testHost(
@@ -39,6 +55,50 @@ export function testInstance(
     servicesPort: 18_080 + number,
     enabled: true,
     tags: {},
+    ...changes,
+  };
+}
+
+export const testTraits: DriverTraits = {
+  overlap: true,
+  keyBy: "reload",
+  trustBy: "reload",
+  verifiesPeers: true,
+  roles: "none",
+  evidence: "handshake",
+  copiesCredentials: false,
+  backWithinSeconds: 60,
+};
+
+export function testService(
+  changes: Partial<Service> = {},
+  traits: Partial<DriverTraits> = {},
+): Service {
+  return {
+    id: "service-1" as ServiceId,
+    name: "cache",
+    shape: "cluster",
+    driver: { name: "server", traits: { ...testTraits, ...traits }, description: {} },
+    supervised: true,
+    maxUnavailable: 1,
+    dnsNames: [],
+    active: null,
+    ...changes,
+  };
+}
+
+/** On host-1, host-2 and so on, each trusting the first authority of the service. */
+export function testMember(number: number, changes: Partial<Member> = {}): Member {
+  return {
+    id: `member-${number}` as ProcessId,
+    name: `cache-${number}`,
+    serviceId: "service-1" as ServiceId,
+    hostId: `host-${number}` as HostId,
+    variables: {},
+    dnsNames: [],
+    pair: null,
+    enabled: true,
+    trusts: ["service-1-1" as AuthorityId],
     ...changes,
   };
 }
