@@ -105,10 +105,11 @@ function contentMistakes({ files }: Description): string[] {
 }
 
 function effectMistakes(description: Description): string[] {
-  const { reload, restart, trust, files, visible, folder } = description;
+  const { reload, restart, start, trust, files, visible, folder } = description;
   const code = codeOf(description);
   const canReload = reload !== undefined || code.reload !== undefined;
-  const canRestart = restart !== undefined || code.restart !== undefined;
+  // A Node Manager restarts what it starts.
+  const canRestart = restart !== undefined || start !== undefined || code.restart !== undefined;
   const sent =
     reload !== undefined && "commands" in reload
       ? reload.commands.flatMap(({ payload }) => payload ?? [])

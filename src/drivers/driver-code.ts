@@ -12,6 +12,8 @@ export interface MemberAt {
   /** CAs that the member trusts now: what admin ports and peers are verified by. */
   readonly anchors: readonly Certificate[];
   readonly others: readonly PeerMember[];
+  /** How its Node Manager ends and starts it, where it supervises it: in place of all other ways. */
+  readonly restart?: () => Promise<void>;
 }
 
 /** Another member of the same service, on another host or this one. */

@@ -16,7 +16,7 @@ export { parseStatus } from "./parse-status.ts";
 export { checkDescription, readDescription } from "./read-description.ts";
 export { readStatus } from "./read-status.ts";
 export { renderFiles, type Material, type RenderedFile } from "./render-files.ts";
-export { runCommand, type CommandResult } from "./run-command.ts";
+export { foreignEnvironment, runCommand, type CommandResult } from "./run-command.ts";
 export { fingerprintOf, servedFingerprint } from "./served.ts";
 export { shippedDriver, shippedDrivers } from "./shipped.ts";
 export { traitsOf } from "./traits.ts";

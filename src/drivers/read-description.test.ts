@@ -160,6 +160,11 @@ describe("a driver's description", () => {
   });
 });
 
+test("what a Node Manager starts needs no other way to be restarted", () => {
+  const text = changed("takesEffect: reload", "takesEffect: restart");
+  expect(() => readDescription(`${text}start: { run: [/usr/sbin/sample] }\n`, "x")).not.toThrow();
+});
+
 describe("variables", () => {
   const description = readDescription(good, "sample.yaml");
 

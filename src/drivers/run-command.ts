@@ -10,8 +10,8 @@ const limitSecondsDefault = 30;
 const outputCharactersMax = 65_536;
 /** How long output is waited for after the end: a daemon that was started may hold it open. */
 const lastOutputMs = 200;
-/** Nothing of the Node Manager's own environment is handed on. */
-const environment = {
+/** Of programs of others: nothing of the Node Manager's own environment is handed on. */
+export const foreignEnvironment = {
   PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
   LANG: "C",
 };
@@ -71,7 +71,7 @@ function spawnAs(program: string, args: readonly string[], user: { uid?: number;
   return spawn(program, args, {
     ...(isSelf ? {} : user),
     cwd: "/",
-    env: environment,
+    env: foreignEnvironment,
     detached: true,
     stdio: ["ignore", "pipe", "pipe"],
   });
