@@ -15,6 +15,8 @@ export interface RealServer {
   readonly configuration: string;
   /** Starts it; it is killed at the end of the test. */
   readonly start: () => void;
+  /** Ends it as its supervisor does. */
+  readonly stop: () => Promise<void>;
 }
 
 export interface ServerKind {
@@ -152,6 +154,7 @@ verifyChain = yes
     }),
     text: (at) => `name: one
 data-dir: ${at.base}/data
+enable-grpc-gateway: true
 listen-client-urls: https://127.0.0.1:${at.port}
 advertise-client-urls: https://127.0.0.1:${at.port}
 listen-peer-urls: http://127.0.0.1:0
@@ -189,6 +192,7 @@ export async function realServer(kind: ServerKind): Promise<RealServer> {
   await writeFile(paths.configuration, kind.text(paths));
   const variables = { folder, port: paths.port, ...kind.values(paths) };
   const driver = { ...(await shippedDriver(kind.driver)), servedWithinSeconds: 10 };
+  let stop = (): Promise<void> => Promise.resolve();
   return {
     member: memberAt({ name: "one", description: driver, variables, others: [] }, []),
     port: paths.port,
@@ -197,10 +201,12 @@ export async function realServer(kind: ServerKind): Promise<RealServer> {
       const [program = "", ...args] = kind.argv(paths);
       const child = spawn(program, args, { stdio: "ignore", cwd: base });
       const ended = once(child, "exit");
-      onEnd(async () => {
+      stop = async () => {
         child.kill("SIGTERM");
         await ended;
-      });
+      };
+      onEnd(stop);
     },
+    stop: () => stop(),
   };
 }
