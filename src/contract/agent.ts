@@ -63,6 +63,8 @@ const wantedMember = strict({
   /** The driver's description, variables unresolved; `drivers` checks it again before it acts on it. */
   description: Type.Unsafe<Readonly<Record<string, unknown>>>({ type: "object" }),
   variables,
+  /** Configuration of the server itself, for drivers whose code sends it; absent: none. */
+  settings: Type.Optional(Type.Unsafe<Readonly<Record<string, unknown>>>({ type: "object" })),
   supervised: Type.Boolean(),
   enabled: Type.Boolean(),
   /** Whose CAs it trusts: their certificates are in the trust document. */

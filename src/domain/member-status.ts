@@ -8,6 +8,10 @@ export interface MemberStatus {
   /** Calls that it has answered since its start, and those that failed: how a canary is compared. */
   readonly operations?: number | null;
   readonly failures?: number | null;
+  /** It runs and serves nobody, by its own decision or an administrator's (Amlen's maintenance mode). */
+  readonly maintenance?: boolean;
+  /** The error with which it stopped, as its server numbers them; 0 or absent: none. */
+  readonly errorCode?: number;
   /** Amlen's own documents, where the server is one. */
   readonly highAvailability?: HighAvailabilityStatus;
   readonly cluster?: ClusterStatus;

@@ -24,7 +24,7 @@ export async function takeRole(member: MemberAt, wanted: WantedRole): Promise<vo
  * them; each is a clause that says what to do.
  */
 export function valueMistakes(
-  member: Pick<MemberAt, "description" | "values" | "others">,
+  member: Pick<MemberAt, "description" | "values" | "settings" | "others">,
 ): string[] {
   return codeOf(member.description).mistakes?.(member) ?? [];
 }

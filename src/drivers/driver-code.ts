@@ -1,6 +1,6 @@
-import type { MemberStatus, WantedRole } from "../domain/index.ts";
+import type { Finding, MemberStatus, WantedRole } from "../domain/index.ts";
 import type { Certificate } from "../pki/index.ts";
-import type { Description } from "./description.ts";
+import type { Description, ServedPort } from "./description.ts";
 
 /** A member on its own host, as the code of its driver sees it. */
 export interface MemberAt {
@@ -9,6 +9,8 @@ export interface MemberAt {
   readonly description: Description;
   /** Every variable of the description by name, defaults filled in. */
   readonly values: Readonly<Record<string, string>>;
+  /** Configuration of the server itself that its driver sends it, as the driver's code has it checked. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** CAs that the member trusts now: what admin ports and peers are verified by. */
   readonly anchors: readonly Certificate[];
   readonly others: readonly PeerMember[];
@@ -23,6 +25,8 @@ export interface PeerMember {
   readonly address: string;
   readonly pair: string | null;
   readonly values: Readonly<Record<string, string>>;
+  /** Where its certificate is seen, as its own host names the ports. */
+  readonly served?: readonly ServedPort[];
 }
 
 /**
@@ -31,12 +35,26 @@ export interface PeerMember {
  * says in one line what failed and where.
  */
 export interface DriverCode {
-  /** Mistakes in the values, cross-field rules among them, before anything is called; empty: none. */
-  readonly mistakes?: (member: Pick<MemberAt, "values" | "others">) => string[];
+  /** Mistakes in the values and settings, cross-field rules among them, before anything is called; empty: none. */
+  readonly mistakes?: (member: Pick<MemberAt, "values" | "settings" | "others">) => string[];
+  /** Values that the server's own configuration on this host decides, where nobody gave others. */
+  readonly valuesOnHost?: (values: Readonly<Record<string, string>>) => Record<string, string>;
+  /**
+   * Gives the running server the settings that have to be there before it is one of a pair or a cluster;
+   * nothing where it has them. True: it has changed some, and they take effect with its next restart.
+   */
+  readonly form?: (member: MemberAt) => Promise<boolean>;
   /** Makes the running server read its files anew, in place of the description's `reload`. */
   readonly reload?: (member: MemberAt) => Promise<void>;
   /** Ends and starts the server, in place of the description's `restart`. */
   readonly restart?: (member: MemberAt) => Promise<void>;
+  /**
+   * Whether the server uses the leaf with this fingerprint, where what ports show is not all that
+   * counts. Throws where it never will: it has given up.
+   */
+  readonly serves?: (member: MemberAt, leaf: string) => Promise<boolean>;
+  /** What is wrong with the member that the general examination cannot know. */
+  readonly examine?: (member: MemberAt) => Promise<Finding[]>;
   /** What the server says of itself; null while it does not answer. */
   readonly status?: (member: MemberAt) => Promise<MemberStatus | null>;
   /**

@@ -7,6 +7,7 @@ import type { MemberAt } from "./driver-code.ts";
 import type { MemberServer } from "./install.ts";
 import { runToSuccess } from "./run-command.ts";
 import { isServed, untilServed } from "./served.ts";
+import { untilUsed } from "./until-used.ts";
 import { sendCommands } from "./socket-commands.ts";
 
 const servedWithinSecondsDefault = 30;
@@ -15,14 +16,18 @@ const servedWithinSecondsDefault = 30;
 export function serverOf(member: MemberAt): MemberServer {
   const { description } = member;
   const { name, check, served, servedWithinSeconds = servedWithinSecondsDefault } = description;
+  const { serves } = codeOf(description);
   return {
     name,
     check: async () => {
       if (check !== undefined) await runToSuccess(check, `the check of ${name}`);
     },
     takeEffect: (isTrustChanged) => takeEffect(member, isTrustChanged),
-    serves: (leaf) => isServed(served, leaf),
-    untilServes: (leaf) => untilServed(served, leaf, servedWithinSeconds * 1000),
+    serves: (leaf) => (serves === undefined ? isServed(served, leaf) : serves(member, leaf)),
+    untilServes: (leaf) =>
+      serves === undefined
+        ? untilServed(served, leaf, servedWithinSeconds * 1000)
+        : untilUsed(() => serves(member, leaf), member.name, servedWithinSeconds * 1000),
   };
 }
 
