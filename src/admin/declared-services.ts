@@ -29,6 +29,7 @@ async function declaredService(declared: Declared): Promise<ServiceDeclaration> 
     name: member.name,
     host: member.host,
     variables: { ...declared.variables, ...member.variables },
+    ...settingsOf(declared, member),
     dnsNames: member.dnsNames ?? [],
     pair: member.pair ?? null,
     enabled: member.enabled ?? true,
@@ -46,6 +47,20 @@ async function declaredService(declared: Declared): Promise<ServiceDeclaration> 
   };
 }
 
+/** Those of the service, with the member's own properties before them. */
+function settingsOf(
+  service: Declared,
+  member: Declared["members"][number],
+): Pick<ServiceDeclaration["members"][number], "settings"> {
+  const names = new Set([service, member].flatMap(({ settings }) => Object.keys(settings ?? {})));
+  if (names.size === 0) return {};
+  const entries = [...names].map((name) => [
+    name,
+    { ...service.settings?.[name], ...member.settings?.[name] },
+  ]);
+  return { settings: Object.fromEntries(entries) as Readonly<Record<string, unknown>> };
+}
+
 async function driverOf({ driver, name }: Declared): Promise<Description> {
   if (typeof driver === "string") return shippedDriver(driver);
   return checkDescription(driver, `the driver of service ${name}`);
@@ -59,17 +74,26 @@ function driverFrom(description: Description): ServiceDriver {
 function checkValues(
   description: Description,
   service: string,
-  members: readonly Pick<ServiceDeclaration["members"][number], "name" | "pair" | "variables">[],
+  members: readonly Pick<
+    ServiceDeclaration["members"][number],
+    "name" | "pair" | "variables" | "settings"
+  >[],
 ): void {
-  const resolved = members.map(({ name, pair, variables }) => ({
+  const resolved = members.map(({ name, pair, variables, settings }) => ({
     name,
+    settings,
     pair,
     address: "",
     values: resolveValues(description, variables, `member ${name} of service ${service}`),
   }));
   for (const member of resolved) {
     const others = resolved.filter((other) => other !== member);
-    const [mistake] = valueMistakes({ description, values: member.values, others });
+    const [mistake] = valueMistakes({
+      description,
+      values: member.values,
+      ...(member.settings === undefined ? {} : { settings: member.settings }),
+      others,
+    });
     if (mistake !== undefined)
       throw new DomainError(
         "invalid-input",

@@ -24,6 +24,7 @@ import { journalFindings } from "./journal-findings.ts";
 import { passphraseFindings } from "./passphrase-findings.ts";
 import { keyCopyFindings, lostKeyFindings, restorationFindings } from "./recovery-findings.ts";
 import type { Presence } from "./presence.ts";
+import { serviceFindings } from "./service-findings.ts";
 import type { StrayTrust } from "./stray-trust.ts";
 
 const expiryWarningMs = 5 * 86_400_000;
@@ -93,6 +94,7 @@ const checks: readonly ((situation: Situation) => Finding | readonly Finding[] |
       text: `the identity of ${hostId} was claimed a second time (${count} tries): its home folder may have been copied`,
     })),
   instanceFindings,
+  serviceFindings,
   credentialFindings,
   passphraseFindings,
   horizonFinding,

@@ -1,10 +1,16 @@
 import type { ServiceView } from "../contract/index.ts";
-import { applyServices, deleteService, requireService, type StoreView } from "../control/index.ts";
+import {
+  applyServices,
+  deleteService,
+  requireService,
+  switchOver,
+  type StoreView,
+} from "../control/index.ts";
 import { membersOf, type Service } from "../domain/index.ts";
 import { declaredServices } from "./declared-services.ts";
 import type { Handlers } from "./handlers.ts";
 
-type Names = "applyServices" | "listServices" | "getService" | "deleteService";
+type Names = "applyServices" | "listServices" | "getService" | "switchOver" | "deleteService";
 
 export const serviceHandlers: Handlers<Names> = {
   async applyServices(state, { body, actor }) {
@@ -19,6 +25,11 @@ export const serviceHandlers: Handlers<Names> = {
     }),
   getService: ({ env }, { params }) =>
     env.store.read(async (view) => viewOf(view, await requireService(view, params.service))),
+  async switchOver({ env }, { params, body, actor }) {
+    const { member: to, by } = body;
+    const { id, name } = await switchOver(env, { service: params.service, to, by, actor });
+    return { id, name };
+  },
   async deleteService(state, { params, actor }) {
     await deleteService(state.env, { name: params.service, actor });
     await state.refreshTrust();

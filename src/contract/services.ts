@@ -16,6 +16,8 @@ import {
 } from "./schemas.ts";
 
 const variables = Type.Record(name, Type.Union([Type.String({ maxLength: 4096 }), Type.Integer()]));
+/** Objects of the server's own configuration by name; a member's properties come before its service's. */
+const settings = Type.Record(name, Type.Record(name, Type.Unknown()));
 const names = Type.Array(name, { maxItems: 64 });
 
 /** One service in the file of `gatehouse apply -f`; the command line has read the files that it names. */
@@ -28,6 +30,7 @@ const declaredService = strict({
   maxUnavailable: Type.Optional(Type.Integer({ minimum: 1, maximum: 1000 })),
   dnsNames: Type.Optional(names),
   variables: Type.Optional(variables),
+  settings: Type.Optional(settings),
   /** CA certificate of the files that were placed by hand. */
   foundCa: Type.Optional(pem),
   members: Type.Array(
@@ -35,6 +38,7 @@ const declaredService = strict({
       name,
       host: name,
       variables: Type.Optional(variables),
+      settings: Type.Optional(settings),
       dnsNames: Type.Optional(names),
       pair: Type.Optional(name),
       enabled: Type.Optional(Type.Boolean()),
@@ -102,6 +106,19 @@ export const serviceRoutes = {
     summary: "One service, by its name or id",
     params: serviceParams,
     response: serviceView,
+  },
+  switchOver: {
+    method: "PUT",
+    path: "/services/:service/active",
+    access: "administrator",
+    status: 200,
+    summary: "Makes another member of a pair the active one",
+    params: serviceParams,
+    body: strict({
+      member: nullable(name),
+      by: Type.Union([Type.Literal("hand-over"), Type.Literal("promotion")]),
+    }),
+    response: strict({ id: processId, name }),
   },
   deleteService: {
     method: "DELETE",

@@ -173,3 +173,4 @@ export {
   type AppliedService,
   type ServiceDeclaration,
 } from "./services.ts";
+export { switchOver } from "./switch-over.ts";

@@ -17,6 +17,7 @@ import { deleteHost } from "./instances.ts";
 import { currentTrust } from "./publish-trust.ts";
 import { createPlan, rollBack, startRollout, waiveGate } from "./rollouts.ts";
 import { applyServices, deleteService, type ServiceDeclaration } from "./services.ts";
+import { switchOver } from "./switch-over.ts";
 
 const actor = testActor;
 const member = { variables: {}, dnsNames: [], pair: null, enabled: true };
@@ -252,6 +253,42 @@ describe("the CA of a service", () => {
     ).rejects.toMatchObject({ code: "conflict" });
     await expect(deleteService(env, { name: "cache", actor })).rejects.toMatchObject({
       code: "conflict",
+    });
+  });
+});
+
+describe("switchOver", () => {
+  async function settled() {
+    const env = await domain();
+    await applyServices(env, [cache], actor);
+    await settleAgents(env);
+    return env;
+  }
+  const wish = { service: "cache", to: null, by: "hand-over", actor } as const;
+
+  test("makes the other member active, or the one that is named", async () => {
+    const env = await settled();
+    expect(await switchOver(env, wish)).toMatchObject({ name: "b" });
+    expect((await read(env)).services[0]?.active).toEqual({ member: "member-2", by: "hand-over" });
+    await settleAgents(env);
+    expect(await switchOver(env, { ...wish, to: "a" })).toMatchObject({ id: "member-1" });
+  });
+
+  test("hands nothing over while a member is not well; promotes all the same", async () => {
+    const env = await domain();
+    await applyServices(env, [cache], actor);
+    await expect(switchOver(env, wish)).rejects.toMatchObject({ code: "plan-unsafe" });
+    expect(await switchOver(env, { ...wish, by: "promotion" })).toMatchObject({ name: "b" });
+  });
+
+  test("refuses members that there are not, and services that see to it themselves", async () => {
+    const env = await settled();
+    await expect(switchOver(env, { ...wish, to: "c" })).rejects.toMatchObject({
+      code: "not-found",
+    });
+    await applyServices(env, [{ ...cache, name: "own", shape: "cluster" }], actor);
+    await expect(switchOver(env, { ...wish, service: "own" })).rejects.toMatchObject({
+      code: "not-supported",
     });
   });
 });

@@ -36,7 +36,7 @@ export interface ServiceDeclaration extends Pick<
 
 interface MemberDeclaration extends Pick<
   Member,
-  "name" | "variables" | "dnsNames" | "pair" | "enabled"
+  "name" | "variables" | "settings" | "dnsNames" | "pair" | "enabled"
 > {
   /** Name or id of its host. */
   readonly host: string;

@@ -17,7 +17,7 @@ function wantedMember({ services, members, hosts }: Topology, member: Member): W
   const service = services.find(({ id }) => id === member.serviceId);
   if (service === undefined) return [];
   const addressOf = new Map(hosts.map(({ id, address }) => [id, address]));
-  const { id, name, serviceId, variables, enabled, trusts, pair } = member;
+  const { id, name, serviceId, variables, settings, enabled, trusts, pair } = member;
   return [
     {
       id,
@@ -27,6 +27,7 @@ function wantedMember({ services, members, hosts }: Topology, member: Member): W
       shape: service.shape,
       description: service.driver.description,
       variables: { ...variables },
+      ...(settings === undefined ? {} : { settings }),
       supervised: service.supervised,
       enabled,
       trusts: [...trusts],

@@ -62,6 +62,8 @@ export interface Member {
   readonly hostId: HostId;
   /** Values for the variables of the driver's description. */
   readonly variables: Readonly<Record<string, string | number>>;
+  /** Configuration of the server itself, which its driver sends it; absent: none. */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Names in its certificate, beside the service's and its host's address. */
   readonly dnsNames: readonly string[];
   /** In a cluster of pairs: which pair it belongs to; else null. */

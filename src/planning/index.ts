@@ -29,4 +29,5 @@ export {
   type RolloutStatus,
   type Waiver,
 } from "./rollout.ts";
+export { illnessOf } from "./service-gate.ts";
 export { arrangeEvidence, isSilent, type DomainSnapshot, type Evidence } from "./snapshot.ts";

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { ContextOf } from "./program.ts";
+import type { SwitchOverWish } from "./services.ts";
 
 /** Services of other vendors' servers. */
 export function addServiceCommands(program: Command, contextOf: ContextOf): void {
@@ -24,6 +25,16 @@ export function addServiceCommands(program: Command, contextOf: ContextOf): void
     .argument("<service>", "its name or id")
     .action(async (name: string, _options, command: Command) =>
       (await services()).showService(contextOf(command), name),
+    );
+  service
+    .command("switch-over")
+    .description("make another member of a pair the active one, and wait until it is")
+    .argument("<service>", "its name or id")
+    .option("--to <member>", "name or id; the other one where it is not given")
+    .option("--promote", "also where the present one is dead, and hands nothing over")
+    .option("--timeout <duration>", "how long to wait", "1m")
+    .action(async (name: string, options: SwitchOverWish, command: Command) =>
+      (await services()).switchOver(contextOf(command), name, options),
     );
   service
     .command("delete")

@@ -1,4 +1,6 @@
 import { dirname, resolve } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { DomainError } from "../../kit/index.ts";
 import {
   checkValue,
   declaration,
@@ -7,8 +9,11 @@ import {
   type ServiceView,
 } from "../../contract/index.ts";
 import { asAdmin, printResult, type CommandContext } from "../command-context.ts";
+import { parseDuration } from "../duration.ts";
 import { table } from "../render/table.ts";
 import { readTextFile } from "../text-file.ts";
+
+const pollMs = 250;
 
 /** `gatehouse apply -f`. */
 export async function apply(context: CommandContext, file: string): Promise<void> {
@@ -89,6 +94,39 @@ function memberTable({ members }: ServiceView): string {
       observed?.problem ?? "",
     ]),
   );
+}
+
+export interface SwitchOverWish {
+  readonly to?: string;
+  readonly promote?: boolean;
+  readonly timeout: string;
+}
+
+/** `gatehouse service switch-over`. Throws `timeout` where the member is not active in time. */
+export function switchOver(
+  context: CommandContext,
+  service: string,
+  { to, promote, timeout }: SwitchOverWish,
+): Promise<void> {
+  const endMs = performance.now() + parseDuration(timeout) * 1000;
+  return asAdmin(context, async (admin) => {
+    const { id, name } = await admin.call("switchOver", {
+      params: { service },
+      body: { member: to ?? null, by: promote === true ? "promotion" : "hand-over" },
+    });
+    for (;;) {
+      const { members } = await admin.call("getService", { params: { service } });
+      const seen = members.find((member) => member.id === id)?.observed;
+      if (seen?.status?.role === "active") break;
+      if (performance.now() > endMs)
+        throw new DomainError(
+          "timeout",
+          `${name} is not active after ${timeout}: ${seen?.problem ?? "see `gatehouse service show`"}`,
+        );
+      await sleep(pollMs);
+    }
+    context.terminal.out(`${name} is the active member of ${service}.`);
+  });
 }
 
 /** `gatehouse service delete`. */
