@@ -36,7 +36,9 @@ async function takeEffect(member: MemberAt, isTrustChanged: boolean): Promise<vo
   const code = codeOf(member.description);
   const canReload = reload !== undefined || code.reload !== undefined;
   const isRestart = !canReload || (isTrustChanged && trust.takesEffect === "restart");
-  if (isRestart && member.restart !== undefined) await member.restart();
+  if (isRestart && restart !== undefined && "signal" in restart)
+    await tell(restart, name, "restart");
+  else if (isRestart && member.restart !== undefined) await member.restart();
   else if (isRestart && code.restart !== undefined) await code.restart(member);
   else if (isRestart && restart !== undefined) await tell(restart, name, "restart");
   else if (code.reload !== undefined) await code.reload(member);
