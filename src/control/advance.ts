@@ -14,10 +14,13 @@ import {
 } from "../domain/index.ts";
 import {
   arrangeEvidence,
+  callCounts,
+  canaryIsWorse,
   nextMove,
   type AppliedStep,
   type CredentialBefore,
   type Edit,
+  type Evidence,
   type Move,
   type Rollout,
   type Step,
@@ -39,7 +42,7 @@ import {
   isWaitingForHosts,
   publishTrust,
 } from "./publish-trust.ts";
-import { requireRollout } from "./rollouts.ts";
+import { requireRollout, rollBack } from "./rollouts.ts";
 import { activeAdmins } from "./service-authority.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -60,6 +63,8 @@ export async function advanceRollout(
     if (await isWaitingForHosts(view)) return { do: "nothing" } as const;
     return nextMove(rollout, arrangeEvidence(await readSnapshot(view, env, 0)), heldSinceMs);
   });
+  if (move.do === "wait" && move.blockers.some(({ code }) => code === canaryIsWorse))
+    await rollBack(env, id, "system:leader");
   if (move.do !== "apply" && move.do !== "finish") return move;
   const prepared = move.do === "apply" ? await prepare(env, move.step) : [];
   const subject = move.do === "apply" ? `${id} ${move.step.id}` : id;
@@ -72,15 +77,14 @@ export async function advanceRollout(
   return env.store.write(entry, async (tx) => {
     await tx.leases.require(leadership.lease, leadership.fencingToken);
     const rollout = await requireRollout(tx, id);
-    const again = nextMove(
-      rollout,
-      arrangeEvidence(await readSnapshot(tx, env, await tx.revision())),
-      heldSinceMs,
-    );
+    const evidence = arrangeEvidence(await readSnapshot(tx, env, await tx.revision()));
+    const again = nextMove(rollout, evidence, heldSinceMs);
     if (again.do === "finish" && move.do === "finish")
       await tx.rollouts.put(finished(rollout, env.clock.nowMs()));
     else if (again.do === "apply" && move.do === "apply" && again.step.id === move.step.id)
-      await tx.rollouts.put(await applyStep(tx, env, rollout, again.step, prepared));
+      await tx.rollouts.put(
+        await applyStep(tx, env, rollout, { step: again.step, prepared, evidence }),
+      );
     else throw changedMeanwhile(id);
     return again;
   });
@@ -143,12 +147,18 @@ async function prepare(env: ControlEnvironment, step: Step): Promise<NewAuthorit
   return made;
 }
 
+interface Application {
+  readonly step: Step;
+  readonly prepared: readonly NewAuthority[];
+  /** As it was before the edit. */
+  readonly evidence: Evidence;
+}
+
 async function applyStep(
   tx: StoreTransaction,
   env: ControlEnvironment,
   rollout: Rollout,
-  step: Step,
-  prepared: readonly NewAuthority[],
+  { step, prepared, evidence }: Application,
 ): Promise<Rollout> {
   const before = await applyEdit(tx, env, rollout, step.edit, prepared);
   const nowMs = env.clock.nowMs();
@@ -157,6 +167,9 @@ async function applyStep(
     appliedAtMs: nowMs,
     epoch: (await currentTrust(tx)).epoch,
     before,
+    ...(step.gate.some(({ require }) => require === "no-worse")
+      ? { counts: callCounts(evidence) }
+      : {}),
     heldAtMs: null,
   };
   return {

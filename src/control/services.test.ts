@@ -12,6 +12,7 @@ import {
 } from "../../test/support/control-environment.ts";
 import { advanceTo, settleAgents } from "../../test/support/instant-agents.ts";
 import { testTraits } from "../../test/support/topologies.ts";
+import { advanceRollout } from "./advance.ts";
 import { desiredStateOf } from "./desired-state.ts";
 import { deleteHost } from "./instances.ts";
 import { currentTrust } from "./publish-trust.ts";
@@ -242,6 +243,32 @@ describe("the CA of a service", () => {
     for (const { trusts } of members) expect(trusts).toEqual([before?.id]);
     for (const { usage, desired } of credentials)
       if (usage === "service-1") expect(desired.authorityId).toBe(before?.id);
+  });
+
+  test("is taken back by itself when more calls to the canary fail than to the others", async () => {
+    const env = await domain();
+    await applyServices(env, [cache], actor);
+    const lease = await claimTestLease(env);
+    const { id } = await rotation(env);
+    const answered = (hostId: string, operations: number, failures: number) =>
+      env.store.note(async (tx) => {
+        const seen = await tx.observations.host(hostId as HostId);
+        if (seen === undefined) throw new Error(`${hostId} has reported`);
+        const members = (seen.members ?? []).map((each) => ({
+          ...each,
+          status: each.status && { ...each.status, operations, failures },
+        }));
+        await tx.observations.putHost({ ...seen, members });
+      });
+    await advanceTo(env, lease, id, "introduce-service-1-1");
+    await settleAgents(env);
+    await answered("host-1", 100, 0);
+    await answered("host-2", 100, 50);
+    const move = await advanceRollout(env, lease, id, null);
+    expect(move).toMatchObject({ do: "wait", blockers: [{ code: "canary-worse" }] });
+    expect(await env.store.read((view) => view.rollouts.get(id))).toMatchObject({
+      status: "rolling-back",
+    });
   });
 
   test("cannot be changed below a rollout by another declaration of the service", async () => {

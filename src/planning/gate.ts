@@ -10,6 +10,7 @@ import {
   type Process,
 } from "../domain/index.ts";
 import { foreignHolders, isForeignSubject } from "./foreign-holders.ts";
+import { canaryFindings } from "./canary.ts";
 import type { Condition, Phase } from "./plan.ts";
 import type { AppliedStep, Waiver } from "./rollout.ts";
 import { illnessOf, trustOfMembers } from "./service-gate.ts";
@@ -23,6 +24,7 @@ export function blockersOf(
 ): Finding[] {
   const gate = {
     evidence,
+    applied,
     epoch: applied.epoch,
     isWaived: waivedSubjects(waivers, applied.step.phase, evidence.snapshot.nowMs),
   };
@@ -45,6 +47,7 @@ function overdue({ step, appliedAtMs }: AppliedStep, nowMs: number): Finding[] {
 
 interface Gate {
   readonly evidence: Evidence;
+  readonly applied: AppliedStep;
   readonly epoch: number;
   isWaived(subject: string): boolean;
 }
@@ -80,6 +83,7 @@ const checks: { readonly [C in Condition["require"]]: Check<C> } = {
   },
   "members-trust": (condition, gate) => trustOfMembers(gate.evidence, condition, gate.isWaived),
   "service-well": ({ service }, gate) => illnessOf(gate.evidence, service, gate.isWaived),
+  "no-worse": (condition, gate) => canaryFindings(gate.evidence, gate.applied, condition),
   "old-connections-closed": (_condition, gate) => oldConnections(gate),
   "unmanaged-waived": ({ subjects }, gate) => unmanagedNotWaived(subjects, gate),
   "held-for": () => [],

@@ -1,3 +1,4 @@
+export { callCounts, canaryIsWorse } from "./canary.ts";
 export type { ForeignCertificate } from "./foreign-holders.ts";
 export { blockersOf } from "./gate.ts";
 export { horizonOf, type End, type Horizon } from "./horizon.ts";

@@ -131,6 +131,12 @@ export type Condition =
     }
   /** Every member of the service is there, in its role, and in step with the others. */
   | { readonly require: "service-well"; readonly service: ServiceId }
+  /** Of the calls to these members not more failed than of those to the others, which are not changed yet. */
+  | {
+      readonly require: "no-worse";
+      readonly members: readonly ProcessId[];
+      readonly others: readonly ProcessId[];
+    }
   /** No connection is open whose handshake is older than the epoch of this step. */
   | { readonly require: "old-connections-closed" }
   /** A person has answered for callers outside the domain, whose trust cannot be observed. */

@@ -1,4 +1,4 @@
-import type { CredentialId, PlanId, RolloutId } from "../kit/index.ts";
+import type { CredentialId, PlanId, ProcessId, RolloutId } from "../kit/index.ts";
 import type { DesiredCredential } from "../domain/index.ts";
 import type { Phase, PlanKind, Step, Succession } from "./plan.ts";
 
@@ -31,8 +31,16 @@ export interface AppliedStep {
   readonly epoch: number;
   /** What each credential was before a `reissue` changed what is desired of it. */
   readonly before: Readonly<Record<CredentialId, CredentialBefore>>;
+  /** What members had answered when it was applied, for a canary to be compared; absent: none is. */
+  readonly counts?: Readonly<Record<ProcessId, CallCounts>>;
   /** When the gate was found to hold and the next step began; null while it is still waited for. */
   readonly heldAtMs: number | null;
+}
+
+/** What a member has answered since its start, and how much of that was a failure. */
+export interface CallCounts {
+  readonly operations: number;
+  readonly failures: number;
 }
 
 export interface CredentialBefore {

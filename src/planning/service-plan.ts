@@ -185,10 +185,25 @@ function waveSteps(planned: Planned, interrupts: boolean, change: Change): Step[
       phase: change.phase,
       title: `${names(wave.members)} of ${service.name} ${change.verb}${i === 0 && waves.length > 1 ? ", as the canary" : ""}`,
       edit: change.edit(wave.members),
-      gate: [...change.gate(wave.members), { require: "service-well", service: service.id }],
+      gate: [
+        ...change.gate(wave.members),
+        { require: "service-well", service: service.id },
+        ...(i === 0 && waves.length > 1 ? canaryGate(wave.members, members) : []),
+      ],
       deadlineSeconds,
     },
   ]);
+}
+
+/** Long enough for the callers of a busy service to say whether something is wrong. */
+const canarySeconds = 5;
+
+function canaryGate(canary: readonly ProcessId[], members: readonly Member[]): Condition[] {
+  const others = members.map(({ id }) => id).filter((id) => !canary.includes(id));
+  return [
+    { require: "no-worse", members: canary, others },
+    { require: "held-for", seconds: canarySeconds },
+  ];
 }
 
 function handOverSteps(
