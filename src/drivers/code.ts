@@ -1,10 +1,11 @@
 import type { WantedRole } from "../domain/index.ts";
 import type { Description } from "./description.ts";
 import type { DriverCode, MemberAt } from "./driver-code.ts";
+import { redis } from "./redis/redis.ts";
 
 type Code = NonNullable<Description["code"]>;
 
-const all: Readonly<Partial<Record<Code, DriverCode>>> = {};
+const all: Readonly<Partial<Record<Code, DriverCode>>> = { redis };
 
 /** What the driver of a description does in code; nothing where the description says all. */
 export function codeOf({ code }: Pick<Description, "code">): DriverCode {

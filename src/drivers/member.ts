@@ -7,7 +7,7 @@ import { installOnMember, type NewGeneration, type ServerState } from "./install
 import { changedFiles, recoverFiles, type ChangedFile } from "./member-files.ts";
 import { linkedSequence, type Place } from "./place.ts";
 import type { StagedFile } from "./stage-files.ts";
-import { secretOf } from "./read-status.ts";
+import { secretOf } from "./secret.ts";
 import { renderFiles, type Material, type RenderedFile } from "./render-files.ts";
 import { fingerprintOf } from "./served.ts";
 import { serverOf } from "./server.ts";

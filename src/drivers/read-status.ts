@@ -1,14 +1,15 @@
 import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
-import { certificatesPem, readConfiguredSecret } from "../keys/index.ts";
+import { certificatesPem } from "../keys/index.ts";
 import type { MemberStatus } from "../domain/index.ts";
 import { DomainError } from "../kit/index.ts";
 import type { Certificate } from "../pki/index.ts";
 import { codeOf } from "./code.ts";
-import type { Description, SecretSource } from "./description.ts";
+import type { Description } from "./description.ts";
 import type { MemberAt } from "./driver-code.ts";
 import { parseStatus } from "./parse-status.ts";
 import { runToSuccess } from "./run-command.ts";
+import { secretOf } from "./secret.ts";
 import { ask } from "./socket-commands.ts";
 
 const limitSecondsDefault = 10;
@@ -69,10 +70,4 @@ async function get(
     });
     request.end();
   });
-}
-
-/** A secret that a description names. Throws as `readConfiguredSecret`. */
-export async function secretOf(source: SecretSource, name: string): Promise<string> {
-  const secret = await readConfiguredSecret(source, `password of ${name}`, "unauthenticated");
-  return secret ?? "";
 }

@@ -11,7 +11,7 @@ test("every description that comes with Gatehouse is read, under the name of its
 test("a driver that does not come with Gatehouse is answered with those that do", async () => {
   await expect(shippedDriver("../package")).rejects.toMatchObject({
     code: "not-found",
-    message: expect.stringContaining("haproxy, mosquitto, nats, nginx, stunnel") as string,
+    message: expect.stringContaining("haproxy, mosquitto, nats, nginx") as string,
   });
 });
 

@@ -1,0 +1,73 @@
+import { readFile } from "node:fs/promises";
+import { setTimeout as delay } from "node:timers/promises";
+import type { WantedRole } from "../../domain/index.ts";
+import { DomainError } from "../../kit/index.ts";
+import type { MemberAt } from "../driver-code.ts";
+import { peerOf } from "../peer.ts";
+import { onlineReplicas, readInfo, type Info } from "./info.ts";
+import { withSession, type Call } from "./session.ts";
+
+/** The server gives a hand-over up by itself after this time, and goes on as before. */
+const handOverMsMax = 10_000;
+const pollMs = 50;
+
+interface Pair {
+  readonly name: string;
+  readonly peer: { readonly name: string; readonly address: string; readonly port: string };
+}
+
+/** One step of a member towards its role: see `DriverCode.takeRole`. */
+export async function takeRole(member: MemberAt, wanted: WantedRole): Promise<void> {
+  const { name, address, values } = peerOf(member);
+  const pair: Pair = { name: member.name, peer: { name, address, port: values["port"] ?? "" } };
+  await withSession(member, async (call) => {
+    const info = await readInfo(call, "replication");
+    if (wanted.role === "standby") await standBy(pair, wanted.by, call, info);
+    // By hand-over it is the other one's FAILOVER that makes this one a master.
+    else if (wanted.by === "promotion" && info["role"] !== "master")
+      await call("REPLICAOF", "NO", "ONE");
+    await keepRole(call);
+  });
+}
+
+async function standBy(pair: Pair, by: WantedRole["by"], call: Call, info: Info): Promise<void> {
+  const { address, port } = pair.peer;
+  if (info["role"] === "slave") {
+    // After a FAILOVER it may know the other one by another address than ours.
+    const isIts = info["master_host"] === address && info["master_port"] === port;
+    if (isIts || info["master_link_status"] === "up") return;
+  } else if (by === "hand-over" && (await call("DBSIZE")) !== 0) return handOver(pair, call, info);
+  await call("REPLICAOF", address, port);
+}
+
+/** Writes wait meanwhile, and the other one has all of them when it takes over (FAILOVER, Redis 6.2). */
+async function handOver({ name, peer }: Pair, call: Call, info: Info): Promise<void> {
+  const replica = onlineReplicas(info).find(({ port }) => port === peer.port);
+  if (replica === undefined)
+    throw new DomainError(
+      "conflict",
+      `${name} has data that ${peer.name} does not follow: make ${peer.name} its standby first, or promote ${peer.name}, which gives up what only ${name} has`,
+    );
+  if (info["master_failover_state"] === "no-failover")
+    await call("FAILOVER", "TO", replica.ip, replica.port, "TIMEOUT", String(handOverMsMax));
+  const end = performance.now() + 2 * handOverMsMax;
+  while (performance.now() < end) {
+    const { role, master_failover_state: state } = await readInfo(call, "replication");
+    if (role === "slave") return;
+    if (state === "no-failover") break;
+    await delay(pollMs);
+  }
+  throw new DomainError(
+    "timeout",
+    `${name} could not hand over to ${peer.name} within ${handOverMsMax / 1000} s and goes on as the active one: look at their logs`,
+  );
+}
+
+/** In its configuration, too, where that says another one: a restart keeps the role. */
+async function keepRole(call: Call): Promise<void> {
+  const { role } = await readInfo(call, "replication");
+  const { config_file: path = "" } = await readInfo(call, "server");
+  const text = await readFile(path, "utf8").catch(() => null);
+  if (text === null || /^(replicaof|slaveof) /m.test(text) !== (role === "slave"))
+    await call("CONFIG", "REWRITE");
+}
