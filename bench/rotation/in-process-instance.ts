@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { pino } from "pino";
 import { Gateway } from "../../src/gateway/index.ts";
 import type { InstanceKeeper, KeeperOf } from "../../src/node/instances.ts";
@@ -46,7 +47,5 @@ class InProcessInstance implements InstanceKeeper {
 
 /** The instances that a Node Manager would start as processes, in this process. */
 export const inProcess: KeeperOf = (_state, program) => {
-  const [, home] = program.args;
-  if (home === undefined) throw new Error("invariant broken: an instance is started on its folder");
-  return new InProcessInstance(home);
+  return new InProcessInstance(dirname(dirname(program.runFile)));
 };

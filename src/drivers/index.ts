@@ -1,4 +1,5 @@
 export { acceptsProbe } from "./accepts-probe.ts";
+export { userIds } from "./accounts.ts";
 export { takeRole, valueMistakes } from "./code.ts";
 export type { Description } from "./description.ts";
 export type { DriverCode, MemberAt, PeerMember, ProbeCredential } from "./driver-code.ts";

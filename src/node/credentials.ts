@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { describeError, isDomainError, type CredentialId } from "../kit/index.ts";
+import { isServiceUsage } from "../domain/index.ts";
 import { parseCertificatesPem } from "../pki/index.ts";
 import type { DesiredState } from "../contract/index.ts";
 import {
@@ -185,7 +186,8 @@ async function present(
     state.awaitsPresentation = false;
   } else {
     await presentAndPrune(folder, sequence);
-    await instances.reload(wanted.process);
+    // A member's server takes it at the next look at the member.
+    if (!isServiceUsage(wanted.usage)) await instances.reload(wanted.process);
   }
   state.log.info({ credential: wanted.id, sequence }, "presenting another certificate");
 }
@@ -207,21 +209,23 @@ async function letInstancesLoad(state: NodeState, instances: Instances): Promise
   }
 }
 
-/** The folder of a credential: the Node Manager's own, or in its instance's. */
+/** The folder of a credential: the Node Manager's own, in its instance's, or the one for its member. */
 export function folderOf(
   state: Pick<NodeState, "layout" | "processId" | "desired">,
   wanted: Pick<WantedCredential, "process" | "usage">,
 ): string {
-  if (wanted.process === state.processId) return state.layout.nodeCredential;
-  return instanceFolder(state, wanted.process).credential(wanted.usage);
+  const { process, usage } = wanted;
+  if (process === state.processId) return state.layout.nodeCredential;
+  if (isServiceUsage(usage)) return state.layout.member(process).credential;
+  return instanceFolder(state, process).credential(usage);
 }
 
-/** How the keys of a credential are protected: as the Node Manager's own, or as those of its group. */
+/** How the keys of a credential are protected here: those of an instance as its group says. */
 export function keysOf(
   state: Pick<NodeState, "keys" | "groups" | "processId" | "desired">,
-  { process }: Pick<WantedCredential, "process">,
+  { process, usage }: Pick<WantedCredential, "process" | "usage">,
 ): KeyProtection {
-  if (process === state.processId) return state.keys;
+  if (process === state.processId || isServiceUsage(usage)) return state.keys;
   return state.groups.protectionOf(groupOf(state, process));
 }
 

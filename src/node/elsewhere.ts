@@ -51,7 +51,7 @@ async function keptKey(
 /** Removes the key and request of a certificate that came, or is not wanted any more. */
 export async function dropPending(state: NodeState, wanted: WantedCredential): Promise<void> {
   // Traffic certificates are never signed elsewhere; the folder is that of the other credential.
-  if (wanted.usage === "management") await dropPendingKey(pendingFolder(state, wanted));
+  if (wanted.usage !== "traffic") await dropPendingKey(pendingFolder(state, wanted));
 }
 
 /** The same for processes that were deleted while their certificate was waited for. */

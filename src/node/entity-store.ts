@@ -1,6 +1,6 @@
 import { createHash, timingSafeEqual } from "node:crypto";
 import { existsSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { glob, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { DomainError, isDomainError } from "../kit/index.ts";
 import type { HomeLayout } from "../domain/index.ts";
@@ -94,6 +94,8 @@ export async function saveSource(layout: HomeLayout, source: EntityStoreSettings
 /** Writes every key of the Node Manager as `keys` protects them now; forgets passphrases before. */
 export async function protectEntityStore({ layout, keys }: Store): Promise<void> {
   await protectGenerations(layout.nodeCredential, keys);
+  for await (const path of glob("members/*/credential", { cwd: layout.home }))
+    await protectGenerations(join(layout.home, path), keys);
   if (existsSync(layout.nodeSealingKey)) await protectKeyFile(layout.nodeSealingKey, keys);
   await protectPendingKeys(layout, keys);
   const { former, ...source } =

@@ -9,7 +9,8 @@ import type { InstanceLinks } from "./instance-link.ts";
 import { isSilence, Liveness } from "./liveness.ts";
 import type { NodeState } from "./node-state.ts";
 import { ReloadSignal } from "./reload-signal.ts";
-import { Supervisor, type Program } from "./supervisor.ts";
+import { ownProgram, type Program } from "./processes.ts";
+import { Supervisor } from "./supervisor.ts";
 
 type WantedInstance = DesiredState["instances"][number];
 
@@ -156,14 +157,14 @@ export class Instances {
     const existing = this.#known.get(instance.id);
     if (existing !== undefined) return existing;
     const layout = this.#state.layout.instance(instance.groupId, instance.id);
-    const program = {
+    const program = ownProgram({
       name: instance.id,
       path: gatewayProgram,
       args: ["--home", layout.folder],
       logFile: `${layout.logs}/gateway.log`,
       runFile: layout.runFile,
       passphrases: () => this.#state.groups.passphrasesOf(instance.groupId),
-    };
+    });
     const known: Known = {
       layout,
       supervisor: this.#keeperOf(this.#state, program),

@@ -10,6 +10,7 @@ import { Instances, type KeeperOf } from "./instances.ts";
 import { protectEntityStore } from "./entity-store.ts";
 import { LocalIssuing } from "./local-issuing.ts";
 import { openNodeState, type NodeState } from "./node-state.ts";
+import { Members } from "./members/members.ts";
 import { reconcile } from "./reconcile.ts";
 import { HostRole } from "./role.ts";
 import { followDesiredState } from "./sync.ts";
@@ -37,6 +38,7 @@ export async function runNodeManager(
   const state = await openNodeState(home, log, passphrases);
   const links = new InstanceLinks(state);
   const instances = new Instances(state, links, keeperOf);
+  const members = new Members(state);
   const link = new AdminLink(state, instances);
   ending.signal.addEventListener("abort", () => state.wake());
   const role = new HostRole(state, link);
@@ -61,7 +63,7 @@ export async function runNodeManager(
   );
   await Promise.all([
     followDesiredState(state, link, ending.signal),
-    reconcile(state, { link, links, instances, issuing, role }, ending.signal),
+    reconcile(state, { link, links, instances, members, issuing, role }, ending.signal),
     refreshListener(state, role, ending.signal),
     aborted(ending.signal).then(() => link.close()),
   ]);

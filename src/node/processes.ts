@@ -5,10 +5,14 @@ import { errorCodes } from "../kit/index.ts";
 import type { Passphrases } from "../keys/index.ts";
 import { handPassphrases, markOf, type ProcessMark } from "../transport/index.ts";
 
-interface StartedProgram {
-  readonly args: readonly string[];
-  readonly logFile: string;
-  readonly passphrases: Passphrases | null;
+/** What a supervisor keeps running. */
+export interface Program {
+  readonly name: string;
+  /** Where the process, or an earlier Node Manager, left its mark. */
+  readonly runFile: string;
+  start(): Promise<StartedProcess>;
+  /** Finds a process that lives and has no mark: who started it may have died before it left one. */
+  find(): Promise<ProcessMark | null>;
 }
 
 export interface StartedProcess {
@@ -18,23 +22,51 @@ export interface StartedProcess {
   readonly ended: Promise<string>;
 }
 
+/** A program of ours, which leaves its mark itself. `passphrases` open its keys. */
+export function ownProgram(of: {
+  readonly name: string;
+  readonly path: string;
+  readonly args: readonly string[];
+  readonly logFile: string;
+  readonly runFile: string;
+  readonly passphrases: () => Passphrases | null;
+}): Program {
+  const { name, path, args, logFile, runFile, passphrases } = of;
+  return {
+    name,
+    runFile,
+    find: async () => null,
+    start: () =>
+      startLogged(logFile, meaningOf, (log) => {
+        const child = spawn(process.execPath, [path, ...args], {
+          detached: true,
+          stdio: ["ignore", log, log, "ipc"],
+        });
+        handPassphrases(child, passphrases());
+        return child;
+      }),
+  };
+}
+
+/** What an exit status means, by the last words of the program; null: nothing that is known here. */
+type Meaning = (status: number | null, words: string | null) => string | null;
+
 /**
- * Starts a program of ours in a session of its own, so that it outlives this process. Its output
- * is appended to `logFile`. `passphrases` open its keys.
+ * Starts a program in a session of its own (`spawn` has to see to that), so that it outlives this
+ * process. Its output is appended to `logFile`.
  */
-export async function startDetached(
-  program: string,
-  { args, logFile, passphrases }: StartedProgram,
+export async function startLogged(
+  logFile: string,
+  meaning: Meaning,
+  spawnInto: (log: number) => ChildProcess,
 ): Promise<StartedProcess> {
   const log = openSync(logFile, "a", 0o600);
   try {
     const { size } = fstatSync(log);
-    const child = spawn(process.execPath, [program, ...args], {
-      detached: true,
-      stdio: ["ignore", log, log, "ipc"],
-    });
-    handPassphrases(child, passphrases);
-    const ended = endOf(child, () => lastErrorLine(logFile, size));
+    const child = spawnInto(log);
+    const ended = endOf(child, async (status) =>
+      meaning(status, await lastErrorLine(logFile, size)),
+    );
     child.unref();
     return { mark: child.pid === undefined ? null : await markOf(child.pid), ended };
   } finally {
@@ -42,14 +74,20 @@ export async function startDetached(
   }
 }
 
-function endOf(child: ChildProcess, ownWords: () => Promise<string | null>): Promise<string> {
+function meaningOf(status: number | null, words: string | null): string | null {
+  const meaning = Object.values(errorCodes).find(({ exit }) => exit === status)?.meaning;
+  return meaning === undefined ? null : (words ?? meaning);
+}
+
+function endOf(
+  child: ChildProcess,
+  meaning: (status: number | null) => Promise<string | null>,
+): Promise<string> {
   return new Promise((resolve) => {
     child.once("error", () => resolve("it could not be started"));
     child.once("exit", (status, signal) => {
       if (signal !== null) return resolve(`it was ended by ${signal}`);
-      const meaning = Object.values(errorCodes).find(({ exit }) => exit === status)?.meaning;
-      if (meaning === undefined) return resolve(`it ended with status ${status}`);
-      void ownWords().then((words) => resolve(words ?? meaning));
+      void meaning(status).then((text) => resolve(text ?? `it ended with status ${status}`));
     });
   });
 }

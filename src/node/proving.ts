@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, DomainError, type AuthorityId, type ProcessId } from "../kit/index.ts";
-import { adminProcessOf, type KnownProcess } from "../domain/index.ts";
+import { adminProcessOf, isServiceUsage, type KnownProcess } from "../domain/index.ts";
 import { generateKeyPair, privateKeyToPem, requestForKey } from "../keys/index.ts";
 import { judgePeer, probe, type Identity } from "../transport/index.ts";
 import type { AdminLink } from "./admin-link.ts";
@@ -36,7 +36,8 @@ export async function proveEdges(
     try {
       if (anchor.usage === "management")
         await proveManagement(state, link, links, instances, authorityId);
-      else await prepareTraffic(state, link, links, instances, authorityId);
+      else if (!isServiceUsage(anchor.usage))
+        await prepareTraffic(state, link, links, instances, authorityId);
     } catch (error) {
       logUnproven(state, authorityId, error);
     }

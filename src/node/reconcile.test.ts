@@ -5,6 +5,7 @@ import { desireOwn, nodeFixture } from "../../test/support/node-fixture.ts";
 import type { AdminLink } from "./admin-link.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import type { Instances } from "./instances.ts";
+import { Members } from "./members/members.ts";
 import { reconcile } from "./reconcile.ts";
 import type { HostRole } from "./role.ts";
 
@@ -55,7 +56,8 @@ test("a host goes on when an instance is deleted in the middle of a look at it",
   } as unknown as Instances;
   state.health(traffic.id).retryAtMs = Infinity;
   const links = {} as InstanceLinks;
+  const members = new Members(state);
   const issuing = { report: async () => true };
-  await reconcile(state, { link, links, instances, issuing, role }, ending.signal);
+  await reconcile(state, { link, links, instances, members, issuing, role }, ending.signal);
   expect(reported).toEqual([[own?.id, traffic.id], [own?.id]]);
 });

@@ -4,6 +4,7 @@ import { convergeCredentials } from "./credentials.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import type { Instances } from "./instances.ts";
 import type { LocalIssuing } from "./local-issuing.ts";
+import type { Members } from "./members/members.ts";
 import type { NodeState } from "./node-state.ts";
 import { proveEdges } from "./proving.ts";
 import { observeHost } from "./report.ts";
@@ -20,6 +21,7 @@ interface Parts {
   readonly link: AdminLink;
   readonly links: InstanceLinks;
   readonly instances: Instances;
+  readonly members: Pick<Members, "converge" | "report" | "credentialOf">;
   readonly issuing: Pick<LocalIssuing, "report">;
   readonly role: HostRole;
 }
@@ -42,6 +44,7 @@ export async function reconcile(
     let isBusy = await parts.role.converge();
     await followPassphrases(state);
     await parts.instances.converge();
+    await parts.members.converge();
     await state.installing(() => state.groups.convert((id) => parts.instances.reloadNow(id)));
     // What was issued here meanwhile is known to the domain before anything else is wanted or reported.
     const isShown = await parts.issuing.report(parts.link);
@@ -51,7 +54,7 @@ export async function reconcile(
       await proveEdges(state, parts.link, parts.links, parts.instances);
     }
     void state.reach.follow();
-    const report = await observeHost(state, parts.instances, parts.role);
+    const report = await observeHost(state, parts.instances, parts.members, parts.role);
     const text = JSON.stringify(report);
     // One that was not asked before does not know that this host is there.
     if (state.admin?.id !== toldAdmin) sent = "";

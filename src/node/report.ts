@@ -1,9 +1,11 @@
 import { describeError, type AuthorityId, type ProcessId } from "../kit/index.ts";
+import { isServiceUsage } from "../domain/index.ts";
 import type { ObservedReport } from "../contract/index.ts";
 import { folderOf } from "./credentials.ts";
 import { readFolder } from "./credential-folder.ts";
 import { seeServedSerial } from "./instance-link.ts";
 import type { Instances } from "./instances.ts";
+import type { Members } from "./members/members.ts";
 import type { NodeState } from "./node-state.ts";
 import type { HostRole } from "./role.ts";
 
@@ -11,6 +13,7 @@ import type { HostRole } from "./role.ts";
 export async function observeHost(
   state: NodeState,
   instances: Instances,
+  members: Pick<Members, "report" | "credentialOf">,
   role: Pick<HostRole, "oldestEpoch" | "observation">,
 ): Promise<ObservedReport> {
   const { trust, processId, bootId, desired } = state;
@@ -35,8 +38,14 @@ export async function observeHost(
       oldestConnectionEpoch: status?.oldestConnectionEpoch ?? null,
     });
   }
+  const { processes: ofMembers, ...membersPart } = await members.report();
+  processes.push(...ofMembers);
   const credentials = await Promise.all(
-    (desired?.credentials ?? []).map((wanted) => observeCredential(state, instances, wanted)),
+    (desired?.credentials ?? []).map(async (wanted) =>
+      isServiceUsage(wanted.usage)
+        ? memberCredential(state, members, wanted)
+        : observeCredential(state, instances, wanted),
+    ),
   );
   return {
     bootId,
@@ -46,6 +55,7 @@ export async function observeHost(
     ...keysPart(state),
     processes,
     credentials,
+    ...membersPart,
     proofs: [...state.proofs.values()].map((proof) => ({
       ...proof,
       verifier: proof.verifier as ProcessId,
@@ -59,6 +69,33 @@ function keysPart({ groups }: NodeState): Pick<ObservedReport, "keys"> {
 }
 
 type Wanted = NonNullable<NodeState["desired"]>["credentials"][number];
+
+/** Of a member's credential: what its server uses, which may be behind what this host has for it. */
+function memberCredential(
+  state: NodeState,
+  members: Pick<Members, "credentialOf">,
+  { id, process }: Wanted,
+): ObservedReport["credentials"][number] {
+  const health = state.health(id);
+  const member = members.credentialOf(process);
+  const installed = member?.installed ?? null;
+  const { serial } = installed ?? {};
+  if (member?.isShown !== true || serial === undefined) health.seenOnWire = null;
+  else if (health.seenOnWire?.serial !== serial)
+    health.seenOnWire = { serial, by: state.processId, atMs: Date.now() };
+  return {
+    id,
+    installed: installed && {
+      sequence: installed.sequence,
+      serial: installed.serial,
+      authorityId: installed.authorityId,
+      notAfterMs: installed.notAfterMs,
+    },
+    seenOnWire: health.seenOnWire,
+    failedRenewals: health.failedRenewals,
+    lastError: health.lastError ?? member?.refusal?.slice(0, 1_000) ?? null,
+  };
+}
 
 async function observeCredential(
   state: NodeState,

@@ -19,6 +19,7 @@ import {
 import type { InstanceKeeper } from "./instances.ts";
 import { NodeListener } from "./listener.ts";
 import type { NodeState } from "./node-state.ts";
+import { ownProgram } from "./processes.ts";
 import { Supervisor } from "./supervisor.ts";
 
 /** Another program: started, never imported. */
@@ -193,7 +194,7 @@ export class HostRole {
 
 function adminSupervisor(state: NodeState): Supervisor {
   const { layout } = state;
-  return new Supervisor(state, {
+  const program = ownProgram({
     name: "admin-node-manager",
     path: adminProgram,
     args: ["--home", layout.home],
@@ -201,6 +202,7 @@ function adminSupervisor(state: NodeState): Supervisor {
     runFile: `${layout.run}/admin.json`,
     passphrases: () => state.keys.passphrases,
   });
+  return new Supervisor(state, program);
 }
 
 /** Throws `port-in-use` where somebody listens, before anything is given up for the port. */

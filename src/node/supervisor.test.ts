@@ -4,6 +4,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { nodeFixture } from "../../test/support/node-fixture.ts";
 import { waitUntil } from "../../test/support/wait-until.ts";
 import { markOf } from "../transport/index.ts";
+import { ownProgram } from "./processes.ts";
 import { Supervisor } from "./supervisor.ts";
 
 const deadlineMs = 10_000;
@@ -25,7 +26,7 @@ async function supervise(text: string) {
     passphrases: () => null,
   };
   await writeFile(of.logFile, "from an earlier run\n");
-  return { supervisor: new Supervisor(state, of), lines, runFile: of.runFile };
+  return { supervisor: new Supervisor(state, ownProgram(of)), lines, runFile: of.runFile };
 }
 
 const ends: [string, string, string][] = [

@@ -1,6 +1,5 @@
 import { isAlive, readMark, signalProcess, type ProcessMark } from "../transport/index.ts";
-import type { Passphrases } from "../keys/index.ts";
-import { startDetached } from "./processes.ts";
+import type { Program } from "./processes.ts";
 import type { NodeState } from "./node-state.ts";
 
 const backOffMsMin = 250;
@@ -8,17 +7,6 @@ const backOffMsMax = 30_000;
 /** A process that ran for this long has started well: the next failure begins with a short pause. */
 const startedWellMs = 2_000;
 const stopMsMax = 15_000;
-
-export interface Program {
-  readonly name: string;
-  readonly path: string;
-  readonly args: readonly string[];
-  readonly logFile: string;
-  /** Where the process, or an earlier Node Manager, left its mark. */
-  readonly runFile: string;
-  /** What opens its keys. */
-  readonly passphrases: () => Passphrases | null;
-}
 
 /**
  * Keeps one process running, or stopped. A process that was started before this Node Manager is
@@ -29,6 +17,8 @@ export class Supervisor {
   readonly #program: Program;
   #mark: ProcessMark | null = null;
   #startedAtMs = 0;
+  #hasEnded = false;
+  #hasLooked = false;
   #failures = 0;
   #retryAtMs = 0;
   #stoppingSinceMs: number | null = null;
@@ -58,15 +48,18 @@ export class Supervisor {
 
   /** True if the process lives; adopts one that an earlier Node Manager started. */
   async isRunning(): Promise<boolean> {
+    const wasRunning = this.#mark !== null;
     this.#mark ??= await readMark(this.#program.runFile);
     if (this.#mark !== null && !(await isAlive(this.#mark))) this.#mark = null;
+    if (this.#mark === null && wasRunning) this.#hasEnded = true;
+    if (this.#mark === null && !this.#hasLooked) this.#mark = await this.#program.find();
+    this.#hasLooked = true;
     return this.#mark !== null;
   }
 
   /** Starts the process if it does not run and its pause is over. */
   async keepRunning(nowMs: number): Promise<void> {
     this.#stoppingSinceMs = null;
-    const wasRunning = this.#mark !== null;
     if (await this.isRunning()) {
       if (nowMs - this.#startedAtMs > startedWellMs) {
         this.#failures = 0;
@@ -74,7 +67,8 @@ export class Supervisor {
       }
       return;
     }
-    if (wasRunning) {
+    if (this.#hasEnded) {
+      this.#hasEnded = false;
       this.#retryAtMs = nowMs + Math.min(backOffMsMax, backOffMsMin * 2 ** this.#failures);
       this.#failures += 1;
       this.#state.log.warn(
@@ -93,15 +87,14 @@ export class Supervisor {
   }
 
   async #start(): Promise<void> {
-    const { name, path, args, logFile, passphrases } = this.#program;
-    const program = { args, logFile, passphrases: passphrases() };
-    const { mark, ended } = await startDetached(path, program);
+    const { mark, ended } = await this.#program.start();
     this.#mark = mark;
     this.#ended = ended;
     void ended.then((reason) => {
       if (this.#ended !== ended) return;
       this.#end = reason;
-      this.#state.log.warn({ process: name, reason }, "the process ended");
+      this.#state.log.warn({ process: this.#program.name, reason }, "the process ended");
+      this.#state.wake();
     });
   }
 
@@ -122,7 +115,10 @@ export class Supervisor {
     this.#end = null;
     this.#failures = 0;
     this.#retryAtMs = 0;
-    if (!(await this.isRunning()) || this.#mark === null) {
+    const isRunning = await this.isRunning();
+    // It was told to.
+    this.#hasEnded = false;
+    if (!isRunning || this.#mark === null) {
       this.#stoppingSinceMs = null;
       return;
     }

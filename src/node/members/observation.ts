@@ -1,0 +1,63 @@
+import { describeError } from "../../kit/index.ts";
+import type { MemberStatus } from "../../domain/index.ts";
+import { readStatus, servedFingerprint, type MemberAt } from "../../drivers/index.ts";
+
+/** What a member said and showed when it was last asked. */
+export interface Seen {
+  readonly status: MemberStatus | null;
+  /** Why its status could not be read; null where it was, or its driver cannot ask. */
+  readonly statusError: string | null;
+  readonly ports: readonly SeenPort[];
+}
+
+interface SeenPort {
+  /** `127.0.0.1:443` */
+  readonly at: string;
+  /** SHA-256 of the certificate that it shows; null: it shows none. */
+  readonly leaf: string | null;
+  readonly error: string | null;
+}
+
+/** Asks a member for its status and looks at its ports; never throws. */
+export async function observe(member: MemberAt): Promise<Seen> {
+  const asked = readStatus(member).then(
+    (status) => ({ status, statusError: null }),
+    (error: unknown) => ({ status: null, statusError: describeError(error) }),
+  );
+  const ports = member.description.served.map(async (port): Promise<SeenPort> => {
+    const at = `${port.host}:${port.port}`;
+    return servedFingerprint(port).then(
+      (leaf) => ({ at, leaf, error: null }),
+      (error: unknown) => ({ at, leaf: null, error: describeError(error) }),
+    );
+  });
+  return { ...(await asked), ports: await Promise.all(ports) };
+}
+
+/** True if it answers: it says how it is, or shows a certificate somewhere. */
+export function isAnswering({ status, ports }: Seen): boolean {
+  return status !== null || ports.some(({ leaf }) => leaf !== null);
+}
+
+/** True if every port shows the certificate. */
+export function showsEverywhere({ ports }: Seen, leaf: string): boolean {
+  return ports.every((port) => port.leaf === leaf);
+}
+
+/** True if a port shows another certificate than this one; one that shows none is not that. */
+export function showsOther({ ports }: Seen, leaf: string): boolean {
+  return ports.some((port) => port.leaf !== null && port.leaf !== leaf);
+}
+
+/** Why what was seen is not as it should be, in one line; null if it is. */
+export function seenProblem(
+  { ports, statusError }: Seen,
+  installed: { readonly leaf: string; readonly number: number } | null,
+): string | null {
+  const silent = ports.find(({ error }) => error !== null);
+  if (silent !== undefined) return silent.error;
+  const other = ports.find(({ leaf }) => installed !== null && leaf !== installed.leaf);
+  if (other !== undefined)
+    return `${other.at} shows another certificate than generation ${installed?.number} in its files: have the server read them, or look at its configuration and its log`;
+  return statusError;
+}
