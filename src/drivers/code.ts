@@ -1,11 +1,12 @@
 import type { WantedRole } from "../domain/index.ts";
+import { amlenCode } from "./amlen/code.ts";
 import type { Description } from "./description.ts";
 import type { DriverCode, MemberAt } from "./driver-code.ts";
 import { redis } from "./redis/redis.ts";
 
 type Code = NonNullable<Description["code"]>;
 
-const all: Readonly<Partial<Record<Code, DriverCode>>> = { redis };
+const all: Readonly<Partial<Record<Code, DriverCode>>> = { amlen: amlenCode, redis };
 
 /** What the driver of a description does in code; nothing where the description says all. */
 export function codeOf({ code }: Pick<Description, "code">): DriverCode {
@@ -28,4 +29,17 @@ export function valueMistakes(
   member: Pick<MemberAt, "description" | "values" | "settings" | "others">,
 ): string[] {
   return codeOf(member.description).mistakes?.(member) ?? [];
+}
+
+/** What whoever gives a member these settings has to know though none is wrong; one line each. */
+export function valueNotes(member: Pick<MemberAt, "description" | "settings">): string[] {
+  return codeOf(member.description).notes?.(member) ?? [];
+}
+
+/**
+ * Gives the running server of a member its settings where it does not have them; true if they
+ * take effect with its next restart only. Nothing where the driver has none. Throws as the driver says.
+ */
+export async function formMember(member: MemberAt): Promise<boolean> {
+  return (await codeOf(member.description).form?.(member)) ?? false;
 }

@@ -37,6 +37,8 @@ export interface PeerMember {
 export interface DriverCode {
   /** Mistakes in the values and settings, cross-field rules among them, before anything is called; empty: none. */
   readonly mistakes?: (member: Pick<MemberAt, "values" | "settings" | "others">) => string[];
+  /** What whoever applies such settings has to know, though nothing is wrong; a line each. */
+  readonly notes?: (member: Pick<MemberAt, "settings">) => string[];
   /** Values that the server's own configuration on this host decides, where nobody gave others. */
   readonly valuesOnHost?: (values: Readonly<Record<string, string>>) => Record<string, string>;
   /**

@@ -1,6 +1,6 @@
 export { acceptsProbe } from "./accepts-probe.ts";
 export { userIds } from "./accounts.ts";
-export { takeRole, valueMistakes } from "./code.ts";
+export { formMember, takeRole, valueMistakes, valueNotes } from "./code.ts";
 export type { Description } from "./description.ts";
 export type { DriverCode, MemberAt, PeerMember, ProbeCredential } from "./driver-code.ts";
 export type { ServerState } from "./install.ts";

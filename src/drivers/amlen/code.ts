@@ -1,0 +1,22 @@
+import type { DriverCode } from "../driver-code.ts";
+import { adminMistakes } from "./admin-port.ts";
+import { settingsMistakes, settingsNotes } from "./check-settings.ts";
+import { formMember } from "./form.ts";
+import { readMember } from "./read-member.ts";
+import { restartMember } from "./restart.ts";
+import { foldersOnHost } from "./server-cfg.ts";
+import { servesLeaf } from "./serves.ts";
+
+/** Eclipse Amlen: pairs and clusters, configured and restarted over its admin port. */
+export const amlenCode: DriverCode = {
+  mistakes: ({ values, settings = {} }) => [
+    ...adminMistakes(values),
+    ...settingsMistakes(settings),
+  ],
+  notes: ({ settings = {} }) => settingsNotes(settings),
+  valuesOnHost: foldersOnHost,
+  form: formMember,
+  restart: restartMember,
+  serves: servesLeaf,
+  status: readMember,
+};
