@@ -2,11 +2,12 @@ import type { WantedRole } from "../domain/index.ts";
 import { amlenCode } from "./amlen/code.ts";
 import type { Description } from "./description.ts";
 import type { DriverCode, MemberAt } from "./driver-code.ts";
+import { postgresql } from "./postgresql/postgresql.ts";
 import { redis } from "./redis/redis.ts";
 
 type Code = NonNullable<Description["code"]>;
 
-const all: Readonly<Partial<Record<Code, DriverCode>>> = { amlen: amlenCode, redis };
+const all: Readonly<Partial<Record<Code, DriverCode>>> = { amlen: amlenCode, postgresql, redis };
 
 /** What the driver of a description does in code; nothing where the description says all. */
 export function codeOf({ code }: Pick<Description, "code">): DriverCode {

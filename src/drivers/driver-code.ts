@@ -60,9 +60,12 @@ export interface DriverCode {
   /** What the server says of itself; null while it does not answer. */
   readonly status?: (member: MemberAt) => Promise<MemberStatus | null>;
   /**
-   * One step towards the wanted role, if it does not have it: also the first time, when a standby has
-   * no data yet. `active` by `hand-over` waits until the other member has handed it over; a member that is to be
-   * standby and is active hands over where it can (`hand-over`), and gives up all writing either way.
+   * One step towards the wanted role, and what keeps it: called at every look, also when the status
+   * shows the role already, and before a supervised member is started: with a stopped server it
+   * only prepares data, so that none starts as active that is to stand by. The first time, a standby
+   * has no data yet. `active` by `hand-over` waits (by being called again) until the other member has handed
+   * it over; a member that is to be standby and is active hands over where it can (`hand-over`), and
+   * gives up all writing either way. Nobody else may start or stop the server meanwhile.
    */
   readonly takeRole?: (member: MemberAt, wanted: WantedRole) => Promise<void>;
   /** Whether the server accepts this client certificate on its live port, as its own answer says. */

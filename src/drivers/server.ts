@@ -1,14 +1,14 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { DomainError } from "../kit/index.ts";
 import { codeOf } from "./code.ts";
-import type { Command, Description, Signal } from "./description.ts";
+import type { Description } from "./description.ts";
 import type { MemberAt } from "./driver-code.ts";
 import type { MemberServer } from "./install.ts";
 import { runToSuccess } from "./run-command.ts";
 import { isServed, untilServed } from "./served.ts";
 import { untilUsed } from "./until-used.ts";
 import { sendCommands } from "./socket-commands.ts";
+import { tell } from "./tell.ts";
 
 const servedWithinSecondsDefault = 30;
 
@@ -50,22 +50,4 @@ async function reloadServer({ name, reload, folder }: Description): Promise<void
   if ("commands" in reload)
     await sendCommands(reload, (file) => readFile(join(folder, "current", file), "utf8"));
   else await tell(reload, name, "reload");
-}
-
-async function tell(how: Command | Signal, name: string, what: string): Promise<void> {
-  if ("run" in how) await runToSuccess(how, `the ${what} of ${name}`);
-  else process.kill(await pidIn(how.pidFile, name), how.signal);
-}
-
-async function pidIn(path: string, name: string): Promise<number> {
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new DomainError(
-      "not-running",
-      `${path} cannot be read: start ${name}, or check the path of its pidFile`,
-      { cause },
-    );
-  });
-  // 0 and 1 would be everybody, or the host's first process.
-  if (/^[1-9]\d{0,9}\s*$/.test(text) && Number(text) > 1) return Number(text);
-  throw new DomainError("not-running", `${path} holds no process number: start ${name}`);
 }
