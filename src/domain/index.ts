@@ -57,6 +57,15 @@ export {
   type WantedRole,
 } from "./service.ts";
 export { collectFindings, type Finding } from "./finding.ts";
+export { documentedStatus, type DocumentedMember } from "./documented-status.ts";
+export type { SeenMember } from "./member-report.ts";
+export { serviceVerdict, type ServiceHealth, type ServiceVerdict } from "./service-verdict.ts";
+export {
+  remember,
+  statusChanges,
+  type RememberedChange,
+  type StatusChange,
+} from "./status-history.ts";
 export {
   emptyJournal,
   follows,
