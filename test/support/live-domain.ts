@@ -396,7 +396,8 @@ export class LiveDomain {
   async kill(host: string, runFile: string): Promise<void> {
     const mark = await this.processOf(host, runFile);
     if (mark === null) return;
-    process.kill(mark.pid, "SIGKILL");
+    // A server of another vendor leads the group of its workers.
+    process.kill(runFile.startsWith("members/") ? -mark.pid : mark.pid, "SIGKILL");
     await waitUntil(async () => !(await isAlive(mark)), {
       deadlineMs: 10_000,
       what: `${mark.pid} is dead`,
@@ -428,7 +429,7 @@ export class LiveDomain {
 
   runFiles(host: string): string[] {
     return readdirSync(this.home(host), { recursive: true, encoding: "utf8" }).filter((path) =>
-      /run\/(node|admin|instance)\.json$/.test(path),
+      /run\/(node|admin|instance)\.json$|^members\/[^/]+\/run\.json$/.test(path),
     );
   }
 
