@@ -50,6 +50,8 @@ export interface DriverTraits {
   readonly evidence: "handshake" | "loaded";
   /** The server's own replication copies one member's credential to the other (Amlen pairs). */
   readonly copiesCredentials: boolean;
+  /** It counts the calls that it answers and those that fail: a canary can be compared. */
+  readonly countsCalls: boolean;
   /** How long a member may take to be back after a restart, in seconds. */
   readonly backWithinSeconds: number;
 }

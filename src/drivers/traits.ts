@@ -24,6 +24,7 @@ export function traitsOf(description: Description): DriverTraits {
     roles: code === undefined ? "none" : rolesOf[code],
     evidence: isProven ? "handshake" : "loaded",
     copiesCredentials: code === "amlen",
+    countsCalls: code === "redis" || code === "postgresql",
     backWithinSeconds,
   };
 }

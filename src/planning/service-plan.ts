@@ -188,7 +188,9 @@ function waveSteps(planned: Planned, interrupts: boolean, change: Change): Step[
       gate: [
         ...change.gate(wave.members),
         { require: "service-well", service: service.id },
-        ...(i === 0 && waves.length > 1 ? canaryGate(wave.members, members) : []),
+        ...(i === 0 && waves.length > 1 && service.driver.traits.countsCalls
+          ? canaryGate(wave.members, members)
+          : []),
       ],
       deadlineSeconds,
     },

@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import type { ServiceId } from "../../src/kit/index.ts";
 import { LiveDomain } from "../support/live-domain.ts";
@@ -44,7 +43,7 @@ describe("the CA of a service of real servers, replaced under load by one comman
     "%s",
     async (_name, kind) => {
       const domain = await LiveDomain.start(1);
-      const service = await serverService(kind, join(domain.folder, "servers"));
+      const service = await serverService(kind);
       const id = await applied(domain, service);
       const load = loadOn(service);
       await waitUntil(() => load.operations() > 50, { deadlineMs: 30_000, what: "clients work" });

@@ -1,5 +1,7 @@
-import { mkdir, writeFile } from "node:fs/promises";
+import { chmod, mkdir, writeFile } from "node:fs/promises";
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { promisify } from "node:util";
 import { join } from "node:path";
 import type { Declaration } from "../../src/contract/index.ts";
 import { freePort } from "./free-port.ts";
@@ -8,7 +10,10 @@ import { http } from "./load/http.ts";
 import { startLoad, type Load, type LoadOrder } from "./load/load.ts";
 import { mqtt } from "./load/mqtt.ts";
 import { nats } from "./load/nats.ts";
+import { postgresql } from "./load/postgresql.ts";
+import { redis } from "./load/redis.ts";
 import type { ClientTls, Target } from "./load/wire.ts";
+import { tempFolder } from "./temp-folder.ts";
 
 type Declared = Declaration["services"][number];
 
@@ -40,9 +45,12 @@ interface Kind {
   readonly text: (at: Place, all: readonly Place[]) => string;
   readonly variables: (at: Place) => Record<string, string | number>;
   readonly protocol: LoadOrder["protocol"];
+  /** What is there before the first start. */
+  readonly setUp?: (at: Place, isFirst: boolean) => Promise<void>;
 }
 
 const group = "root";
+const password = "a-password-of-tests";
 const pem = (at: Place, what: "key" | "certificate" | "trust"): string =>
   join(at.current, `${what}.pem`);
 const pidFile = (at: Place): string => join(at.base, "pid");
@@ -154,10 +162,85 @@ peer-transport-security:${security}
 `;
     },
   },
+  redis: {
+    driver: "redis",
+    shape: "pair",
+    members: 2,
+    protocol: redis({ password }),
+    variables: (at) => ({
+      group,
+      account: "root",
+      socket: join(at.base, "socket"),
+      passwordFile: join(at.base, "password"),
+    }),
+    setUp: (at) => writeFile(join(at.base, "password"), `${password}\n`, { mode: 0o600 }),
+    text: (at) => `port 0
+tls-port ${at.port}
+bind 127.0.0.1
+unixsocket ${at.base}/socket
+tls-replication yes
+tls-cert-file ${pem(at, "certificate")}
+tls-key-file ${pem(at, "key")}
+tls-ca-cert-file ${pem(at, "trust")}
+requirepass ${password}
+masterauth ${password}
+repl-diskless-sync-delay 0
+dir ${at.base}
+appendonly yes
+`,
+  },
+  postgresql: {
+    driver: "postgresql",
+    shape: "pair",
+    members: 2,
+    protocol: postgresql(),
+    variables: (at) => ({ data: join(at.base, "data"), socketFolder: at.base }),
+    setUp: setUpPostgresql,
+    text: (at) => `port = ${at.port}
+listen_addresses = '127.0.0.1'
+unix_socket_directories = '${at.base}'
+hba_file = '${at.base}/pg_hba.conf'
+ssl = on
+ssl_key_file = '${pem(at, "key")}'
+ssl_cert_file = '${pem(at, "certificate")}'
+ssl_ca_file = '${pem(at, "trust")}'
+synchronous_standby_names = '*'
+fsync = off
+wal_retrieve_retry_interval = 200ms
+wal_log_hints = on
+wal_keep_size = 64MB
+`,
+  },
 } as const satisfies Readonly<Record<string, Kind>>;
 
-/** Writes what the servers of a service need, in `folder`, and declares it. */
-export async function serverService(kind: Kind, folder: string): Promise<ServerService> {
+const postgresqlBin = "/usr/lib/postgresql/15/bin";
+
+/** The first has a database with a user for replication; the other copies it. */
+async function setUpPostgresql(at: Place, isFirst: boolean): Promise<void> {
+  const access = `local all all trust
+hostssl all,replication all 127.0.0.1/32 trust clientcert=verify-ca
+`;
+  await writeFile(join(at.base, "pg_hba.conf"), access);
+  await promisify(execFile)("chown", ["-R", "postgres:postgres", at.base]);
+  if (!isFirst) return;
+  const data = join(at.base, "data");
+  const asPostgres = ["-u", "postgres", "--"];
+  const initdb = [join(postgresqlBin, "initdb"), "-D", data, "-U", "postgres", "-N"];
+  await promisify(execFile)("runuser", [...asPostgres, ...initdb], { cwd: "/" });
+  const sql = `create role replication superuser login replication
+create table load (worker text, sequence int)
+`;
+  const single = [join(postgresqlBin, "postgres"), "--single", "-D", data, "postgres"];
+  const run = promisify(execFile)("runuser", [...asPostgres, ...single], { cwd: "/" });
+  run.child.stdin?.end(sql);
+  await run;
+}
+
+/** Writes what the servers of a service need, in a folder of its own, and declares it. */
+export async function serverService(kind: Kind): Promise<ServerService> {
+  const folder = await tempFolder();
+  // Servers that give up root must be able to come to their files.
+  await chmod(folder, 0o755);
   const places: Place[] = [];
   for (let number = 1; number <= kind.members; number += 1) {
     const name = `${kind.driver}-${number}`;
@@ -174,7 +257,10 @@ export async function serverService(kind: Kind, folder: string): Promise<ServerS
       ports: [await freePort(), await freePort()],
     });
   }
-  for (const place of places) await writeFile(place.configuration, kind.text(place, places));
+  for (const place of places) {
+    await writeFile(place.configuration, kind.text(place, places));
+    await kind.setUp?.(place, place === places[0]);
+  }
   const [first] = places;
   if (first === undefined) throw new Error("a service has a member");
   return {

@@ -67,6 +67,7 @@ export const testTraits: DriverTraits = {
   roles: "none",
   evidence: "handshake",
   copiesCredentials: false,
+  countsCalls: true,
   backWithinSeconds: 60,
 };
 

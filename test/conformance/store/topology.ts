@@ -43,6 +43,7 @@ const service: Service = {
       roles: "driver",
       evidence: "handshake",
       copiesCredentials: false,
+      countsCalls: true,
       backWithinSeconds: 60,
     },
     description: { name: "d" },
