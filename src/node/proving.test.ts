@@ -21,6 +21,7 @@ import { knownProcess, nowMs, type TestDomain } from "../../test/support/test-do
 import { waitUntil } from "../../test/support/wait-until.ts";
 import { proveEdges } from "./proving.ts";
 
+const noParts = { instances: undefined as never, members: undefined as never };
 const next = "management-2" as AuthorityId;
 const template = { isProbe: true, notAfterMs: nowMs() + 600_000 };
 
@@ -86,7 +87,7 @@ async function site() {
     domain.publish({ anchors: ["management-1", "traffic-1", next], crossed: [next], admins });
     await state.acceptTrust([domain.trust.save().link]);
     state.desired = { revision: 1, instances: [], prove: [next] } as unknown as DesiredState;
-    await proveEdges(state, linkOf(node), undefined as never, undefined as never);
+    await proveEdges(state, linkOf(node), undefined as never, noParts);
   };
   const isProven = (admin: { id: ProcessId }): boolean =>
     state.proofOf(state.processId, adminProcessOf(admin.id), next)?.verifierEpoch ===
@@ -102,8 +103,7 @@ test("a host proves its edges with every Admin Node Manager, each of which keeps
     // One that is slow is not waited for for long: it is asked again.
     await waitUntil(
       async () => {
-        if (!isProven(known))
-          await proveEdges(state, linkOf(node), undefined as never, undefined as never);
+        if (!isProven(known)) await proveEdges(state, linkOf(node), undefined as never, noParts);
         return isProven(known);
       },
       { deadlineMs: 5_000, what: `the proof with ${known.id}` },
@@ -125,7 +125,7 @@ test("an Admin Node Manager that is dead does not hold up the proof with the oth
   expect(isProven(known)).toBe(true);
   expect(isProven(dead)).toBe(false);
   // While it is waited for, no second connection is made.
-  await proveEdges(state, { call: undefined as never }, undefined as never, undefined as never);
+  await proveEdges(state, { call: undefined as never }, undefined as never, noParts);
   expect(sockets).toHaveLength(1);
   for (const socket of sockets) socket.destroy();
 });
@@ -143,7 +143,7 @@ test("an edge is proven only once the Admin Node Manager has loaded the host's e
   behind.accept([domain.trust.save().link]);
   await waitUntil(
     async () => {
-      await proveEdges(state, linkOf(node), undefined as never, undefined as never);
+      await proveEdges(state, linkOf(node), undefined as never, noParts);
       return isProven(admin.known);
     },
     { deadlineMs: 5_000, what: "the proof" },

@@ -6,6 +6,7 @@ import { judgePeer, probe, type Identity } from "../transport/index.ts";
 import type { AdminLink } from "./admin-link.ts";
 import type { InstanceLinks } from "./instance-link.ts";
 import type { Instances } from "./instances.ts";
+import type { Members } from "./members/members.ts";
 import type { NodeState } from "./node-state.ts";
 
 const probeTimeoutMs = 5_000;
@@ -20,13 +21,17 @@ type ApiCalls = Pick<AdminLink, "call">;
 
 /**
  * Proves the edges of this host under every authority that is being introduced: with the Admin Node
- * Managers, and with each running instance, in both directions in one handshake.
+ * Managers, and with each running instance, in both directions in one handshake. The servers of members
+ * of services are asked in the background.
  */
 export async function proveEdges(
   state: NodeState,
   link: ApiCalls,
   links: InstanceLinks,
-  instances: Instances,
+  {
+    instances,
+    members,
+  }: { readonly instances: Instances; readonly members: Pick<Members, "prove"> },
 ): Promise<void> {
   for (const authorityId of state.desired?.prove ?? []) {
     const anchor = state.trust.document.anchors.find(
@@ -36,8 +41,8 @@ export async function proveEdges(
     try {
       if (anchor.usage === "management")
         await proveManagement(state, link, links, instances, authorityId);
-      else if (!isServiceUsage(anchor.usage))
-        await prepareTraffic(state, link, links, instances, authorityId);
+      else if (isServiceUsage(anchor.usage)) members.prove(link, anchor.usage, authorityId);
+      else await prepareTraffic(state, link, links, instances, authorityId);
     } catch (error) {
       logUnproven(state, authorityId, error);
     }

@@ -21,7 +21,7 @@ interface Parts {
   readonly link: AdminLink;
   readonly links: InstanceLinks;
   readonly instances: Instances;
-  readonly members: Pick<Members, "converge" | "report" | "credentialOf">;
+  readonly members: Pick<Members, "converge" | "prove" | "report" | "credentialOf">;
   readonly issuing: Pick<LocalIssuing, "report">;
   readonly role: HostRole;
 }
@@ -51,7 +51,7 @@ export async function reconcile(
     if (state.isConnected && isShown) {
       const converge = () => convergeCredentials(state, parts.link, parts.instances);
       isBusy = (await state.installing(converge)) || isBusy;
-      await proveEdges(state, parts.link, parts.links, parts.instances);
+      await proveEdges(state, parts.link, parts.links, parts);
     }
     void state.reach.follow();
     const report = await observeHost(state, parts.instances, parts.members, parts.role);

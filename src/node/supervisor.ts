@@ -57,6 +57,11 @@ export class Supervisor {
     return this.#mark !== null;
   }
 
+  /** True while a pause lasts, after it has ended by itself. */
+  isPausing(nowMs: number): boolean {
+    return this.#hasEnded || nowMs < this.#retryAtMs;
+  }
+
   /** Starts the process if it does not run and its pause is over. */
   async keepRunning(nowMs: number): Promise<void> {
     this.#stoppingSinceMs = null;

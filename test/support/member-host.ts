@@ -5,14 +5,27 @@ import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { AuthorityId, CredentialId, ProcessId, ServiceId } from "../../src/kit/index.ts";
 import type { DesiredState, ObservedReport, WantedMember } from "../../src/contract/index.ts";
-import { checkDescription, shippedDriver, type Description } from "../../src/drivers/index.ts";
+import {
+  checkDescription,
+  resolveDescription,
+  shippedDriver,
+  type Description,
+} from "../../src/drivers/index.ts";
 import type { AdminLink } from "../../src/node/admin-link.ts";
 import { convergeCredentials } from "../../src/node/credentials.ts";
+import type { InstanceLinks } from "../../src/node/instance-link.ts";
 import type { Instances } from "../../src/node/instances.ts";
 import { Members } from "../../src/node/members/members.ts";
 import { NodeState } from "../../src/node/node-state.ts";
+import { proveEdges } from "../../src/node/proving.ts";
 import { observeHost } from "../../src/node/report.ts";
-import { encodePem, parseNameText, parseRequestPem, trafficProfile } from "../../src/pki/index.ts";
+import {
+  encodePem,
+  oid,
+  parseNameText,
+  parseRequestPem,
+  trafficProfile,
+} from "../../src/pki/index.ts";
 import { serverKinds, type Paths } from "../integration/drivers/servers.ts";
 import { onEnd } from "./cleanup.ts";
 import { freePort } from "./free-port.ts";
@@ -32,6 +45,8 @@ export type Wish = Partial<Pick<WantedMember, "supervised" | "enabled" | "trusts
   readonly description?: Partial<Description>;
   /** Which authority is to have signed its certificate. */
   readonly authorityId?: AuthorityId;
+  /** Authorities of which the host is to prove that its servers accept them. */
+  readonly prove?: readonly AuthorityId[];
   /** Its certificate is to be another one than those before. */
   readonly minSequence?: number;
 };
@@ -52,6 +67,11 @@ export interface MemberHost {
   startServer(): void;
 }
 
+interface IssueBody {
+  readonly requestPem: string;
+  readonly authorityId?: AuthorityId;
+}
+
 export interface SeenMember {
   readonly process: ObservedReport["processes"][number];
   readonly credential: ObservedReport["credentials"][number];
@@ -70,22 +90,26 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
   await firstState.acceptTrust([domain.trust.save().link]);
   await mkdir(firstState.layout.logs, { recursive: true });
   const paths = await pathsFor(driver);
-  const argv = kindOf(driver).argv(paths);
-  const description = await descriptionFor(driver, argv);
+  const description = await descriptionFor(driver);
+  const { configuration, port } = paths;
+  const folder = join(paths.base, "member");
+  const variables = { ...kindOf(driver).values(paths), folder, port, configuration };
   let state = firstState;
   let members = new Members(state);
   let wished: Wish = { supervised: true, enabled: true, trusts: [firstCa], authorityId: firstCa };
   let issued = 0;
 
-  const call = async (name: string, { body }: { body: { requestPem: string } }) => {
-    if (name !== "issueCredential") throw new Error(`${name} is not expected`);
+  const call = async (name: string, { body }: { body: IssueBody }) => {
     const { spki } = parseRequestPem(body.requestPem);
-    const authorityId = wished.authorityId ?? firstCa;
+    const authorityId = body.authorityId ?? wished.authorityId ?? firstCa;
     const certificate = domain.sign(authorityId, spki, {
-      profile: trafficProfile,
+      profile: { ...trafficProfile, extendedKeyUsage: [oid.serverAuth, oid.clientAuth] },
       subject: parseNameText("CN=member-1"),
       subjectAltName: [{ type: "ip", value: "127.0.0.1" }],
     });
+    if (name === "issueProbe")
+      return { certificatePem: encodePem("CERTIFICATE", certificate.der), chainPem: "" };
+    if (name !== "issueCredential") throw new Error(`${name} is not expected`);
     const { serialHex: serial, notBeforeMs, notAfterMs } = certificate;
     return {
       certificatePem: encodePem("CERTIFICATE", certificate.der),
@@ -103,7 +127,13 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
 
   const wish: MemberHost["wish"] = (changes) => {
     wished = { ...wished, ...changes };
-    const { authorityId = firstCa, minSequence = 1, description: also, ...member } = wished;
+    const {
+      authorityId = firstCa,
+      minSequence = 1,
+      prove = [],
+      description: also,
+      ...member
+    } = wished;
     const wanted = {
       id: memberId,
       name: "one",
@@ -111,11 +141,7 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
       serviceName: "web",
       shape: "replicas",
       description: checkDescription({ ...description, ...also }, driver),
-      variables: {
-        folder: join(paths.base, "member"),
-        port: paths.port,
-        ...kindOf(driver).values(paths),
-      },
+      variables,
       role: null,
       others: [],
       pair: null,
@@ -136,7 +162,7 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
       revision: (state.desired?.revision ?? 0) + 1,
       trust: [],
       instances: [],
-      prove: [],
+      prove,
       credentials: isGone ? [] : [credential],
       members: isGone ? [] : [wanted],
     } as unknown as DesiredState;
@@ -145,6 +171,8 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
   const look: MemberHost["look"] = async () => {
     await state.installing(() => convergeCredentials(state, link, {} as Instances));
     await members.converge();
+    const parts = { instances: {} as Instances, members };
+    await proveEdges(state, link, {} as InstanceLinks, parts);
     const role = { oldestEpoch: null, observation: () => null } as never;
     return observeHost(state, {} as Instances, members, role);
   };
@@ -156,7 +184,7 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
         last = seenIn(await look());
         return last !== null && is(last) && last;
       },
-      { deadlineMs: 20_000, what },
+      { deadlineMs: 12_000, what },
     ).catch((cause: unknown) => {
       throw new Error(`${what}: ${JSON.stringify(last)}`, { cause });
     });
@@ -191,7 +219,10 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
     look,
     until,
     restart,
-    startServer: () => startOutside(argv, paths.base),
+    startServer: () => {
+      const { start } = resolveDescription(description, variables);
+      startOutside(start?.run ?? [], paths.base);
+    },
   };
 }
 
@@ -210,11 +241,12 @@ function kindOf(driver: string) {
   return kind;
 }
 
-async function descriptionFor(driver: string, run: readonly string[]): Promise<Description> {
-  const shipped = await shippedDriver(driver);
+async function descriptionFor(driver: string): Promise<Description> {
+  const { start, ...shipped } = await shippedDriver(driver);
+  if (start === undefined) throw new Error(`${driver} is started by nobody`);
   return {
     ...shipped,
-    start: { run: [...run], openFilesMax: 256, stopWithinSeconds: 3 },
+    start: { ...start, openFilesMax: 256, stopWithinSeconds: 3 },
     servedWithinSeconds: 3,
     backWithinSeconds: 5,
   };
@@ -234,7 +266,7 @@ async function pathsFor(driver: string): Promise<Paths> {
     port: await freePort(),
     otherPort: await freePort(),
   };
-  await writeFile(paths.configuration, kindOf(driver).text(paths));
+  await writeFile(paths.configuration, kindOf(driver).text(paths).replace("daemon off;", ""));
   return paths;
 }
 

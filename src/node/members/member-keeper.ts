@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeError, DomainError, isDomainError } from "../../kit/index.ts";
+import { describeError, DomainError, isDomainError, type AuthorityId } from "../../kit/index.ts";
 import type { MemberLayout, MemberStatus } from "../../domain/index.ts";
 import type { WantedMember } from "../../contract/index.ts";
 import { ensureFolder } from "../../keys/index.ts";
@@ -8,12 +8,14 @@ import {
   installGenerationOf,
   memberAt,
   recoverMember,
+  servedFingerprint,
   traitsOf,
   type Description,
   type InstalledState,
   type MemberAt,
   type ServerState,
 } from "../../drivers/index.ts";
+import type { AdminLink } from "../admin-link.ts";
 import type { NodeState } from "../node-state.ts";
 import { Supervisor } from "../supervisor.ts";
 import { boundLog } from "./bounded-log.ts";
@@ -26,28 +28,20 @@ import {
 } from "./generation-records.ts";
 import { knownAnchors, wantedGeneration, type WantedGeneration } from "./material.ts";
 import { needsInstall, nextStep } from "./next-step.ts";
-import {
-  isAnswering,
-  observe,
-  seenProblem,
-  showsEverywhere,
-  showsOther,
-  type Seen,
-} from "./observation.ts";
+import { MemberProbes } from "./member-probes.ts";
+import { MemberRole } from "./member-role.ts";
+import { MemberWatch } from "./member-watch.ts";
 import { Refusals } from "./refusal.ts";
 import { serverProgram } from "./server-program.ts";
 
-const observeEveryMs = 5_000;
-/** While something is not as it should be. */
-const observeSoonMs = 1_000;
 const restartPollMs = 50;
 const stopWithinSecondsDefault = 15;
 const servedWithinSecondsDefault = 30;
 const backWithinSecondsDefault = 60;
 /** A change by somebody's hand is reported for this long, though it is put right at once. */
 const reportChangedMs = 15_000;
-/** What a port shows for a moment during a change counts for nothing. */
-const otherSeenMin = 2;
+/** A server that cannot begin with what it was given ends within this time. */
+const earlyEndMs = 1_500;
 
 /** One member on this host: brought to what is desired, a look at a time, and watched meanwhile. */
 export class MemberKeeper {
@@ -56,12 +50,9 @@ export class MemberKeeper {
   #wanted: WantedMember;
   #supervisor: Supervisor | null = null;
   #acting: Promise<void> | null = null;
-  #observing: Promise<void> | null = null;
-  #observedAtMs = -Infinity;
-  /** What it said and showed last, while its server used the generation `of`. */
-  #seen: (Seen & { readonly of: number | undefined }) | null = null;
-  #otherSeen = 0;
-  #answeredPid: number | null = null;
+  readonly #watch: MemberWatch;
+  readonly #role = new MemberRole();
+  readonly #probes: MemberProbes;
   readonly #refusals = new Refusals();
   /** Why the last look did not come to its end. */
   #error: string | null = null;
@@ -78,6 +69,8 @@ export class MemberKeeper {
     this.#state = state;
     this.#wanted = wanted;
     this.#layout = state.layout.member(wanted.id);
+    this.#watch = new MemberWatch(() => state.wake());
+    this.#probes = new MemberProbes(state);
   }
 
   /** The generation that its server uses: the last that worked; null before the first. */
@@ -87,13 +80,33 @@ export class MemberKeeper {
 
   /** What it said last; null while it does not answer. */
   get status(): MemberStatus | null {
-    return this.#seen?.status ?? null;
+    return this.#watch.seen?.status ?? null;
   }
 
   /** True if every port was seen to show the certificate that is installed. */
   get isShown(): boolean {
-    const [seen, installed] = [this.#seen, this.#installed];
-    return seen !== null && installed !== null && showsEverywhere(seen, installed.leaf);
+    return this.#watch.shows(this.#installed);
+  }
+
+  /** Of which of these authorities its server has accepted a probe. */
+  accepts(authorities: readonly AuthorityId[]): AuthorityId[] {
+    return this.#probes.accepted(authorities, this.#inUse());
+  }
+
+  /** Has its server proven that it accepts an authority's certificates, if it runs with trust in it. */
+  prove(link: Pick<AdminLink, "call">, authorityId: AuthorityId): void {
+    const inUse = this.#inUse();
+    if (this.#installed?.trusts.includes(authorityId) !== true || inUse === null) return;
+    const member = this.#resolve(this.#wanted);
+    if (traitsOf(member.description).evidence !== "handshake") return;
+    this.#probes.ask(link, authorityId, { member, wanted: this.#wanted, ...inUse });
+  }
+
+  /** What its running server uses; null while it does not answer. */
+  #inUse(): { readonly generation: number; readonly pid: number | null } | null {
+    const pid = this.#supervisor?.pid ?? null;
+    if (this.#installed === null || !this.#watch.hasAnswered(pid)) return null;
+    return { generation: this.#installed.number, pid };
   }
 
   /** Why its server did not take what is wanted. */
@@ -114,10 +127,8 @@ export class MemberKeeper {
       this.#refusals.reason ??
       this.#error ??
       (ofProcess === null ? null : `its process: ${ofProcess}`) ??
-      // What was seen before a change says nothing of it.
-      (this.#seen?.of === this.#installed?.number && this.#seen !== null
-        ? seenProblem(this.#seen, this.#installed)
-        : null)
+      this.#watch.problem(this.#installed) ??
+      this.#role.error
     );
   }
 
@@ -126,16 +137,17 @@ export class MemberKeeper {
     pid: number | null;
     lastError: string | null;
   }> {
-    const isSeen = this.#seen !== null && isAnswering(this.#seen);
     const supervisor = this.#supervisor;
     if (supervisor === null) {
-      const state = this.#seen === null ? "starting" : isSeen ? "running" : "failed";
-      return { state, pid: null, lastError: isSeen ? null : this.problem };
+      const { isAnswering } = this.#watch;
+      if (isAnswering === true) return { state: "running", pid: null, lastError: null };
+      const state = isAnswering === null ? "starting" : "failed";
+      return { state, pid: null, lastError: this.problem };
     }
     const isAlive = await supervisor.isRunning();
     const { pid, hasFailed, lastError } = supervisor;
     if (!isAlive) return { state: hasFailed ? "failed" : "stopped", pid: null, lastError };
-    if (isSeen && this.#answeredPid === pid) return { state: "running", pid, lastError: null };
+    if (this.#watch.hasAnswered(pid)) return { state: "running", pid, lastError: null };
     return { state: "starting", pid, lastError };
   }
 
@@ -197,6 +209,7 @@ export class MemberKeeper {
     if (generation === null) waitsFor ??= "it has no certificate yet: one is waited for";
     const key = JSON.stringify([wanted.description, wanted.variables, generation?.record.content]);
     this.#refusals.want(key);
+    const isPlaced = this.#placed === key && files.changed.length === 0;
     const situation = {
       supervised: supervisor !== null,
       enabled: wanted.enabled,
@@ -205,31 +218,57 @@ export class MemberKeeper {
       current: files.current,
       good: files.good,
       goodIs: this.#installed,
-      hasChangedFiles: files.changed.length > 0 || this.#showsOther(description),
-      isPlaced: this.#placed === key,
+      hasChangedFiles: files.changed.length > 0 || this.#goesOnWithOther(description),
+      isPlaced,
       mayInstall: this.#refusals.mayTry(performance.now()),
     };
     if (!needsInstall(situation)) this.#refusals.forget();
-    const install = async (serverIs: ServerState): Promise<void> => {
-      if (generation !== null) await this.#install(member, generation, { files, key, serverIs });
+    const install = async (server: ServerState | "ended"): Promise<void> => {
+      if (generation !== null) await this.#install(member, generation, { files, key, server });
     };
-    const step = nextStep(situation);
-    if (step.do === "stop")
-      await supervisor?.keepStopped(performance.now(), stopMsMax(description));
-    if (step.do === "install") await install("running");
-    if (step.do.startsWith("place")) await install("stopped");
-    if (step.do === "start") await recoverMember(description);
-    if (supervisor !== null && wanted.enabled && (situation.isRunning || step.do.endsWith("start")))
+    const step = nextStep(situation).do;
+    if (step === "stop") await supervisor?.keepStopped(performance.now(), stopMsMax(description));
+    if (step === "install") await install("running");
+    if (step.startsWith("place") && !isPlaced) await install("stopped");
+    if (supervisor !== null && step.endsWith("start")) {
+      const isStarted = await this.#start(member, supervisor);
+      if (isStarted && step === "place-and-start")
+        await install((await endsEarly(supervisor, description)) ? "ended" : "started");
+    } else if (supervisor !== null && situation.isRunning && step !== "stop")
       await supervisor.keepRunning(performance.now());
-    if (step.do === "place-and-start" && supervisor?.pid !== null) await install("started");
-    if (supervisor !== null) await boundLog(this.#layout.log);
-    this.#watch(member);
+    await this.#follow(member);
     return waitsFor;
+  }
+
+  /** True if it was started: after failures it is not at once. */
+  async #start(member: MemberAt, supervisor: Supervisor): Promise<boolean> {
+    if (!supervisor.isPausing(performance.now())) {
+      await recoverMember(member.description);
+      await this.#role.beforeStart(member, this.#wanted.role);
+    }
+    await supervisor.keepRunning(performance.now());
+    return supervisor.pid !== null;
+  }
+
+  /** What is done at each look at a server that runs. */
+  async #follow(member: MemberAt): Promise<void> {
+    const supervisor = this.#supervisor;
+    if (supervisor !== null) await boundLog(this.#layout.log);
+    const { status, problem } = this;
+    const { asked } = this.#watch;
+    const { role } = this.#wanted;
+    if (this.#installed !== null && (await this.#role.converge(member, role, { status, asked })))
+      this.#watch.again();
+    this.#watch.look(member, {
+      pid: supervisor?.pid ?? null,
+      installed: this.#installed,
+      isWell: problem === null && (role === null || status?.role === role.role),
+    });
   }
 
   async #isRunning(): Promise<boolean | null> {
     if (this.#supervisor !== null) return this.#supervisor.isRunning();
-    return this.#seen && isAnswering(this.#seen);
+    return this.#watch.isAnswering;
   }
 
   #resolve(wanted: WantedMember): MemberAt {
@@ -239,7 +278,7 @@ export class MemberKeeper {
     return wanted.supervised ? { ...member, restart: () => this.#restart(member) } : member;
   }
 
-  #supervisorOf(wanted: WantedMember, { name, folder, start }: Description): Supervisor | null {
+  #supervisorOf(wanted: WantedMember, { name, start }: Description): Supervisor | null {
     if (!wanted.supervised) this.#supervisor = null;
     else if (start === undefined)
       throw new DomainError(
@@ -251,7 +290,7 @@ export class MemberKeeper {
       const program = serverProgram({
         name: wanted.id,
         current: () => {
-          const { start: now = start } = this.#resolve(this.#wanted).description;
+          const { start: now = start, folder } = this.#resolve(this.#wanted).description;
           return { start: now, folder };
         },
         logFile,
@@ -278,15 +317,15 @@ export class MemberKeeper {
     return files;
   }
 
-  /** It can be had to read its files again without being away. */
-  #showsOther(description: Description): boolean {
-    return this.#otherSeen >= otherSeenMin && traitsOf(description).keyBy === "reload";
+  /** It shows another certificate than its files hold, and can read them again without being away. */
+  #goesOnWithOther(description: Description): boolean {
+    return this.#watch.showsOther() && traitsOf(description).keyBy === "reload";
   }
 
   async #install(
     member: MemberAt,
     { material, record }: WantedGeneration,
-    { files, key, serverIs }: { files: InstalledState; key: string; serverIs: ServerState },
+    { files, key, server }: { files: InstalledState; key: string; server: ServerState | "ended" },
   ): Promise<void> {
     const known = this.#records ?? [];
     const newest = known.at(-1)?.number;
@@ -298,24 +337,29 @@ export class MemberKeeper {
     this.#records = records;
     const sequence = records.at(-1)?.number ?? 0;
     const { id } = this.#wanted;
+    // It is not waited for in vain.
+    const serverIs = server === "ended" ? "started" : server;
+    const ended = this.#supervisor?.lastError ?? null;
     const about = { member: id, generation: sequence, sequence: record.sequence };
     try {
       const isSameTrust =
         this.#installed !== null &&
         isSameCombination({ ...this.#installed, sequence: record.sequence }, record);
-      const patient = withPatience(member, serverIs, isSameTrust);
-      await installGenerationOf(patient, { sequence, material }, serverIs);
+      const timed = withTime(member, server, isSameTrust);
+      await installGenerationOf(timed, { sequence, material }, serverIs);
     } catch (error) {
       if (isCausedBy(error, "state-corrupt") || isCausedBy(error, "conflict"))
         this.#spoilt = sequence;
-      this.#refusals.refused(key, describeError(error), performance.now());
+      this.#placed = null;
+      const words = ended === null ? "" : `; its process: ${ended}`;
+      this.#refusals.refused(key, describeError(error) + words, performance.now());
       this.#state.log.warn(
         { ...about, error: this.refusal },
         "the member did not take a generation",
       );
       throw error;
     } finally {
-      this.#lookAgain();
+      this.#watch.again();
     }
     this.#placed = serverIs === "stopped" ? key : null;
     if (serverIs === "stopped") return;
@@ -328,43 +372,12 @@ export class MemberKeeper {
   async #restart({ description }: MemberAt): Promise<void> {
     const supervisor = this.#supervisor;
     if (supervisor === null) return;
+    await supervisor.keepStopped(performance.now(), stopMsMax(description));
     while (await supervisor.isRunning()) {
-      await supervisor.keepStopped(performance.now(), stopMsMax(description));
       await sleep(restartPollMs);
+      await supervisor.keepStopped(performance.now(), stopMsMax(description));
     }
     await supervisor.keepRunning(performance.now());
-  }
-
-  /** After a change: what was asked before it is passed over. */
-  #lookAgain(): void {
-    this.#otherSeen = 0;
-    this.#observedAtMs = -Infinity;
-    this.#observing = null;
-  }
-
-  /** In the background: a member that hangs holds up nothing. */
-  #watch(member: MemberAt): void {
-    const pid = this.#supervisor?.pid ?? null;
-    const isWell = this.#seen !== null && this.problem === null && this.#answeredPid === pid;
-    const pauseMs = isWell ? observeEveryMs : observeSoonMs;
-    if (this.#observing !== null || performance.now() - this.#observedAtMs < pauseMs) return;
-    const of = this.#installed?.number;
-    const observing = observe(member).then((seen) => {
-      if (this.#observing !== observing) return;
-      this.#observing = null;
-      this.#observedAtMs = performance.now();
-      this.#take({ ...seen, of }, pid);
-    });
-    this.#observing = observing;
-  }
-
-  #take(seen: Seen & { readonly of: number | undefined }, pid: number | null): void {
-    const isNews = JSON.stringify(seen) !== JSON.stringify(this.#seen);
-    this.#seen = seen;
-    if (isAnswering(seen)) this.#answeredPid = pid;
-    const isOther = this.#installed !== null && showsOther(seen, this.#installed.leaf);
-    this.#otherSeen = isOther ? this.#otherSeen + 1 : 0;
-    if (isNews) this.#state.wake();
   }
 }
 
@@ -372,8 +385,31 @@ function stopMsMax({ start }: Description): number {
   return (start?.stopWithinSeconds ?? stopWithinSecondsDefault) * 1000;
 }
 
-/** Gives a server that is started as much time to show its certificate as its driver says that it needs. */
-function withPatience(member: MemberAt, serverIs: ServerState, isSameTrust: boolean): MemberAt {
+/** True if the process that was just started is gone before its first port shows anything. */
+async function endsEarly(
+  supervisor: Supervisor,
+  { served: [port] }: Description,
+): Promise<boolean> {
+  const endMs = performance.now() + earlyEndMs;
+  while (performance.now() < endMs) {
+    if (!(await supervisor.isRunning())) return true;
+    const isShown =
+      port !== undefined &&
+      servedFingerprint(port).then(
+        () => true,
+        () => false,
+      );
+    if (await isShown) return false;
+    await sleep(restartPollMs);
+  }
+  return false;
+}
+
+/**
+ * A member that has as much time to show its certificate as its driver says that it needs when it is
+ * started; almost none, where its process has ended.
+ */
+function withTime(member: MemberAt, server: ServerState | "ended", isSameTrust: boolean): MemberAt {
   const { description } = member;
   const {
     servedWithinSeconds = servedWithinSecondsDefault,
@@ -381,10 +417,13 @@ function withPatience(member: MemberAt, serverIs: ServerState, isSameTrust: bool
   } = description;
   const { keyBy, trustBy } = traitsOf(description);
   const isRestart =
-    serverIs === "started" || keyBy === "restart" || (trustBy === "restart" && !isSameTrust);
-  if (!isRestart) return member;
-  const seconds = Math.max(servedWithinSeconds, backWithinSeconds);
-  return { ...member, description: { ...description, servedWithinSeconds: seconds } };
+    server === "started" || keyBy === "restart" || (trustBy === "restart" && !isSameTrust);
+  const inSeconds = (seconds: number): MemberAt => ({
+    ...member,
+    description: { ...description, servedWithinSeconds: seconds },
+  });
+  if (server === "ended") return inSeconds(1);
+  return isRestart ? inSeconds(Math.max(servedWithinSeconds, backWithinSeconds)) : member;
 }
 
 function isCausedBy(error: unknown, code: "state-corrupt" | "conflict"): boolean {

@@ -1,8 +1,14 @@
 import { existsSync } from "node:fs";
 import { readdir, rm } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeError, type ProcessId } from "../../kit/index.ts";
+import {
+  describeError,
+  type AuthorityId,
+  type ProcessId,
+  type ServiceId,
+} from "../../kit/index.ts";
 import type { ObservedReport, WantedMember } from "../../contract/index.ts";
+import type { AdminLink } from "../admin-link.ts";
 import type { NodeState } from "../node-state.ts";
 import { LeftMember } from "./left-member.ts";
 import { MemberKeeper } from "./member-keeper.ts";
@@ -72,6 +78,12 @@ export class Members {
     }
   }
 
+  /** Has the members of a service proven, in the background, that their servers accept an authority. */
+  prove(link: Pick<AdminLink, "call">, serviceId: ServiceId, authorityId: AuthorityId): void {
+    for (const wanted of this.#wanted)
+      if (wanted.serviceId === serviceId) this.#keepers.get(wanted.id)?.prove(link, authorityId);
+  }
+
   /** Absent while no Admin Node Manager has said anything of members. */
   async report(): Promise<Pick<ObservedReport, "processes" | "members">> {
     const processes: ObservedReport["processes"] = [];
@@ -86,7 +98,7 @@ export class Members {
         filesEpoch: 0,
         oldestConnectionEpoch: null,
       });
-      members.push(reportOf(id, keeper));
+      members.push(reportOf(id, keeper, this.#state.desired?.prove ?? []));
     }
     return this.#state.desired?.members === undefined ? { processes } : { processes, members };
   }
@@ -100,12 +112,16 @@ export class Members {
 /** A line of an error may be long: the contract has limits. */
 const problemLengthMax = 1_000;
 
-function reportOf(id: ProcessId, keeper: MemberKeeper): MemberReport {
+function reportOf(
+  id: ProcessId,
+  keeper: MemberKeeper,
+  proven: readonly AuthorityId[],
+): MemberReport {
   const { installed, status, changedFiles, problem } = keeper;
   return {
     id,
     installed: installed && { sequence: installed.sequence, trusts: [...installed.trusts] },
-    accepts: [],
+    accepts: keeper.accepts(proven),
     status,
     changedFiles: [...changedFiles],
     findings: [],

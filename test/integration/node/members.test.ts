@@ -46,6 +46,10 @@ describe.each(["nginx", "stunnel"])("a supervised member (%s)", (driver) => {
     const second = await host.until("the renewed one is used", uses(2));
     host.wish({ trusts: [firstCa, secondCa] });
     await host.until("both CAs are trusted", ({ member }) => member.installed?.trusts.length === 2);
+    if (driver === "nginx") {
+      host.wish({ prove: [secondCa] });
+      await host.until("it accepts a probe", ({ member }) => member.accepts.includes(secondCa));
+    }
     host.wish({ authorityId: secondCa, minSequence: 3 });
     const third = await host.until("the new CA's is used", uses(3));
     expect(third.credential.installed?.authorityId).toBe(secondCa);
@@ -70,6 +74,21 @@ describe.each(["nginx", "stunnel"])("a supervised member (%s)", (driver) => {
     host.restart();
     expect((await well(host)).process.pid).toBe(again.process.pid);
   });
+});
+
+test("a server accepts nothing of a CA that it has not loaded, and nothing is said of one that cannot be asked", async () => {
+  const host = await memberHost("nginx", { prove: [firstCa] });
+  await host.until("it accepts its own CA", ({ member }) => member.accepts.includes(firstCa));
+  // Its file has the new CA, and its server has not read it.
+  host.wish({
+    description: { reload: { run: ["true", "{{pidFile}}"] } },
+    prove: [secondCa],
+    trusts: [firstCa, secondCa],
+  });
+  const refused = () => host.lines.some((line) => line.includes("refuses the certificate"));
+  const seen = await host.until("it was asked", refused);
+  expect(seen.member.installed?.trusts).toEqual([firstCa, secondCa]);
+  expect(seen.member.accepts).toEqual([]);
 });
 
 test("a member that is only looked after takes credentials, and is left alone in the end", async () => {
