@@ -5,7 +5,7 @@ import { DomainError } from "../../kit/index.ts";
 import type { MemberAt, PeerMember } from "../driver-code.ts";
 import { peerOf } from "../peer.ts";
 import { conninfoOf, literal, serverAt, type PostgresServer } from "./server.ts";
-import { copyFrom, followAtStart, rewind } from "./standby.ts";
+import { copyFrom, followAtStart, owesRewind, rewind } from "./standby.ts";
 
 interface Situation {
   readonly member: MemberAt;
@@ -41,12 +41,14 @@ async function startUnlessSupervised(member: MemberAt, server: PostgresServer): 
 
 async function standByStopped(situation: Situation): Promise<void> {
   const { member, server } = situation;
-  if (!(await server.wasActive())) return;
+  if (!(await server.wasActive()) && !owesRewind(server)) return;
   await prepareStandby(situation);
   await startUnlessSupervised(member, server);
 }
 
 async function prepareStandby({ member, peer, server, by }: Situation): Promise<void> {
+  // First of all, so that whoever starts it meanwhile starts no second active one.
+  await server.markAsStandby();
   // What it wrote since its last standby had all of it is to be in nobody's way.
   if (by === "promotion") await rewind(server, member, peer);
   await server.markAsStandby();
@@ -59,12 +61,12 @@ async function standBy(situation: Situation): Promise<void> {
     `select pg_is_in_recovery(), current_setting('primary_conninfo'),
       (select count(*) from pg_stat_replication where state = 'streaming')`,
   );
-  if (inRecovery === "t") {
+  if (inRecovery === "t" && !owesRewind(server)) {
     const wanted = conninfoOf(member, peer);
     if (conninfo === wanted) return;
     return alterSystem(server, `set primary_conninfo = ${literal(wanted)}`);
   }
-  if (by === "hand-over" && Number(standbys) === 0)
+  if (inRecovery === "f" && by === "hand-over" && Number(standbys) === 0)
     throw new DomainError(
       "conflict",
       `${member.name} has data that ${peer.name} does not follow: make ${peer.name} its standby first, or promote ${peer.name}, which gives up what only ${member.name} has`,

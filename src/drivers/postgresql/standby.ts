@@ -1,4 +1,5 @@
-import { appendFile, rename, rm, rmdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { appendFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { systemCode } from "../../keys/index.ts";
 import { DomainError, isDomainError } from "../../kit/index.ts";
@@ -51,6 +52,16 @@ export async function followAtStart(
   await appendFile(join(data, "postgresql.auto.conf"), line);
 }
 
+/** Kept until it is done: a start in between would hide that it is to be done. */
+function rewindMark({ data }: PostgresServer): string {
+  return join(data, "gatehouse-rewind");
+}
+
+/** Whether a rewind was begun and has not been finished. */
+export function owesRewind(server: PostgresServer): boolean {
+  return existsSync(rewindMark(server));
+}
+
 /**
  * Gives up what a stopped server has written and the other one, which was promoted, does not have. Where
  * pg_rewind cannot (too little WAL is kept, hints are not logged), all is copied anew, and the old data
@@ -63,6 +74,7 @@ export async function rewind(
 ): Promise<void> {
   const { data, configuration } = server;
   const source = `${conninfoOf(member, peer)} dbname=postgres`;
+  await writeFile(rewindMark(server), "");
   const target = ["--target-pgdata", data, `--config-file=${configuration}`];
   try {
     await server.run("pg_rewind", [...target, "--source-server", source], copySecondsMax);
@@ -73,4 +85,5 @@ export async function rewind(
     await rename(data, `${data}.replaced`);
     await rename(unfinished, data);
   }
+  await rm(rewindMark(server), { force: true });
 }

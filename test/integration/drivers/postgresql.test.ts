@@ -15,6 +15,7 @@ import {
   takeRole,
   type Material,
   type MemberAt,
+  type PeerMember,
 } from "../../../src/drivers/index.ts";
 import { certificatesPem, privateKeyToPem } from "../../../src/keys/index.ts";
 import type { TestAuthority } from "../../support/certificates.ts";
@@ -107,6 +108,10 @@ async function pairOf(anchors: Material["anchors"], settings: string): Promise<[
   return [await make("a", ports[0], ports[1]), await make("b", ports[1], ports[0])];
 }
 
+const unreachableOf = (other: PeerMember): PeerMember => ({
+  ...other,
+  values: { ...other.values, port: "1" },
+});
 const clientTls = ({ key, leaf, anchors }: Material) => ({
   key: privateKeyToPem(key),
   cert: certificatesPem([leaf]),
@@ -244,8 +249,15 @@ describe("a pair of PostgreSQL servers", () => {
     await a.kill();
     await takeRole(b.member, { role: "active", by: "promotion" });
     await goesOn(load);
-    await takeRole(a.member, { role: "standby", by: "promotion" });
+    const unreachable = { ...a.member, others: a.member.others.map(unreachableOf) };
+    await expect(takeRole(unreachable, { role: "standby", by: "promotion" })).rejects.toMatchObject(
+      { code: "generation-refused" },
+    );
+    // Started all the same, it takes no writes, and is rewound at the next look.
     await a.start();
+    await waitUntil(() => readStatus(a.member), { deadlineMs: 10_000, what: "it answers" });
+    expect(await readStatus(a.member)).toMatchObject({ role: "standby", synchronised: false });
+    await takeRole(a.member, { role: "standby", by: "promotion" });
     await until([b, a], "the other one is active", isPair);
     await takeRole(b.member, { role: "active", by: "promotion" });
     expect((await psql(b, "show synchronous_standby_names")).output).toBe("*\n");
