@@ -144,6 +144,8 @@ export const descriptionSchema = strict({
   /** `link`: the server reads below `folder`/current. `swap`: the files are copied to their paths. */
   visible: words(["link", "swap"]),
   files: Type.Array(file, { minItems: 1, maxItems: 32 }),
+  /** Where key and certificate (with its chain) are that were placed by hand, with `link`; `swap` has its own paths. */
+  found: optional(strict({ key: text, certificate: text })),
   check: optional(command),
   reload: optional(reload),
   restart: optional(restart),
