@@ -73,6 +73,8 @@ export interface MemberLayout {
   readonly folder: string;
   /** Its keys and certificates, whatever the form is in which its server wants them. */
   readonly credential: string;
+  /** The key and certificate that were placed by hand, as a credential folder. */
+  readonly found: string;
   /** Of which credential and which CAs its generations consist: JSON. */
   readonly generations: string;
   readonly runFile: string;
@@ -120,6 +122,7 @@ export function homeLayout(home: string): HomeLayout {
       return {
         folder,
         credential: `${folder}/credential`,
+        found: `${folder}/found`,
         generations: `${folder}/generations.json`,
         runFile: `${folder}/run.json`,
         log: `${home}/logs/${id}.log`,

@@ -89,6 +89,10 @@ async function convergeOne(
   instances: Instances,
   wanted: WantedCredential,
 ): Promise<boolean | Renewal> {
+  if (isFoundCredential(wanted)) {
+    if (wanted.elsewhere?.isCollected === true) await pendingElsewhere(state, link, wanted);
+    return false;
+  }
   const folder = folderOf(state, wanted);
   const facts = await readFolder(folder);
   const presentedSerial = facts.current?.serial;
@@ -207,6 +211,14 @@ async function letInstancesLoad(state: NodeState, instances: Instances): Promise
       "the certificate is about to end: the new one is presented before every instance has loaded it",
     );
   }
+}
+
+/** True if what was placed by hand for a member is to stay: nothing is asked for then. */
+export function isFoundCredential({
+  usage,
+  maxSequence,
+}: Pick<WantedCredential, "usage" | "maxSequence">): boolean {
+  return isServiceUsage(usage) && maxSequence === 0;
 }
 
 /** The folder of a credential: the Node Manager's own, in its instance's, or the one for its member. */

@@ -94,7 +94,7 @@ export async function saveSource(layout: HomeLayout, source: EntityStoreSettings
 /** Writes every key of the Node Manager as `keys` protects them now; forgets passphrases before. */
 export async function protectEntityStore({ layout, keys }: Store): Promise<void> {
   await protectGenerations(layout.nodeCredential, keys);
-  for await (const path of glob("members/*/credential", { cwd: layout.home }))
+  for await (const path of glob("members/*/{credential,found}", { cwd: layout.home }))
     await protectGenerations(join(layout.home, path), keys);
   if (existsSync(layout.nodeSealingKey)) await protectKeyFile(layout.nodeSealingKey, keys);
   await protectPendingKeys(layout, keys);

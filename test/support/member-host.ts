@@ -7,10 +7,12 @@ import type { AuthorityId, CredentialId, ProcessId, ServiceId } from "../../src/
 import type { DesiredState, ObservedReport, WantedMember } from "../../src/contract/index.ts";
 import {
   checkDescription,
+  fingerprintOf,
   resolveDescription,
   shippedDriver,
   type Description,
 } from "../../src/drivers/index.ts";
+import { generateKeyPair, privateKeyToPem } from "../../src/keys/index.ts";
 import type { AdminLink } from "../../src/node/admin-link.ts";
 import { convergeCredentials } from "../../src/node/credentials.ts";
 import type { InstanceLinks } from "../../src/node/instance-link.ts";
@@ -49,6 +51,8 @@ export type Wish = Partial<Pick<WantedMember, "supervised" | "enabled" | "trusts
   readonly prove?: readonly AuthorityId[];
   /** Its certificate is to be another one than those before. */
   readonly minSequence?: number;
+  /** 0 with `minSequence` 0: it keeps what was placed by hand. */
+  readonly maxSequence?: number | null;
 };
 
 export interface MemberHost {
@@ -65,6 +69,8 @@ export interface MemberHost {
   restart(): void;
   /** Starts the server as somebody else would. */
   startServer(): void;
+  /** Places a new key and certificate of the first CA where the server's configuration has them. */
+  placeByHand(): Promise<{ readonly leaf: string }>;
 }
 
 interface IssueBody {
@@ -79,7 +85,11 @@ export interface SeenMember {
 }
 
 /** A Node Manager's home with one member, whose server is a real one; its Admin Node Manager signs all. */
-export async function memberHost(driver: string, first: Wish = {}): Promise<MemberHost> {
+export async function memberHost(
+  driver: string,
+  first: Wish = {},
+  isByHand = false,
+): Promise<MemberHost> {
   const { domain, state: firstState, lines } = await nodeFixture();
   await domain.addAuthority(firstCa, serviceId);
   await domain.addAuthority(secondCa, serviceId, firstCa);
@@ -89,8 +99,8 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
   });
   await firstState.acceptTrust([domain.trust.save().link]);
   await mkdir(firstState.layout.logs, { recursive: true });
-  const paths = await pathsFor(driver);
-  const description = await descriptionFor(driver);
+  const paths = await pathsFor(driver, isByHand);
+  const description = await descriptionFor(driver, isByHand ? paths.current : null);
   const { configuration, port } = paths;
   const folder = join(paths.base, "member");
   const variables = { ...kindOf(driver).values(paths), folder, port, configuration };
@@ -99,14 +109,31 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
   let wished: Wish = { supervised: true, enabled: true, trusts: [firstCa], authorityId: firstCa };
   let issued = 0;
 
-  const call = async (name: string, { body }: { body: IssueBody }) => {
-    const { spki } = parseRequestPem(body.requestPem);
-    const authorityId = body.authorityId ?? wished.authorityId ?? firstCa;
-    const certificate = domain.sign(authorityId, spki, {
+  const sign = (authorityId: AuthorityId, spki: Uint8Array) =>
+    domain.sign(authorityId, spki, {
       profile: { ...trafficProfile, extendedKeyUsage: [oid.serverAuth, oid.clientAuth] },
       subject: parseNameText("CN=member-1"),
       subjectAltName: [{ type: "ip", value: "127.0.0.1" }],
     });
+
+  const placeByHand = async () => {
+    const { privateKey, spki } = await generateKeyPair("ecdsa-p256");
+    const { der } = sign(firstCa, spki);
+    const files = {
+      key: privateKeyToPem(privateKey),
+      certificate: encodePem("CERTIFICATE", der),
+      trust: domain.caPem(firstCa),
+    };
+    await mkdir(paths.current, { recursive: true });
+    for (const [name, text] of Object.entries(files))
+      await writeFile(join(paths.current, `${name}.pem`), text);
+    return { leaf: fingerprintOf(der) };
+  };
+
+  const call = async (name: string, { body }: { body: IssueBody }) => {
+    const { spki } = parseRequestPem(body.requestPem);
+    const authorityId = body.authorityId ?? wished.authorityId ?? firstCa;
+    const certificate = sign(authorityId, spki);
     if (name === "issueProbe")
       return { certificatePem: encodePem("CERTIFICATE", certificate.der), chainPem: "" };
     if (name !== "issueCredential") throw new Error(`${name} is not expected`);
@@ -130,6 +157,7 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
     const {
       authorityId = firstCa,
       minSequence = 1,
+      maxSequence = null,
       prove = [],
       description: also,
       ...member
@@ -154,7 +182,7 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
       subject: "CN=member-1",
       authorityId,
       minSequence,
-      maxSequence: null,
+      maxSequence,
       presentableSequence: 1_000,
     };
     const isGone = changes === null;
@@ -218,6 +246,7 @@ export async function memberHost(driver: string, first: Wish = {}): Promise<Memb
     wish,
     look,
     until,
+    placeByHand,
     restart,
     startServer: () => {
       const { start } = resolveDescription(description, variables);
@@ -241,18 +270,21 @@ function kindOf(driver: string) {
   return kind;
 }
 
-async function descriptionFor(driver: string): Promise<Description> {
+/** `swapped`: the server reads its files in this folder, which is its own. */
+async function descriptionFor(driver: string, swapped: string | null): Promise<Description> {
   const { start, ...shipped } = await shippedDriver(driver);
   if (start === undefined) throw new Error(`${driver} is started by nobody`);
+  const files = shipped.files.map((file) => ({ ...file, path: join(swapped ?? "", file.path) }));
   return {
     ...shipped,
+    ...(swapped === null ? {} : { visible: "swap", files }),
     start: { ...start, openFilesMax: 256, stopWithinSeconds: 3 },
     servedWithinSeconds: 3,
     backWithinSeconds: 5,
   };
 }
 
-async function pathsFor(driver: string): Promise<Paths> {
+async function pathsFor(driver: string, isByHand: boolean): Promise<Paths> {
   const base = await tempFolder();
   await chmod(base, 0o755);
   const run = join(base, "run");
@@ -261,7 +293,7 @@ async function pathsFor(driver: string): Promise<Paths> {
   const paths: Paths = {
     base,
     configuration: join(base, "configuration"),
-    current: join(base, "member", "current"),
+    current: join(base, isByHand ? "hand" : "member/current"),
     pidFile: join(run, "pid"),
     port: await freePort(),
     otherPort: await freePort(),

@@ -199,14 +199,16 @@ export class MemberKeeper {
     }
     const supervisor = this.#supervisorOf(wanted, description);
     const files = await this.#readFiles(description);
+    const isUntouched = description.visible === "swap" && (files.good ?? 0) === 0;
     let waitsFor: string | null = null;
-    const generation = await wantedGeneration(this.#state, wanted, description).catch(
-      (error: unknown) => {
-        waitsFor = describeError(error);
-        return null;
-      },
-    );
+    const of = { description, isUntouched };
+    const generation = await wantedGeneration(this.#state, wanted, of).catch((error: unknown) => {
+      waitsFor = describeError(error);
+      return null;
+    });
     if (generation === null) waitsFor ??= "it has no certificate yet: one is waited for";
+    const found = isUntouched ? foundRecord(generation) : null;
+    this.#installed = found ?? this.#recordOf(files.good);
     const key = JSON.stringify([wanted.description, wanted.variables, generation?.record.content]);
     this.#refusals.want(key);
     const isPlaced = this.#placed === key && files.changed.length === 0;
@@ -215,10 +217,10 @@ export class MemberKeeper {
       enabled: wanted.enabled,
       isRunning: await this.#isRunning(),
       wanted: generation?.record ?? null,
-      current: files.current,
-      good: files.good,
+      ...(found === null ? files : { current: 0, good: 0 }),
       goodIs: this.#installed,
-      hasChangedFiles: files.changed.length > 0 || this.#goesOnWithOther(description),
+      hasChangedFiles:
+        found === null && (files.changed.length > 0 || this.#goesOnWithOther(description)),
       isPlaced,
       mayInstall: this.#refusals.mayTry(performance.now()),
     };
@@ -228,7 +230,9 @@ export class MemberKeeper {
     };
     const step = nextStep(situation).do;
     if (step === "stop") await supervisor?.keepStopped(performance.now(), stopMsMax(description));
-    if (step === "install") await install("running");
+    // What was found is in use already, wherever it is read from.
+    const isFirst = files.good === null && generation?.record.sequence === 0;
+    if (step === "install") await install(isFirst && !isUntouched ? "started" : "running");
     if (step.startsWith("place") && !isPlaced) await install("stopped");
     if (supervisor !== null && step.endsWith("start")) {
       const isStarted = await this.#start(member, supervisor);
@@ -304,7 +308,6 @@ export class MemberKeeper {
   async #readFiles(description: Description): Promise<InstalledState> {
     this.#records ??= await readRecords(this.#layout.generations);
     const files = await installedState(description);
-    this.#installed = this.#records.find(({ number }) => number === files.good) ?? null;
     if (files.changed.length > 0) {
       const paths = files.changed.map(({ path, problem }) => `${path} (${problem})`);
       if (this.changedFiles.join() !== paths.join())
@@ -315,6 +318,10 @@ export class MemberKeeper {
       this.#changed = { paths, untilMs: performance.now() + reportChangedMs };
     }
     return files;
+  }
+
+  #recordOf(number: number | null): GenerationRecord | null {
+    return this.#records?.find((record) => record.number === number) ?? null;
   }
 
   /** It shows another certificate than its files hold, and can read them again without being away. */
@@ -379,6 +386,12 @@ export class MemberKeeper {
     }
     await supervisor.keepRunning(performance.now());
   }
+}
+
+/** What was placed by hand, as the generation 0: it trusts the CA that it is of. */
+function foundRecord(wanted: WantedGeneration | null): GenerationRecord | null {
+  if (wanted?.record.sequence !== 0) return null;
+  return { ...wanted.record, trusts: [wanted.record.authorityId], number: 0 };
 }
 
 function stopMsMax({ start }: Description): number {

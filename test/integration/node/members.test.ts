@@ -119,6 +119,48 @@ test("a member that is only looked after takes credentials, and is left alone in
   ]);
 });
 
+test("what was placed by hand stays while trust changes, gives way to a managed credential, and comes back", async () => {
+  const adopted = { supervised: false, minSequence: 0, maxSequence: 0 };
+  const host = await memberHost("nginx", adopted, true);
+  const first = await host.placeByHand();
+  host.startServer();
+  const port = { host: "127.0.0.1", port: host.paths.port };
+  const found = await host.until("it is as it was found", uses(0));
+  expect(found.member.installed?.trusts).toEqual([firstCa]);
+  expect(existsSync(join(host.paths.base, "member"))).toBe(false);
+  // Renewed by hand meanwhile: it is not ours yet.
+  const renewed = await host.placeByHand();
+  expect(renewed.leaf).not.toBe(first.leaf);
+  globalThis.process.kill(Number(await readFile(host.paths.pidFile, "utf8")), "SIGHUP");
+  await waitUntil(async () => (await servedFingerprint(port)) === renewed.leaf, {
+    deadlineMs: 5_000,
+    what: "it shows the renewed one",
+  });
+
+  host.wish({ trusts: [firstCa, secondCa], prove: [secondCa] });
+  const both = await host.until("it trusts both", (seen) => seen.member.accepts.includes(secondCa));
+  expect(both.member.installed).toEqual({ sequence: 0, trusts: [firstCa, secondCa] });
+  expect(await servedFingerprint(port)).toBe(renewed.leaf);
+  host.wish({ authorityId: secondCa, minSequence: 1, maxSequence: null });
+  await host.until("it uses a managed one", uses(1));
+  expect(await servedFingerprint(port)).not.toBe(renewed.leaf);
+  host.restart();
+  host.wish({ authorityId: firstCa, minSequence: 0, maxSequence: 0 });
+  const back = await host.until("it uses the found one again", uses(0));
+  expect(back.credential.installed?.authorityId).toBe(firstCa);
+  expect(await servedFingerprint(port)).toBe(renewed.leaf);
+});
+
+test("what was placed by hand and is of another CA than was declared is named, and left alone", async () => {
+  const adopted = { supervised: false, minSequence: 0, maxSequence: 0, authorityId: secondCa };
+  const host = await memberHost("nginx", { ...adopted, trusts: [secondCa] }, true);
+  await host.placeByHand();
+  host.startServer();
+  const { member } = await host.until("it is refused", (seen) => seen.member.problem !== null);
+  expect(member.problem).toMatch(/found for one, is not of the CA .* foundCa .*service-1-ca-1/);
+  expect(member.installed).toBeNull();
+});
+
 test("a supervised member that is no longer wanted is stopped, whoever is Node Manager by then", async () => {
   const host = await memberHost("nginx");
   const { process } = await well(host);
