@@ -35,6 +35,8 @@ import { Refusals } from "./refusal.ts";
 import { serverProgram } from "./server-program.ts";
 
 const restartPollMs = 50;
+/** While a member changes its role. */
+const lookSoonMs = 250;
 const stopWithinSecondsDefault = 15;
 const servedWithinSecondsDefault = 30;
 const backWithinSecondsDefault = 60;
@@ -261,12 +263,15 @@ export class MemberKeeper {
     const { status, problem } = this;
     const { asked } = this.#watch;
     const { role } = this.#wanted;
-    if (this.#installed !== null && (await this.#role.converge(member, role, { status, asked })))
-      this.#watch.again();
+    if (this.#installed !== null) {
+      const done = await this.#role.converge(member, role, { status, asked });
+      if (done === "step") this.#watch.again();
+      if (done !== "has-it") setTimeout(() => this.#state.wake(), lookSoonMs).unref();
+    }
     this.#watch.look(member, {
       pid: supervisor?.pid ?? null,
       installed: this.#installed,
-      isWell: problem === null && (role === null || status?.role === role.role),
+      isWell: problem === null,
     });
   }
 

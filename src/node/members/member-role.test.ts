@@ -1,4 +1,4 @@
-import { expect, test } from "vitest";
+import { expect, onTestFinished, test, vi } from "vitest";
 import { memberOf } from "../../../test/support/member.ts";
 import { DomainError } from "../../kit/index.ts";
 import type { MemberStatus } from "../../domain/index.ts";
@@ -22,35 +22,48 @@ function roleOf(take: () => Promise<void> = async () => {}) {
   return { role, taken: () => taken };
 }
 
-test("a member takes its role once, until it was asked again how it is", async () => {
+test("a member takes another step as soon as it was asked again, until it has its role", async () => {
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
   const { role, taken } = roleOf();
-  const seen = { status: says("active"), asked: 1 };
-  expect(await role.converge(member, standby, seen)).toBe(true);
-  expect(await role.converge(member, standby, seen)).toBe(false);
+  expect(await role.converge(member, standby, { status: says("active"), asked: 1 })).toBe("step");
+  vi.advanceTimersByTime(1_000);
+  expect(await role.converge(member, standby, { status: says("active"), asked: 1 })).toBe("wait");
   expect(taken()).toBe(1);
-  expect(await role.converge(member, standby, { ...seen, asked: 2 })).toBe(true);
-  expect(await role.converge(member, standby, { status: says("standby"), asked: 3 })).toBe(false);
+  expect(await role.converge(member, standby, { status: says("active"), asked: 2 })).toBe("step");
   expect(taken()).toBe(2);
+  // It may still have to settle in it.
+  expect(await role.converge(member, standby, { status: says("standby"), asked: 3 })).toBe(
+    "has-it",
+  );
+  expect(taken()).toBe(2);
+  vi.advanceTimersByTime(5_000);
+  await role.converge(member, standby, { status: says("standby"), asked: 3 });
+  expect(taken()).toBe(3);
 });
 
-test("a member that has its role, is to have none, or does not answer is left alone", async () => {
+test("a member that is to have no role, or does not answer, is left alone", async () => {
   const { role, taken } = roleOf();
-  await role.converge(member, standby, { status: says("standby"), asked: 1 });
   await role.converge(member, null, { status: says("active"), asked: 1 });
   await role.converge(member, standby, { status: null, asked: 1 });
+  await role.beforeStart(member, null);
   expect(taken()).toBe(0);
 });
 
 test("why a member does not take its role is known until it has it", async () => {
-  const { role } = roleOf(() =>
-    Promise.reject(new DomainError("conflict", "the other has no copy")),
-  );
+  vi.useFakeTimers({ toFake: ["performance"] });
+  onTestFinished(() => void vi.useRealTimers());
+  let isRefused = true;
+  const { role, taken } = roleOf(async () => {
+    if (isRefused) throw new DomainError("conflict", "the other has no copy");
+  });
   await role.converge(member, standby, { status: says("active"), asked: 1 });
-  expect(role.error).toBe("one is not the standby one yet: the other has no copy");
+  expect(role.error).toBe("one does not have its role, standby: the other has no copy");
   // It is not tried again at once.
-  expect(await role.converge(member, standby, { status: says("active"), asked: 2 })).toBe(false);
-  await role.converge(member, standby, { status: null, asked: 3 });
-  expect(role.error).not.toBeNull();
+  await role.converge(member, standby, { status: says("active"), asked: 2 });
+  expect(taken()).toBe(1);
+  isRefused = false;
+  vi.advanceTimersByTime(1_000);
   await role.converge(member, standby, { status: says("standby"), asked: 4 });
-  expect(role.error).toBeNull();
+  expect([role.error, taken()]).toEqual([null, 2]);
 });
