@@ -2,12 +2,14 @@ import { createPrivateKey } from "node:crypto";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { openssl, type TestAuthority } from "../../test/support/certificates.ts";
+import { dayMs, openssl, type TestAuthority } from "../../test/support/certificates.ts";
 import { realRoot, serverMaterial } from "../../test/support/driver-material.ts";
+import { revocationList } from "../../test/support/revocation-list.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { certificatesPem, openPkcs12, privateKeyToPem } from "../keys/index.ts";
 import { parseCertificatesPem } from "../pki/index.ts";
 import type { FileEntry } from "./description.ts";
+import { firstListEndMs } from "./revocation-lists.ts";
 import { renderFiles, type Material } from "./render-files.ts";
 
 let root: TestAuthority;
@@ -76,8 +78,29 @@ describe("a generation is refused before anything is written", () => {
     expect(() => render("chain", {}, { ...material, chain })).toThrow("is not the issuer");
   });
 
-  test("when a trusted CA is without a revocation list and the server needs one for each", () => {
-    expect(() => render("crl")).toThrow("0 revocation lists for 1 trusted CAs");
+  test("when a trusted CA is without a revocation list that holds, and the server needs one of each", async () => {
+    const other = await realRoot("CN=Other");
+    const anchors = [root.certificate, other.certificate];
+    const [own, others, namesake] = await Promise.all([
+      revocationList(root, Date.now() + dayMs),
+      revocationList(other, Date.now() + 2 * dayMs),
+      revocationList(await realRoot("CN=Other"), Date.now() + dayMs),
+    ]);
+    const of = (...crls: Uint8Array[]) => ({ ...material, anchors, crls });
+    const lists = String(render("crl", {}, of(others, own)));
+    expect(lists.match(/BEGIN X509 CRL/g)).toHaveLength(2);
+    expect(() => render("crl", {}, of(own))).toThrow(
+      "no revocation list of the trusted CA CN=Other",
+    );
+    expect(() => render("crl", {}, of(own, namesake))).toThrow("no revocation list of");
+    const over = await revocationList(root, Date.now() - 1_000);
+    expect(() => render("crl", {}, of(over, others))).toThrow("of the trusted CA CN=Root");
+    expect(() => render("crl", {}, of(over, others))).toThrow("is over");
+    expect(firstListEndMs([others, over])).toBeLessThan(Date.now());
+    expect(firstListEndMs([])).toBeNull();
+  });
+
+  test("when there is no CA to trust", () => {
     expect(() => render("trust-bundle", {}, { ...material, anchors: [] })).toThrow(
       "no CA to trust",
     );

@@ -9,6 +9,7 @@ import {
   type Certificate,
 } from "../pki/index.ts";
 import type { FileEntry } from "./description.ts";
+import { revocationProblem } from "./revocation-lists.ts";
 
 /** What one generation of a member consists of. */
 export interface Material {
@@ -67,10 +68,7 @@ function materialProblem(
     return `${certificateText(broken)} is not the issuer of the certificate before it: give the chain of ${name} in order`;
   const has = (what: FileEntry["what"]): boolean => entries.some((entry) => entry.what === what);
   if (has("trust-bundle") && anchors.length === 0) return `${name} comes with no CA to trust`;
-  // A server that is given any list refuses the certificates of every CA without one.
-  if (has("crl") && crls.length < anchors.length)
-    return `there are ${crls.length} revocation lists for ${anchors.length} trusted CAs: each needs one`;
-  return null;
+  return has("crl") ? revocationProblem(anchors, crls, Date.now()) : null;
 }
 
 function contentOf(

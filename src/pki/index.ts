@@ -95,6 +95,7 @@ export {
   type RequestTemplate,
   type RequestTicket,
 } from "./request-build.ts";
+export { isRevocationListOf, parseRevocationList, type RevocationList } from "./revocation-list.ts";
 export { randomSerial } from "./serial.ts";
 export {
   defaultSignatureAlgorithm,

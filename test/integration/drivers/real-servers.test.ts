@@ -17,6 +17,7 @@ import {
 } from "../../../src/drivers/index.ts";
 import { certificatesPem, privateKeyToPem } from "../../../src/keys/index.ts";
 import { realRoot, serverMaterial } from "../../support/driver-material.ts";
+import { revocationList } from "../../support/revocation-list.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 import { realServer, serverKinds, type Paths, type RealServer } from "./servers.ts";
 
@@ -199,4 +200,30 @@ test("files that were placed by hand are taken over by a swap, and come back whe
   expect(await servedFingerprint(port)).toBe(fingerprintOf(first.leaf.der));
   expect((await stat(key)).mode & 0o777).toBe(0o600);
   expect(await installedState(swapped.description)).toEqual({ current: 1, good: 1, changed: [] });
+});
+
+test("a server that needs revocation lists gets one of every CA in the same generation", async () => {
+  const nginx = serverKinds.find(({ driver }) => driver === "nginx");
+  if (nginx === undefined) throw new Error("there is no nginx");
+  const server = await realServer({
+    ...nginx,
+    text: (at) => nginx.text(at).replace("ssl_verify", `ssl_crl ${at.current}/crl.pem; ssl_verify`),
+  });
+  const { files } = server.member.description;
+  const member = changed(server.member, { files: [...files, { what: "crl", path: "crl.pem" }] });
+  const [oldRoot, newRoot] = [await realRoot("CN=Old"), await realRoot("CN=New")];
+  const anchors = [oldRoot.certificate, newRoot.certificate];
+  const dayOn = Date.now() + 86_400_000;
+  const [old, own] = [await revocationList(oldRoot, dayOn), await revocationList(newRoot, dayOn)];
+  const first = { ...(await serverMaterial(oldRoot)), crls: [old] };
+  await running({ ...server, member }, first);
+  const clients = [await serverMaterial(oldRoot), await serverMaterial(newRoot)];
+  const both = { ...first, anchors };
+  await expect(installGenerationOf(member, { sequence: 2, material: both })).rejects.toMatchObject({
+    code: "invalid-input",
+    message: expect.stringContaining("no revocation list of the trusted CA CN=New") as string,
+  });
+  const material = { ...both, crls: [old, own] };
+  await installGenerationOf(member, { sequence: 2, material });
+  for (const client of clients) expect(await accepts(server, client)).toBe(true);
 });
