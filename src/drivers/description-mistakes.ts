@@ -46,18 +46,15 @@ const inDer: ReadonlySet<FileEntry["what"]> = new Set(["key", "certificate"]);
 function fileMistakes({ visible }: Description, file: FileEntry, at: string): string[] {
   const { what, path, format, mode = "0600", group, passphrase } = file;
   const bits = Number.parseInt(mode, 8);
+  const isStore = what === "pkcs12" || what === "jks";
   const isAbsolute = /^(\/|\{\{)/.test(path);
   const mistakes: [boolean, string][] = [
-    [
-      what === "jks",
-      `${at}.what jks is not supported: Java reads PKCS#12, so write pkcs12 and set the store's type to PKCS12`,
-    ],
     [
       format === "DER" && !inDer.has(what),
       `${at}.format DER holds one key or certificate only: write PEM`,
     ],
-    [format !== undefined && what === "pkcs12", `${at}.format says nothing of pkcs12: remove it`],
-    [(what === "pkcs12") !== (passphrase !== undefined), passphraseMistake(at, what)],
+    [format !== undefined && isStore, `${at}.format says nothing of ${what}: remove it`],
+    [isStore !== (passphrase !== undefined), passphraseMistake(at, isStore)],
     [withKey.has(what) && (bits & 0o7) !== 0, `${at}.mode lets others read a key: write 0600`],
     [(bits & 0o022) !== 0, `${at}.mode lets others than the owner write: write 0600, 0640 or 0644`],
     [
@@ -80,10 +77,10 @@ function fileMistakes({ visible }: Description, file: FileEntry, at: string): st
   return mistakes.flatMap(([is, text]) => (is ? [text] : []));
 }
 
-function passphraseMistake(at: string, what: FileEntry["what"]): string {
-  return what === "pkcs12"
+function passphraseMistake(at: string, isStore: boolean): string {
+  return isStore
     ? `${at}.passphrase is missing: write its file or exec`
-    : `${at}.passphrase is for pkcs12 only: remove it`;
+    : `${at}.passphrase is for pkcs12 and jks only: remove it`;
 }
 
 function pathMistakes({ files }: Description): string[] {

@@ -106,7 +106,7 @@ const file = strict({
   mode: optional(mode),
   owner: optional(account),
   group: optional(account),
-  /** Of a PKCS#12 file. */
+  /** Of a PKCS#12 or JKS file. */
   passphrase: optional(secret),
 });
 

@@ -4,6 +4,7 @@ import { groupId, userIds } from "./accounts.ts";
 import type { Description } from "./description.ts";
 import type { MemberAt } from "./driver-code.ts";
 import { installOnMember, type NewGeneration, type ServerState } from "./install.ts";
+import { keystoreOf } from "./keystore.ts";
 import { changedFiles, recoverFiles, type ChangedFile } from "./member-files.ts";
 import { linkedSequence, type Place } from "./place.ts";
 import type { StagedFile } from "./stage-files.ts";
@@ -33,13 +34,28 @@ export async function installGenerationOf(
   const passphrases = new Map<string, string>();
   for (const { path, passphrase } of description.files)
     if (passphrase !== undefined) passphrases.set(path, await secretOf(passphrase, path));
-  const rendered = renderFiles(description.files, material, passphrases);
+  const rendered = await renderAll(description, material, passphrases);
   const generation: NewGeneration = {
     sequence,
     facts: factsOf(description, material),
     files: await Promise.all(rendered.map(stagedFile)),
   };
   await installOnMember(await placeOf(description), serverOf(member), generation, serverIs);
+}
+
+async function renderAll(
+  { files }: Description,
+  material: Material,
+  passphrases: ReadonlyMap<string, string>,
+): Promise<RenderedFile[]> {
+  const rendered = renderFiles(files, material, passphrases);
+  return Promise.all(
+    rendered.map(async (file, i) => {
+      if (files[i]?.what !== "jks") return file;
+      const { path, bytes } = file;
+      return { ...file, bytes: await keystoreOf(bytes, passphrases.get(path) ?? "", path) };
+    }),
+  );
 }
 
 /** Finishes what a dead process left of a member's files. Before any start of the server. */

@@ -126,7 +126,7 @@ describe("a driver's description", () => {
       "chain, format: DER,",
       "files[1].format DER holds one",
     ],
-    ["JKS is asked for", "what: key,", "what: jks,", "files[0].what jks is not supported"],
+    ["JKS has no passphrase", "what: key,", "what: jks,", "files[0].passphrase is missing"],
     ["PKCS#12 has no passphrase", "what: key,", "what: pkcs12,", "files[0].passphrase is missing"],
     [
       "a status reads nothing",

@@ -35,7 +35,7 @@ export interface RenderedFile {
 
 /**
  * The files of a generation, in the order of `entries`. `passphrases` are those of PKCS#12 files, by
- * path. Throws `invalid-input` as `materialProblem` says, before anything is rendered.
+ * path; a JKS file is one of PKCS#12 here. Throws `invalid-input` as `materialProblem` says, before anything is rendered.
  */
 export function renderFiles(
   entries: readonly FileEntry[],
@@ -93,12 +93,12 @@ function contentOf(
       return Buffer.from(certificatesPem(anchors));
     case "crl":
       return Buffer.from(crls.map((crl) => encodePem("X509 CRL", crl)).join(""));
+    // Java makes its own form of it: see `keystoreOf`.
+    case "jks":
     case "pkcs12": {
       const passphrase = passphrases.get(path) ?? "";
       const content = { privateKey: key, certificate: leaf, chain };
       return makePkcs12(content, { passphrase, friendlyName: "gatehouse" });
     }
-    case "jks":
-      throw new DomainError("not-supported", `${path}: a JKS file is not written; use pkcs12`);
   }
 }
