@@ -1,6 +1,7 @@
 import type { Finding, MemberStatus, WantedRole } from "../domain/index.ts";
 import type { Certificate } from "../pki/index.ts";
 import type { Description, ServedPort } from "./description.ts";
+import type { Examination } from "./examination.ts";
 
 /** A member on its own host, as the code of its driver sees it. */
 export interface MemberAt {
@@ -55,8 +56,10 @@ export interface DriverCode {
    * counts. Throws where it never will: it has given up.
    */
   readonly serves?: (member: MemberAt, leaf: string) => Promise<boolean>;
-  /** What is wrong with the member that the general examination cannot know. */
-  readonly examine?: (member: MemberAt) => Promise<Finding[]>;
+  /** Whether the server, as it is configured, reads the file at a path; without it, it reads all. */
+  readonly usesFile?: (member: MemberAt) => Promise<(path: string) => boolean>;
+  /** Looks at the member's ports and peers in place of the general examination, which has looked at its files. */
+  readonly examine?: (member: MemberAt, examination: Examination) => Promise<Finding[]>;
   /** What the server says of itself; null while it does not answer. */
   readonly status?: (member: MemberAt) => Promise<MemberStatus | null>;
   /**

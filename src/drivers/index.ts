@@ -3,6 +3,8 @@ export { userIds } from "./accounts.ts";
 export { formMember, takeRole, valueMistakes, valueNotes } from "./code.ts";
 export type { Description } from "./description.ts";
 export type { DriverCode, MemberAt, PeerMember, ProbeCredential } from "./driver-code.ts";
+export type { ExaminationContext } from "./examination.ts";
+export { examineMember } from "./examine.ts";
 export type { ServerState } from "./install.ts";
 export { readFound, type FoundCredential } from "./found.ts";
 export { memberAt } from "./member-at.ts";

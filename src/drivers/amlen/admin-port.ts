@@ -15,6 +15,8 @@ type Json = Readonly<Record<string, unknown>>;
 
 /** The admin endpoint of a member's server, /ima/v1. */
 export interface AdminPort {
+  /** Nobody logs in: this host has no password for it. */
+  readonly isAnonymous: boolean;
   /**
    * Throws `unreachable`, `timeout`, `untrusted-server`, `unauthenticated`, and what an answer of
    * Amlen's means.
@@ -43,6 +45,7 @@ export async function adminPortOf(member: MemberAt): Promise<AdminPort> {
     ca: url.startsWith("https:") ? await caOf(member) : null,
   };
   return {
+    isAnonymous: access.authorization === null,
     get: (path) => call(access, "GET", path, null),
     post: async (path, body) => void (await call(access, "POST", path, body)),
   };

@@ -1,6 +1,7 @@
 import type { DriverCode } from "../driver-code.ts";
 import { adminMistakes } from "./admin-port.ts";
 import { settingsMistakes, settingsNotes } from "./check-settings.ts";
+import { examineAmlen, usedFiles } from "./examine.ts";
 import { formMember } from "./form.ts";
 import { readMember } from "./read-member.ts";
 import { restartMember } from "./restart.ts";
@@ -18,5 +19,7 @@ export const amlenCode: DriverCode = {
   form: formMember,
   restart: restartMember,
   serves: servesLeaf,
+  usesFile: usedFiles,
+  examine: examineAmlen,
   status: readMember,
 };

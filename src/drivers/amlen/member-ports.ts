@@ -2,6 +2,7 @@ import type { ServedPort } from "../description.ts";
 import type { MemberAt } from "../driver-code.ts";
 import type { AdminPort } from "./admin-port.ts";
 import { properties, withDefaults, type ObjectName } from "./properties.ts";
+import { serverState, type ServerReport } from "./read-member.ts";
 import { readServerCfg } from "./server-cfg.ts";
 
 /** Which credentials a port of a member shows: files of that beginning. */
@@ -71,4 +72,45 @@ export function memberPorts(
         ]
       : []),
   ];
+}
+
+/** Whether a port is to be open in the member's role. */
+export function isOpen({ what }: MemberPort, { highAvailability, server }: ServerReport): boolean {
+  if (server.state === serverState.maintenance) return false;
+  const isPaired = (highAvailability?.ActiveNodes ?? 0) > 1;
+  return what === "discovery" ? !isPaired : server.state === serverState.production;
+}
+
+/** Where the configuration of a member has it look for others: its pair's other member, and its cluster's. */
+export function peerPorts(
+  { values }: Pick<MemberAt, "values">,
+  { HighAvailability: pair, ClusterMembership: cluster }: Configuration,
+): MemberPort[] {
+  const { discoveryPort } = readServerCfg(values["serverCfg"]);
+  const found: MemberPort[] = [];
+  if (pair["EnableHA"] === true && pair["UseSecuredConnections"] === true)
+    found.push({
+      kind: "HA",
+      what: "discovery",
+      port: {
+        host: String(pair["RemoteDiscoveryNIC"]),
+        port: Number(pair["RemoteDiscoveryPort"]) || discoveryPort,
+      },
+      speaksTls: true,
+    });
+  const own = `${String(cluster["ControlAddress"])}:${Number(cluster["ControlPort"])}`;
+  const listed =
+    cluster["EnableClusterMembership"] === true ? String(cluster["DiscoveryServerList"] ?? "") : "";
+  for (const entry of listed.split(",").map((each) => each.trim())) {
+    const [, v6, v4, port] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(entry) ?? [];
+    const host = v6 ?? v4;
+    if (host === undefined || entry === own) continue;
+    found.push({
+      kind: "Cluster",
+      what: "control",
+      port: { host, port: Number(port) },
+      speaksTls: true,
+    });
+  }
+  return found;
 }

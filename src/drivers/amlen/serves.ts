@@ -6,12 +6,7 @@ import type { MemberAt } from "../driver-code.ts";
 import { fingerprintOf, servedFingerprint } from "../served.ts";
 import { stopReason } from "./admin-answers.ts";
 import { adminPortOf } from "./admin-port.ts";
-import {
-  memberPorts,
-  readConfiguration,
-  type CredentialKind,
-  type MemberPort,
-} from "./member-ports.ts";
+import { isOpen, memberPorts, readConfiguration, type CredentialKind } from "./member-ports.ts";
 import { readReport, serverState, type ServerReport } from "./read-member.ts";
 
 /**
@@ -41,13 +36,6 @@ export async function servesLeaf(member: MemberAt, leaf: string): Promise<boolea
     if (isDomainError(error, "unreachable") || isDomainError(error, "timeout")) return false;
     throw error;
   }
-}
-
-/** Whether a port is to be open in the member's role. */
-function isOpen({ what }: MemberPort, { highAvailability, server }: ServerReport): boolean {
-  if (server.state === serverState.maintenance) return false;
-  const isPaired = (highAvailability?.ActiveNodes ?? 0) > 1;
-  return what === "discovery" ? !isPaired : server.state === serverState.production;
 }
 
 /** It has its store, or waits for the other member of its pair. */
