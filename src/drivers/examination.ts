@@ -39,3 +39,8 @@ export interface FoundCredential {
   readonly trustPath: string | null;
   readonly anchors: readonly Certificate[];
 }
+
+export interface FoundFiles {
+  readonly findings: readonly Finding[];
+  readonly credentials: readonly FoundCredential[];
+}

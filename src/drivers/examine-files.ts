@@ -8,13 +8,8 @@ import { DomainError } from "../kit/index.ts";
 import { parseCertificate, parseCertificatesPem, type Certificate } from "../pki/index.ts";
 import { groupId, userIds } from "./accounts.ts";
 import type { Description, FileEntry } from "./description.ts";
-import type { FoundCredential, Say } from "./examination.ts";
+import type { FoundCredential, FoundFiles, Say } from "./examination.ts";
 import { nearName } from "./near-name.ts";
-
-export interface FoundFiles {
-  readonly findings: readonly Finding[];
-  readonly credentials: readonly FoundCredential[];
-}
 
 interface ReadFile {
   readonly entry: FileEntry;

@@ -52,6 +52,7 @@ export async function examinePeers(
           anchors,
           nowMs,
           say,
+          takenBy: "ticket",
           ...(canProve ? { accepts: (probe) => acceptsProbe(at, probe) } : {}),
         });
       }),

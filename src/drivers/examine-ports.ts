@@ -5,7 +5,7 @@ import { certificateText, verifyPath, type Certificate } from "../pki/index.ts";
 import type { ServedPort } from "./description.ts";
 import type { ProbeCredential } from "./driver-code.ts";
 import type { ExaminationContext, FoundCredential, Say } from "./examination.ts";
-import { probePort, type PortAnswer } from "./probe-port.ts";
+import { probePort, type PortAnswer, type TakenBy } from "./probe-port.ts";
 import { fingerprintOf } from "./served.ts";
 import { snakeoilFile, wellKnown } from "./well-known.ts";
 
@@ -74,7 +74,8 @@ export interface PeerTrial {
   readonly anchors: readonly Certificate[];
   readonly nowMs: number;
   readonly say: Say;
-  /** Where the driver knows how a server shows that it takes a caller; else one that it refuses is cut off. */
+  readonly takenBy: TakenBy;
+  /** What the driver knows besides: a server may refuse a caller in words only. */
   readonly accepts?: (probe: ProbeCredential) => Promise<boolean>;
 }
 
@@ -82,7 +83,7 @@ export interface PeerTrial {
 export async function peerFindings(
   peer: string,
   port: ServedPort,
-  { found, anchors, nowMs, say, accepts }: PeerTrial,
+  { found, anchors, nowMs, say, takenBy, accepts }: PeerTrial,
 ): Promise<Finding[]> {
   const { key = null, leaf = null, chain = [] } = found ?? {};
   const probe =
@@ -92,7 +93,7 @@ export async function peerFindings(
           privateKeyPem: privateKeyToPem(key),
           certificateChainPem: certificatesPem([leaf, ...chain]),
         };
-  const answer = await tried(port, probe);
+  const answer = await tried(port, probe, takenBy);
   if (answer.kind === "closed")
     return [
       say(
@@ -129,12 +130,16 @@ export async function peerFindings(
 }
 
 /** A key that does not match its certificate cannot be shown; that is a finding of its own. */
-async function tried(port: ServedPort, probe: ProbeCredential | null): Promise<PortAnswer> {
+async function tried(
+  port: ServedPort,
+  probe: ProbeCredential | null,
+  takenBy: TakenBy,
+): Promise<PortAnswer> {
   const named = isIP(port.host) === 0 ? { name: port.host, ...port } : port;
   if (probe === null) return probePort(named);
   try {
     const { privateKeyPem: key, certificateChainPem: cert } = probe;
-    return await probePort(named, { key, cert });
+    return await probePort(named, { key, cert, takenBy });
   } catch {
     return probePort(named);
   }

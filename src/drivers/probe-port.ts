@@ -10,7 +10,7 @@ export type PortAnswer =
       /** What it shows: the leaf, and those above it that it sent. */
       readonly leaf: Certificate;
       readonly chain: readonly Certificate[];
-      /** It ended the connection right after: it does not take the caller's certificate. */
+      /** It ended the connection right after, before it had shown that it takes the caller. */
       readonly isRefused: boolean;
     }
   /** It speaks TLS, and refused the caller before it could be seen. */
@@ -19,22 +19,29 @@ export type PortAnswer =
   | { readonly kind: "plaintext" | "silent" }
   | { readonly kind: "closed" };
 
-/** With TLS 1.3 a caller that is refused sees a completed handshake first; the alert follows. */
+/**
+ * How a server shows that it takes a caller's certificate; with TLS 1.3 one that is refused sees a completed
+ * handshake first. `ticket`: it sends a session ticket (RFC 8446 section 4.6.1); `stay`: it keeps the connection.
+ */
+export type TakenBy = "ticket" | "stay";
+
+export interface Caller extends Required<Pick<ConnectionOptions, "key" | "cert">> {
+  readonly takenBy: TakenBy;
+}
+
 const refusalMsMax = 700;
 
-/** Calls a port, with a client certificate where one is given, and says what it does. Trusts nothing. */
-export async function probePort(
-  port: ServedPort,
-  identity: Pick<ConnectionOptions, "key" | "cert"> = {},
-): Promise<PortAnswer> {
+/** Calls a port, as `caller` or as nobody, and says what it does. Trusts nothing. */
+export async function probePort(port: ServedPort, caller?: Caller): Promise<PortAnswer> {
   let tcp;
   try {
     tcp = await openTcp(port);
   } catch {
     return { kind: "closed" };
   }
+  const identity = caller === undefined ? {} : { key: caller.key, cert: caller.cert };
   try {
-    return await answerOf(startTls(tcp, port, identity));
+    return await answerOf(startTls(tcp, port, identity), caller?.takenBy ?? null);
   } catch (error) {
     return { kind: kindOf(String((error as { code?: unknown }).code), String(error)) };
   } finally {
@@ -42,22 +49,31 @@ export async function probePort(
   }
 }
 
-function answerOf(socket: TLSSocket): Promise<PortAnswer> {
+function answerOf(socket: TLSSocket, takenBy: TakenBy | null): Promise<PortAnswer> {
   return new Promise((resolve, reject) => {
     let shown: { leaf: Certificate; chain: readonly Certificate[] } | null = null;
-    const end = (error: Error, isRefused = true): void => {
-      if (shown === null) reject(error);
-      else resolve({ kind: "tls", ...shown, isRefused });
+    let hasTicket = false;
+    const taken = (): void => {
+      if (shown !== null) resolve({ kind: "tls", ...shown, isRefused: false });
     };
-    socket.on("error", end);
-    socket.once("close", () => end(new Error("the connection was closed")));
-    socket.once("data", () => end(new Error("unexpected"), false));
+    const ended = (error: Error): void => {
+      if (shown === null) reject(error);
+      else resolve({ kind: "tls", ...shown, isRefused: !(hasTicket && takenBy === "ticket") });
+    };
+    socket.on("error", ended);
+    socket.once("close", () => ended(new Error("the connection was closed")));
+    socket.once("data", taken);
+    socket.once("session", () => {
+      hasTicket = true;
+      if (takenBy === "ticket") taken();
+    });
     socket.once("secureConnect", () => {
       try {
         const [leaf, ...chain] = shownChain(socket);
-        if (leaf === undefined) return end(new Error("no certificate was shown"));
+        if (leaf === undefined) throw new Error("no certificate was shown");
         shown = { leaf, chain };
-        setTimeout(() => end(new Error("unexpected"), false), refusalMsMax).unref();
+        if (takenBy === null || (hasTicket && takenBy === "ticket")) taken();
+        else setTimeout(taken, refusalMsMax).unref();
       } catch (error) {
         reject(error instanceof Error ? error : new Error(String(error)));
       }

@@ -232,6 +232,7 @@ async function peers(live: Live): Promise<Finding[]> {
         anchors,
         nowMs: context.nowMs,
         say,
+        takenBy: "stay",
       });
     }),
   );
