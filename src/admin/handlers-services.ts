@@ -6,11 +6,23 @@ import {
   switchOver,
   type StoreView,
 } from "../control/index.ts";
-import { membersOf, type Service } from "../domain/index.ts";
+import {
+  documentedStatus,
+  membersOf,
+  serviceVerdict,
+  type SeenMember,
+  type Service,
+} from "../domain/index.ts";
 import { declaredServices } from "./declared-services.ts";
 import type { Handlers } from "./handlers.ts";
 
-type Names = "applyServices" | "listServices" | "getService" | "switchOver" | "deleteService";
+type Names =
+  | "applyServices"
+  | "listServices"
+  | "getService"
+  | "getServiceStatus"
+  | "switchOver"
+  | "deleteService";
 
 export const serviceHandlers: Handlers<Names> = {
   async applyServices(state, { body, actor }) {
@@ -25,6 +37,24 @@ export const serviceHandlers: Handlers<Names> = {
     }),
   getService: ({ env }, { params }) =>
     env.store.read(async (view) => viewOf(view, await requireService(view, params.service))),
+  getServiceStatus: ({ env }, { params }) =>
+    env.store.read(async (view) => {
+      const service = await requireService(view, params.service);
+      const seen = await seenMembers(view, service);
+      const nowMs = env.clock.nowMs();
+      const { health, findings } = serviceVerdict(service, seen, nowMs);
+      return {
+        name: service.name,
+        health,
+        findings: [...findings],
+        members: documentedStatus(service, seen, nowMs),
+        history: seen
+          .flatMap(({ member, observation }) =>
+            (observation?.history ?? []).map((change) => ({ ...change, member: member.name })),
+          )
+          .toSorted((a, b) => b.atMs - a.atMs),
+      };
+    }),
   async switchOver({ env }, { params, body, actor }) {
     const { member: to, by } = body;
     const { id, name } = await switchOver(env, { service: params.service, to, by, actor });
@@ -38,28 +68,37 @@ export const serviceHandlers: Handlers<Names> = {
 };
 
 async function viewOf(view: StoreView, service: Service): Promise<ServiceView> {
-  const members = membersOf({ members: await view.topology.members() }, service);
   const { id, name, shape, supervised } = service;
+  const hosts = await view.observations.hosts();
   return {
     id,
     name,
     shape,
     driver: service.driver.name,
     supervised,
-    members: await Promise.all(
-      members.map(async (member) => {
-        const seen = await view.observations.host(member.hostId);
-        return {
-          id: member.id,
-          name: member.name,
-          hostId: member.hostId,
-          pair: member.pair,
-          state: seen?.processes.find((each) => each.id === member.id)?.state ?? "unknown",
-          seenAtMs: seen?.receivedAtMs ?? null,
-          observed: seen?.members?.find((each) => each.id === member.id) ?? null,
-        };
-      }),
-    ),
-    findings: [],
+    members: (await seenMembers(view, service)).map(({ member, observation, receivedAtMs }) => ({
+      id: member.id,
+      name: member.name,
+      hostId: member.hostId,
+      pair: member.pair,
+      state:
+        hosts
+          .find(({ hostId }) => hostId === member.hostId)
+          ?.processes.find((each) => each.id === member.id)?.state ?? "unknown",
+      seenAtMs: receivedAtMs,
+      observed: observation,
+    })),
   };
+}
+
+async function seenMembers(view: StoreView, service: Service): Promise<SeenMember[]> {
+  const hosts = await view.observations.hosts();
+  return membersOf({ members: await view.topology.members() }, service).map((member) => {
+    const host = hosts.find(({ hostId }) => hostId === member.hostId);
+    return {
+      member,
+      observation: host?.members?.find((each) => each.id === member.id) ?? null,
+      receivedAtMs: host?.receivedAtMs ?? null,
+    };
+  });
 }

@@ -1,5 +1,10 @@
 import { Type, type Static } from "typebox";
-import type { MemberObservation, Service } from "../domain/index.ts";
+import type {
+  DocumentedMember,
+  MemberObservation,
+  Service,
+  ServiceVerdict,
+} from "../domain/index.ts";
 import type { RouteDefinition } from "./route.ts";
 import {
   finding,
@@ -71,7 +76,6 @@ const serviceView = strict({
       observed: nullable(Type.Unsafe<MemberObservation>({ type: "object" })),
     }),
   ),
-  findings: list(finding),
 });
 export type ServiceView = Static<typeof serviceView>;
 
@@ -106,6 +110,33 @@ export const serviceRoutes = {
     summary: "One service, by its name or id",
     params: serviceParams,
     response: serviceView,
+  },
+  getServiceStatus: {
+    method: "GET",
+    path: "/services/:service/status",
+    access: "operator",
+    status: 200,
+    summary:
+      "One verdict over all members, and the documented status from each member's own point of view",
+    params: serviceParams,
+    response: strict({
+      name,
+      health: Type.Unsafe<ServiceVerdict["health"]>(
+        Type.String({ description: "good, degraded, down or unknown" }),
+      ),
+      findings: list(finding),
+      members: list(Type.Unsafe<DocumentedMember>({ type: "object" })),
+      /** What changed, the newest first. */
+      history: list(
+        strict({
+          atMs: timeMs,
+          member: name,
+          what: Type.String(),
+          from: Type.String(),
+          to: Type.String(),
+        }),
+      ),
+    }),
   },
   switchOver: {
     method: "PUT",

@@ -166,6 +166,31 @@ describe("recordObservation", () => {
     expect((await observationOf(env))?.proofs).toEqual([proof(5), proof(1, "instance-2")]);
   });
 
+  test("remembers what changed in the status of a member, since its server forgets it", async () => {
+    const { env } = await domain();
+    const said = async (role: "active" | "standby" | null): Promise<void> => {
+      const nothing = { members: null, connected: null, synchronised: null };
+      const member = {
+        id: "member-1" as ProcessId,
+        installed: null,
+        accepts: [],
+        status: role === null ? null : { role, ...nothing },
+        changedFiles: [],
+        findings: [],
+        problem: null,
+      };
+      await recordObservation(env, host1, { ...report([]), members: [member] }, evidence());
+    };
+    for (const role of ["active", null, "standby", "standby"] as const) await said(role);
+    const seen = await env.store.read((view) => view.observations.host(host1));
+    const history = seen?.members?.[0]?.history ?? [];
+    expect(history.map(({ what, from, to }) => `${what}: ${from} -> ${to}`)).toContain(
+      "answers: yes -> ",
+    );
+    expect(history.every(({ atMs }) => atMs === env.clock.nowMs())).toBe(true);
+    expect(history.length).toBeLessThan(5);
+  });
+
   test("takes a report that names a credential which was deleted meanwhile", async () => {
     const { env } = await domain();
     const gone = "instance-9/traffic" as CredentialId;

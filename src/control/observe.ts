@@ -5,10 +5,13 @@ import {
   edgeKey,
   forgetSuperseded,
   recordConfirmed,
+  remember,
+  statusChanges,
   type Credential,
   type EdgeProof,
   type Host,
   type HostObservation,
+  type MemberObservation,
   type ProcessObservation,
 } from "../domain/index.ts";
 import type { ObservedReport } from "../contract/index.ts";
@@ -97,13 +100,27 @@ async function completeReport(
     ...(report.admin === undefined ? {} : { admin: report.admin }),
     ...(report.port === undefined ? {} : { port: report.port }),
     ...(report.keys === undefined ? {} : { keys: report.keys }),
-    ...(report.members === undefined ? {} : { members: report.members }),
+    ...(report.members === undefined
+      ? {}
+      : { members: report.members.map((member) => withHistory(member, stored, nowMs)) }),
     receivedAtMs: nowMs,
     receivedBy: own.seenBy,
     credentials,
     processes: [...report.processes, ...admin.processes],
     proofs: newestProofs([...report.proofs, ...admin.proofs]),
   };
+}
+
+/** What a member reports, with what its server said before and forgets. */
+function withHistory(
+  member: MemberObservation,
+  stored: HostObservation | undefined,
+  nowMs: number,
+): MemberObservation {
+  const before = stored?.members?.find(({ id }) => id === member.id);
+  const changes = before === undefined ? [] : statusChanges(before.status, member.status);
+  const history = remember(before?.history ?? [], changes, nowMs);
+  return history.length === 0 ? member : { ...member, history };
 }
 
 /** What the Admin Node Manager on a host last said of itself, for a report that another one takes. */

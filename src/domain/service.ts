@@ -1,6 +1,7 @@
 import type { AuthorityId, HostId, ProcessId, ServiceId } from "../kit/index.ts";
 import type { Finding } from "./finding.ts";
 import type { MemberStatus } from "./member-status.ts";
+import type { RememberedChange } from "./status-history.ts";
 
 /** `replicas`: any does; `pair`: one is active and one stands by; `cluster`: they agree among themselves. */
 export type ServiceShape = "replicas" | "pair" | "cluster";
@@ -93,6 +94,8 @@ export interface MemberObservation {
   readonly changedFiles: readonly string[];
   /** What an examination on its host found that keeps it out, or will. */
   readonly findings: readonly Finding[];
+  /** What changed in its status, the oldest first; kept by Admin Node Managers, since servers forget it. */
+  readonly history?: readonly RememberedChange[];
   /** Why it is not as desired; null while it is. One line that names the file or the step. */
   readonly problem: string | null;
 }

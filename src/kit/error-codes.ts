@@ -68,6 +68,10 @@ export const errorCodes = {
     exit: 53,
     meaning: "a server did not take its new credentials; it keeps the last that worked",
   },
+  "service-unwell": {
+    exit: 54,
+    meaning: "a service, or one of its members, is not as it should be",
+  },
   "not-supported": { exit: 60, meaning: "this version does not do that" },
   internal: { exit: 70, meaning: "a defect of ours; run again with --debug and report it" },
 } as const satisfies Record<string, { exit: number; meaning: string }>;

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { ContextOf } from "./program.ts";
 import type { SwitchOverWish } from "./services.ts";
 
@@ -26,6 +26,7 @@ export function addServiceCommands(program: Command, contextOf: ContextOf): void
     .action(async (name: string, _options, command: Command) =>
       (await services()).showService(contextOf(command), name),
     );
+  addStatusCommands(service, program, contextOf);
   service
     .command("switch-over")
     .description("make another member of a pair the active one, and wait until it is")
@@ -44,5 +45,35 @@ export function addServiceCommands(program: Command, contextOf: ContextOf): void
     .argument("<service>", "its name or id")
     .action(async (name: string, _options, command: Command) =>
       (await services()).deleteService(contextOf(command), name),
+    );
+}
+
+/** How a service is. */
+function addStatusCommands(service: Command, program: Command, contextOf: ContextOf): void {
+  service
+    .command("status")
+    .description("one verdict over all members; exit status 54 where it is not good")
+    .argument("<service>", "its name or id")
+    .addOption(
+      new Option(
+        "--format <format>",
+        "amlen: each member's own status in the documented shape, as JSON",
+      ).choices(["text", "amlen"]),
+    )
+    .action(async (name: string, options: { format?: string }, command: Command) =>
+      (await import("./service-status.ts")).showStatus(
+        contextOf(command),
+        name,
+        options.format === "amlen",
+      ),
+    );
+  program
+    .command("doctor")
+    .description(
+      "why a member of a service is not in, and what to do; exit status 54 where something is found",
+    )
+    .argument("<service>", "its name or id")
+    .action(async (name: string, _options, command: Command) =>
+      (await import("./service-status.ts")).examine(contextOf(command), name),
     );
 }
