@@ -69,8 +69,8 @@ export interface MemberHost {
   restart(): void;
   /** Starts the server as somebody else would. */
   startServer(): void;
-  /** Places a new key and certificate of the first CA where the server's configuration has them. */
-  placeByHand(): Promise<{ readonly leaf: string }>;
+  /** Places a new key and certificate of the first CA where the server's configuration has them, or elsewhere. */
+  placeByHand(folder?: string): Promise<{ readonly leaf: string }>;
 }
 
 interface IssueBody {
@@ -116,7 +116,7 @@ export async function memberHost(
       subjectAltName: [{ type: "ip", value: "127.0.0.1" }],
     });
 
-  const placeByHand = async () => {
+  const placeByHand = async (at = paths.current) => {
     const { privateKey, spki } = await generateKeyPair("ecdsa-p256");
     const { der } = sign(firstCa, spki);
     const files = {
@@ -124,9 +124,9 @@ export async function memberHost(
       certificate: encodePem("CERTIFICATE", der),
       trust: domain.caPem(firstCa),
     };
-    await mkdir(paths.current, { recursive: true });
+    await mkdir(at, { recursive: true });
     for (const [name, text] of Object.entries(files))
-      await writeFile(join(paths.current, `${name}.pem`), text);
+      await writeFile(join(at, `${name}.pem`), text);
     return { leaf: fingerprintOf(der) };
   };
 

@@ -1,10 +1,12 @@
-import { readFile, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { fingerprintOf, servedFingerprint } from "../../../src/drivers/index.ts";
 import { parseCertificatesPem } from "../../../src/pki/index.ts";
 import { markOf } from "../../../src/transport/index.ts";
+import { onEnd } from "../../support/cleanup.ts";
+import { fillDisk, freeDisk, mountDisk, unmountDisk } from "../../support/small-disk.ts";
 import {
   firstCa,
   memberHost,
@@ -13,6 +15,10 @@ import {
   type SeenMember,
 } from "../../support/member-host.ts";
 import { waitUntil } from "../../support/wait-until.ts";
+
+const isRoot = process.getuid?.() === 0;
+/** A reload that does nothing. */
+const deaf = { reload: { run: ["true", "{{pidFile}}"] } };
 
 const isWell = ({ process, credential, member }: SeenMember): boolean =>
   process.state === "running" &&
@@ -81,7 +87,7 @@ test("a server accepts nothing of a CA that it has not loaded, and nothing is sa
   await host.until("it accepts its own CA", ({ member }) => member.accepts.includes(firstCa));
   // Its file has the new CA, and its server has not read it.
   host.wish({
-    description: { reload: { run: ["true", "{{pidFile}}"] } },
+    description: deaf,
     prove: [secondCa],
     trusts: [firstCa, secondCa],
   });
@@ -204,4 +210,130 @@ test("a reload that is refused leaves the last good generation and names the cul
   });
   await writeFile(host.paths.configuration, text);
   await host.until("it is taken after all", uses(2));
+});
+
+describe("a fault", () => {
+  test("a server that goes on showing its old certificate has the last good generation again, and is named", async () => {
+    const host = await memberHost("nginx");
+    const first = await well(host);
+    host.wish({ minSequence: 2, description: deaf });
+    const seen = await host.until("it was refused", ({ member }) => member.problem !== null);
+    const at = `127.0.0.1:${host.paths.port}`;
+    expect(seen.member.problem).toContain(
+      `generation 1 is in use again: ${at} did not show the certificate within 3 s`,
+    );
+    expect(seen.credential.installed).toEqual(first.credential.installed);
+    const shown = await readFile(join(host.paths.current, "certificate.pem"), "utf8");
+    const [leaf] = parseCertificatesPem(shown);
+    expect(leaf?.serialHex).toBe(first.credential.installed?.serial);
+    // It is not told again and again meanwhile.
+    const tries = () => host.lines.filter((line) => line.includes("did not take")).length;
+    const before = tries();
+    for (let looks = 0; looks < 5; looks++) await host.look();
+    expect(tries()).toBe(before);
+    host.wish({ description: {} });
+    await host.until("another way to reload is tried at once", uses(2));
+  });
+
+  test("a certificate that a server shows though it should not any more is replaced again", async () => {
+    const host = await memberHost("nginx");
+    const { process } = await well(host);
+    const { generations } = host.state.layout.member(process.id);
+    const text = await readFile(host.paths.configuration, "utf8");
+    const folder = join(host.paths.base, "elsewhere");
+    await host.placeByHand(folder);
+    await writeFile(host.paths.configuration, text.replaceAll(host.paths.current, folder));
+    globalThis.process.kill(process.pid ?? 0, "SIGHUP");
+    const other = await host.until("it is seen", ({ member }) => member.problem !== null);
+    expect(other.member.problem).toMatch(/shows another certificate than generation 1/);
+    expect(other.credential.seenOnWire).toBeNull();
+    await writeFile(host.paths.configuration, text);
+    await well(host);
+    expect(await readFile(generations, "utf8")).toContain('"number": 1');
+  });
+
+  test("a server that does not come up is tried again after pauses, and its last words are known", async () => {
+    const host = await memberHost("nginx");
+    const { process } = await well(host);
+    const text = await readFile(host.paths.configuration, "utf8");
+    await writeFile(host.paths.configuration, `${text}\nnonsense {\n`);
+    await kill(process.pid);
+    const words = /^its process: it ended with status 1: .*nonsense/;
+    const failed = await host.until("it has failed", ({ member }) =>
+      words.test(member.problem ?? ""),
+    );
+    expect(failed.process).toMatchObject({ state: "failed", pid: null });
+    await writeFile(host.paths.configuration, text);
+    const again = await well(host);
+    expect(again.member.installed).toEqual({ sequence: 1, trusts: [firstCa] });
+  });
+
+  test("a generation with which a server does not start gives way to the last good one", async () => {
+    const host = await memberHost("stunnel");
+    const { process } = await well(host);
+    host.wish({ enabled: false });
+    await host.until("it is stopped", (seen) => seen.process.state === "stopped");
+    // Its configuration names a file that the next generation does not have.
+    const text = await readFile(host.paths.configuration, "utf8");
+    await writeFile(host.paths.configuration, text.replace("/key.pem", "/none.pem"));
+    host.wish({ enabled: true, minSequence: 2 });
+    const words = /its process: it ended with status 1: .*/;
+    const refused = await host.until("it is refused", ({ credential }) =>
+      words.test(credential.lastError ?? ""),
+    );
+    expect(refused.member.problem).toBe(refused.credential.lastError);
+    expect(refused.member.installed?.sequence).toBe(1);
+    await writeFile(host.paths.configuration, text);
+    const seen = await host.until("it runs with the new one", uses(2));
+    expect(seen.process.pid).not.toBe(process.pid);
+  });
+
+  test.each([
+    ["modes that let others read a key", (path: string) => chmod(path, 0o644), "mode"],
+    ["a file that is gone", (path: string) => rm(path), "missing"],
+  ])("%s are put right, and reported", async (_, spoil, problem) => {
+    const host = await memberHost("stunnel");
+    await well(host);
+    const key = join(host.paths.current, "key.pem");
+    await spoil(key);
+    const seen = await host.until("it is reported", ({ member }) => member.changedFiles.length > 0);
+    expect(seen.member.changedFiles).toEqual([`${key} (${problem})`]);
+    await well(host);
+    expect((await stat(key)).mode & 0o777).toBe(0o600);
+  });
+
+  test("what a dead process left half-written is removed, and the generation brought to its end", async () => {
+    const host = await memberHost("nginx");
+    await well(host);
+    const left = join(host.paths.base, "member", "generations", ".unfinished-gatehouse-2");
+    await mkdir(left);
+    await writeFile(join(left, "key.pem"), "half a k");
+    host.restart();
+    host.wish({ minSequence: 2 });
+    await host.until("the next one is used", uses(2));
+    expect(existsSync(left)).toBe(false);
+  });
+
+  test.runIf(isRoot)("a disk that is full leaves the last good generation", async () => {
+    const host = await memberHost("nginx");
+    const first = await well(host);
+    host.wish({ enabled: false });
+    await host.until("it is stopped", (seen) => seen.process.state === "stopped");
+    const folder = join(host.paths.base, "member");
+    const kept = join(host.paths.base, "kept");
+    await cp(folder, kept, { recursive: true, verbatimSymlinks: true });
+    await mountDisk(folder, 1);
+    onEnd(() => unmountDisk(folder));
+    await cp(kept, folder, { recursive: true, verbatimSymlinks: true });
+    await fillDisk(folder);
+    host.wish({ enabled: true, minSequence: 2 });
+    const full = await host.until(
+      "it runs with what it has",
+      (seen) => seen.process.state === "running" && seen.member.problem !== null,
+    );
+    expect(full.member.problem).toMatch(/the disk is full; make room/);
+    expect(full.credential.installed).toEqual(first.credential.installed);
+    await freeDisk(folder);
+    await host.until("the next one is used", uses(2));
+  });
 });
