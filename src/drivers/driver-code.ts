@@ -2,6 +2,7 @@ import type { Finding, MemberStatus, WantedRole } from "../domain/index.ts";
 import type { Certificate } from "../pki/index.ts";
 import type { Description, ServedPort } from "./description.ts";
 import type { Examination } from "./examination.ts";
+import type { Shown } from "./served.ts";
 
 /** A member on its own host, as the code of its driver sees it. */
 export interface MemberAt {
@@ -52,10 +53,10 @@ export interface DriverCode {
   /** Ends and starts the server, in place of the description's `restart`. */
   readonly restart?: (member: MemberAt) => Promise<void>;
   /**
-   * Whether the server uses the leaf with this fingerprint, where what ports show is not all that
-   * counts. Throws where it never will: it has given up.
+   * Where the server's certificate is to be seen now, and what is seen there, in place of the ports of
+   * the description. Throws where the server has given up and will show none.
    */
-  readonly serves?: (member: MemberAt, leaf: string) => Promise<boolean>;
+  readonly shows?: (member: MemberAt) => Promise<readonly Shown[]>;
   /** Whether the server, as it is configured, reads the file at a path; without it, it reads all. */
   readonly usesFile?: (member: MemberAt) => Promise<(path: string) => boolean>;
   /** Looks at the member's ports and peers in place of the general examination, which has looked at its files. */

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { onEnd } from "../../test/support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../test/support/driver-material.ts";
 import { certificatesPem, privateKeyToPem } from "../keys/index.ts";
-import { fingerprintOf, servedFingerprint, untilServed } from "./served.ts";
+import { fingerprintOf, servedFingerprint, shownOn, untilShown } from "./served.ts";
 
 async function listen(server: Server): Promise<{ host: string; port: number }> {
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
@@ -57,9 +57,11 @@ describe("the served certificate", () => {
       changing.setSecureContext(handshakes === 2 ? old.options : renewed.options);
     });
     const other = await listen(changing);
-    await untilServed([port, other], renewed.fingerprint, 5_000);
+    await untilShown(() => shownOn([port, other]), renewed.fingerprint, 5_000);
     expect(handshakes).toBe(6);
-    await expect(untilServed([port, other], old.fingerprint, 10)).rejects.toMatchObject({
+    await expect(
+      untilShown(() => shownOn([port, other]), old.fingerprint, 10),
+    ).rejects.toMatchObject({
       code: "timeout",
       message: expect.stringMatching(/^127\.0\.0\.1:\d+, 127\.0\.0\.1:\d+ did not show/) as string,
     });

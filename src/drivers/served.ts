@@ -43,40 +43,53 @@ async function handshake(port: ServedPort): Promise<string> {
   }
 }
 
-/** True if every port shows the certificate now. */
-export async function isServed(
-  ports: readonly ServedPort[],
-  fingerprint: string,
-): Promise<boolean> {
-  const found = await Promise.allSettled(ports.map(servedFingerprint));
-  return found.every((each) => each.status === "fulfilled" && each.value === fingerprint);
+/** What was seen of a server's certificate in one place. */
+export interface Shown {
+  /** A port, as `127.0.0.1:443`, or a file where no port shows it. */
+  readonly at: string;
+  /** SHA-256 of the certificate; null: none is to be seen. */
+  readonly leaf: string | null;
+  readonly error: unknown;
+}
+
+/** What each port shows now; never throws. */
+export function shownOn(ports: readonly ServedPort[]): Promise<Shown[]> {
+  return Promise.all(
+    ports.map(async (port): Promise<Shown> => {
+      const at = `${port.host}:${port.port}`;
+      return servedFingerprint(port).then(
+        (leaf) => ({ at, leaf, error: null }),
+        (error: unknown) => ({ at, leaf: null, error }),
+      );
+    }),
+  );
+}
+
+/** True if the certificate is all that is shown. */
+export function isShown(shown: readonly Shown[], fingerprint: string): boolean {
+  return shown.every(({ leaf }) => leaf === fingerprint);
 }
 
 /**
- * Resolves when every port shows the certificate, several times in a row: for a moment after a reload,
- * old and new workers may listen on one port. `timeout`, with the ports that do not, otherwise.
+ * Resolves when the certificate is all that `look` sees, several times in a row: for a moment after a reload,
+ * old and new workers may listen on one port. `timeout`, with the places that do not show it, otherwise.
  */
-export async function untilServed(
-  ports: readonly ServedPort[],
+export async function untilShown(
+  look: () => Promise<readonly Shown[]>,
   fingerprint: string,
   withinMs: number,
 ): Promise<void> {
   const end = performance.now() + withinMs;
   for (let inRow = 0; ; await delay(pollMs)) {
-    const found = await Promise.allSettled(ports.map(servedFingerprint));
-    const others = ports.filter((_, i) => {
-      const each = found[i];
-      return each?.status !== "fulfilled" || each.value !== fingerprint;
-    });
-    inRow = others.length === 0 ? inRow + 1 : 0;
+    const shown = await look();
+    inRow = isShown(shown, fingerprint) ? inRow + 1 : 0;
     if (inRow === settledRounds) return;
     if (performance.now() < end || inRow > 0) continue;
-    const names = others.map(({ host, port }) => `${host}:${port}`).join(", ");
-    const failure = found.find((each) => each.status === "rejected");
+    const others = shown.filter(({ leaf }) => leaf !== fingerprint);
     throw new DomainError(
       "timeout",
-      `${names} did not show the certificate within ${withinMs / 1000} s: look at the server's log`,
-      { cause: failure?.reason },
+      `${others.map(({ at }) => at).join(", ")} did not show the certificate within ${withinMs / 1000} s: look at the server's log`,
+      { cause: others.find(({ error }) => error !== null)?.error },
     );
   }
 }

@@ -5,8 +5,8 @@ import type { Description } from "./description.ts";
 import type { MemberAt } from "./driver-code.ts";
 import type { MemberServer } from "./install.ts";
 import { runToSuccess } from "./run-command.ts";
-import { isServed, untilServed } from "./served.ts";
-import { untilUsed } from "./until-used.ts";
+import { isShown, untilShown } from "./served.ts";
+import { shownBy } from "./shown-by.ts";
 import { sendCommands } from "./socket-commands.ts";
 import { tell } from "./tell.ts";
 
@@ -15,19 +15,15 @@ const servedWithinSecondsDefault = 30;
 /** A running server as its description, or the code of its driver, says. */
 export function serverOf(member: MemberAt): MemberServer {
   const { description } = member;
-  const { name, check, served, servedWithinSeconds = servedWithinSecondsDefault } = description;
-  const { serves } = codeOf(description);
+  const { name, check, servedWithinSeconds = servedWithinSecondsDefault } = description;
   return {
     name,
     check: async () => {
       if (check !== undefined) await runToSuccess(check, `the check of ${name}`);
     },
     takeEffect: (isTrustChanged) => takeEffect(member, isTrustChanged),
-    serves: (leaf) => (serves === undefined ? isServed(served, leaf) : serves(member, leaf)),
-    untilServes: (leaf) =>
-      serves === undefined
-        ? untilServed(served, leaf, servedWithinSeconds * 1000)
-        : untilUsed(() => serves(member, leaf), member.name, servedWithinSeconds * 1000),
+    serves: async (leaf) => isShown(await shownBy(member), leaf),
+    untilServes: (leaf) => untilShown(() => shownBy(member), leaf, servedWithinSeconds * 1000),
   };
 }
 

@@ -6,7 +6,7 @@ import { formMember } from "./form.ts";
 import { readMember } from "./read-member.ts";
 import { restartMember } from "./restart.ts";
 import { foldersOnHost } from "./server-cfg.ts";
-import { servesLeaf } from "./serves.ts";
+import { shownByMember } from "./shows.ts";
 
 /** Eclipse Amlen: pairs and clusters, configured and restarted over its admin port. */
 export const amlenCode: DriverCode = {
@@ -18,7 +18,7 @@ export const amlenCode: DriverCode = {
   valuesOnHost: foldersOnHost,
   form: formMember,
   restart: restartMember,
-  serves: servesLeaf,
+  shows: shownByMember,
   usesFile: usedFiles,
   examine: examineAmlen,
   status: readMember,

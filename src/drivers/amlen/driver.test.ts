@@ -119,7 +119,7 @@ test("a pair changes from built-in credentials to one of its own, standby first"
   await installGenerationOf(active, generation);
   await untilPaired(a, b);
   const leaf = fingerprintOf(generation.material.leaf.der);
-  for (const member of [active, standby]) expect(await amlenCode.serves?.(member, leaf)).toBe(true);
+  for (const member of [active, standby]) expect(await serverOf(member).serves(leaf)).toBe(true);
 });
 
 test("a standby whose files its primary has replaced does not use its own leaf", async () => {
@@ -132,8 +132,8 @@ test("a standby whose files its primary has replaced does not use its own leaf",
   await installGenerationOf(standby, { sequence: 1, material: two });
   await installGenerationOf(active, { sequence: 1, material: one });
   await untilPaired(a, b);
-  expect(await amlenCode.serves?.(standby, fingerprintOf(two.leaf.der))).toBe(false);
-  expect(await amlenCode.serves?.(standby, fingerprintOf(one.leaf.der))).toBe(true);
+  expect(await serverOf(standby).serves(fingerprintOf(two.leaf.der))).toBe(false);
+  expect(await serverOf(standby).serves(fingerprintOf(one.leaf.der))).toBe(true);
 });
 
 test("a generation is refused, and the files from before are back, when the server comes back and stops", async () => {

@@ -1,6 +1,6 @@
 import { describeError } from "../../kit/index.ts";
 import type { MemberStatus } from "../../domain/index.ts";
-import { readStatus, servedFingerprint, type MemberAt } from "../../drivers/index.ts";
+import { readStatus, shownBy, type MemberAt, type Shown } from "../../drivers/index.ts";
 
 /** What a member said and showed when it was last asked. */
 export interface Seen {
@@ -11,7 +11,7 @@ export interface Seen {
 }
 
 interface SeenPort {
-  /** `127.0.0.1:443` */
+  /** `127.0.0.1:443`, or the file in which it is seen */
   readonly at: string;
   /** SHA-256 of the certificate that it shows; null: it shows none. */
   readonly leaf: string | null;
@@ -24,14 +24,14 @@ export async function observe(member: MemberAt): Promise<Seen> {
     (status) => ({ status, statusError: null }),
     (error: unknown) => ({ status: null, statusError: describeError(error) }),
   );
-  const ports = member.description.served.map(async (port): Promise<SeenPort> => {
-    const at = `${port.host}:${port.port}`;
-    return servedFingerprint(port).then(
-      (leaf) => ({ at, leaf, error: null }),
-      (error: unknown) => ({ at, leaf: null, error: describeError(error) }),
-    );
-  });
-  return { ...(await asked), ports: await Promise.all(ports) };
+  const shown = shownBy(member).catch((error: unknown): Shown[] => [
+    { at: member.name, leaf: null, error },
+  ]);
+  return { ...(await asked), ports: (await shown).map(seenPort) };
+}
+
+function seenPort({ at, leaf, error }: Shown): SeenPort {
+  return { at, leaf, error: error === null ? null : describeError(error) };
 }
 
 /** True if it answers: it says how it is, or shows a certificate somewhere. */
