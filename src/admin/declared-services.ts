@@ -44,6 +44,7 @@ async function declaredService(declared: Declared): Promise<ServiceDeclaration> 
     dnsNames,
     members,
     foundCaPem: declared.foundCa ?? null,
+    isBuiltIn: declared.builtIn === true,
   };
 }
 

@@ -14,6 +14,7 @@ import {
   processId,
   rolloutId,
   serial,
+  serviceId,
   strict,
   timeMs,
   usage,
@@ -48,8 +49,14 @@ export const changeRoutes = {
         kind: Type.Literal("replace-leaves"),
         credentials: nullable(Type.Array(credentialId, { minItems: 1, maxItems: 100_000 })),
       }),
+      strict({ kind: Type.Literal("take-over"), service: serviceId }),
       strict({
         kind: Type.Literal("rotate-ca"),
+        strategy: Type.Optional(
+          Type.Union([Type.Literal("overlap"), Type.Literal("documented")], {
+            description: "for a service: how its members change; as its servers allow",
+          }),
+        ),
         usages: Type.Array(usage, { minItems: 1, maxItems: 2, uniqueItems: true }),
         observeSeconds: Type.Integer({ minimum: 0, maximum: 2_592_000 }),
         isKeyLost: Type.Optional(

@@ -36,6 +36,8 @@ const declaredService = strict({
   dnsNames: Type.Optional(names),
   variables: Type.Optional(variables),
   settings: Type.Optional(settings),
+  /** The servers run with the credentials that they came with, or none; a plan replaces them. */
+  builtIn: Type.Optional(Type.Boolean()),
   /** CA certificate of the files that were placed by hand. */
   foundCa: Type.Optional(pem),
   members: Type.Array(

@@ -220,6 +220,9 @@ async function applyEdit(
     case "trust-members":
       await trustMembers(tx, edit);
       return {};
+    case "replace-members":
+      await trustMembers(tx, edit);
+      return reissue(tx, (credential) => edit.credentials.includes(credential.id));
     case "hand-over":
       await handOver(tx, edit);
       return {};
@@ -233,7 +236,7 @@ async function applyEdit(
       await publishTrust(tx, env, {});
       return {};
     case "return":
-      await presentEarlier(tx, rollout, edit.credentials);
+      await presentEarlier(tx, rollout, edit);
       // Its epoch tells reports from before this from those after.
       await publishTrust(tx, env, {});
       return {};
@@ -388,8 +391,9 @@ async function forgetAll(tx: StoreTransaction): Promise<void> {
 async function presentEarlier(
   tx: StoreTransaction,
   rollout: Rollout,
-  only: readonly CredentialId[] | undefined,
+  { credentials: only, trust }: Extract<Edit, { do: "return" }>,
 ): Promise<void> {
+  if (trust !== undefined) await trustMembers(tx, trust);
   const earlierOf = new Map(rollout.successions.map(({ from, to }) => [to, from]));
   for (const { from } of rollout.successions) await makeCurrent(tx, from, "next");
   const before = Object.assign({}, ...rollout.done.map((applied) => applied.before)) as Before;

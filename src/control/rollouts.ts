@@ -5,6 +5,7 @@ import {
   type CredentialId,
   type PlanId,
   type RolloutId,
+  type ServiceId,
 } from "../kit/index.ts";
 import { isServiceUsage, type AuthoritySigning, type AuthorityUsage } from "../domain/index.ts";
 import { formatName } from "../pki/index.ts";
@@ -13,12 +14,16 @@ import {
   isOpen,
   planReplaceLeaves,
   planRotateCa,
+  planTakeOver,
   rollbackSteps,
+  type DomainSnapshot,
   type GivenAuthority,
   type Phase,
   type Plan,
+  type PlanRequest,
   type Rollout,
   type RotationRequest,
+  type Strategy,
   type Waiver,
 } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
@@ -31,11 +36,15 @@ import { requireService } from "./services.ts";
 import { readSnapshot } from "./snapshot.ts";
 
 export type PlanWish =
+  /** Members that run with what they came with get credentials of their service. */
+  | { readonly kind: "take-over"; readonly service: ServiceId }
   | { readonly kind: "replace-leaves"; readonly credentials: readonly CredentialId[] | null }
   | {
       readonly kind: "rotate-ca";
       readonly usages: readonly AuthorityUsage[];
       readonly observeSeconds: number;
+      /** For the CA of a service; absent: as its servers allow. */
+      readonly strategy?: Strategy;
       /** The present key is lost: the new CA comes without its signature. */
       readonly isKeyLost?: boolean;
       readonly subject: string | null;
@@ -56,21 +65,35 @@ export async function createPlan(
   return env.store.note(async (tx) => {
     const snapshot = await readSnapshot(tx, env, await tx.revision());
     const request = { id, createdBy: entry.actor };
-    const plan =
-      wish.kind === "replace-leaves"
-        ? planReplaceLeaves(snapshot, { ...request, credentials: wish.credentials })
-        : planRotateCa(snapshot, {
-            ...request,
-            observeSeconds: wish.observeSeconds,
-            isKeyLost: wish.isKeyLost === true,
-            successors: await successors(tx, wish),
-          });
+    const plan = await planFor(tx, snapshot, wish, request);
     const given = plan.successions.flatMap((succession) => succession.given ?? []);
     const found = await Promise.all(given.map((each) => givenProblems(tx, env, each)));
     const checked = { ...plan, problems: [...found.flat(), ...plan.problems] };
     await tx.rollouts.putPlan(checked);
     return checked;
   });
+}
+
+async function planFor(
+  tx: StoreTransaction,
+  snapshot: DomainSnapshot,
+  wish: PlanWish,
+  request: PlanRequest,
+): Promise<Plan> {
+  switch (wish.kind) {
+    case "replace-leaves":
+      return planReplaceLeaves(snapshot, { ...request, credentials: wish.credentials });
+    case "take-over":
+      return planTakeOver(snapshot, { ...request, service: wish.service });
+    case "rotate-ca":
+      return planRotateCa(snapshot, {
+        ...request,
+        observeSeconds: wish.observeSeconds,
+        isKeyLost: wish.isKeyLost === true,
+        ...(wish.strategy === undefined ? {} : { strategy: wish.strategy }),
+        successors: await successors(tx, wish),
+      });
+  }
 }
 
 /** Names the new authorities: the numbers are spent when the plan is made, so no two plans share one. */

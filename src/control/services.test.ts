@@ -35,6 +35,7 @@ const cache: ServiceDeclaration = {
   maxUnavailable: 1,
   dnsNames: ["cache.example"],
   foundCaPem: null,
+  isBuiltIn: false,
   members: [
     { ...member, name: "a", host: "host-1", dnsNames: ["a.example"] },
     { ...member, name: "b", host: "host-2", variables: { port: 2 } },

@@ -32,6 +32,8 @@ export interface ServiceDeclaration extends Pick<
   readonly members: readonly MemberDeclaration[];
   /** The CA of the files that were placed by hand, PEM; null: the service begins with one of ours. */
   readonly foundCaPem: string | null;
+  /** The servers run with the credentials that they came with, or none, until a plan replaces them. */
+  readonly isBuiltIn: boolean;
 }
 
 interface MemberDeclaration extends Pick<
@@ -154,7 +156,10 @@ async function applyMembers(
   const known = new Map(
     membersOf({ members: await tx.topology.members() }, service).map((each) => [each.name, each]),
   );
-  const trusts = anchorsFor(await currentTrust(tx), service.id).map((each) => each.authorityId);
+  const isFound =
+    (declared.foundCaPem !== null || declared.isBuiltIn) && !(await isTakenOver(tx, service));
+  const anchors = anchorsFor(await currentTrust(tx), service.id);
+  const trusts = declared.isBuiltIn && isFound ? [] : anchors.map((each) => each.authorityId);
   const areNamesNew = before !== undefined && !isSame(before.dnsNames, service.dnsNames);
   for (const member of declared.members) {
     const host = await findHost(tx, member.host, service.name);
@@ -166,7 +171,7 @@ async function applyMembers(
         member,
         hostId: host,
         trusts,
-        isFound: declared.foundCaPem !== null,
+        isFound,
       });
       changes.push(`member ${member.name} added`);
       continue;
@@ -190,6 +195,12 @@ async function applyMembers(
     changes.push(`member ${gone.name} removed`);
   }
   if (denied.length > 0) await publishTrust(tx, env, { deny: denied });
+}
+
+/** True when some member has a certificate of ours, or is to have one. */
+async function isTakenOver(view: StoreView, { id }: Service): Promise<boolean> {
+  const credentials = await view.credentials.all();
+  return credentials.some(({ usage, desired }) => usage === id && desired.maxSequence !== 0);
 }
 
 async function addMember(

@@ -13,7 +13,7 @@ import { foreignHolders, isForeignSubject } from "./foreign-holders.ts";
 import { canaryFindings } from "./canary.ts";
 import type { Condition, Phase } from "./plan.ts";
 import type { AppliedStep, Waiver } from "./rollout.ts";
-import { illnessOf, trustOfMembers } from "./service-gate.ts";
+import { illnessOf, notDisconnected, trustOfMembers } from "./service-gate.ts";
 import { isSilent, type Evidence } from "./snapshot.ts";
 
 /** What holds a gate back. Empty: it holds, but for a `held-for`, which `nextMove` counts. */
@@ -83,6 +83,7 @@ const checks: { readonly [C in Condition["require"]]: Check<C> } = {
   },
   "members-trust": (condition, gate) => trustOfMembers(gate.evidence, condition, gate.isWaived),
   "service-well": ({ service }, gate) => illnessOf(gate.evidence, service, gate.isWaived),
+  disconnected: (condition, gate) => notDisconnected(gate.evidence, condition),
   "no-worse": (condition, gate) => canaryFindings(gate.evidence, gate.applied, condition),
   "old-connections-closed": (_condition, gate) => oldConnections(gate),
   "unmanaged-waived": ({ subjects }, gate) => unmanagedNotWaived(subjects, gate),

@@ -5,6 +5,7 @@ export { horizonOf, type End, type Horizon } from "./horizon.ts";
 export {
   planReplaceLeaves,
   planRotateCa,
+  planTakeOver,
   type PlanRequest,
   type RotationRequest,
 } from "./make-plan.ts";
@@ -30,5 +31,6 @@ export {
   type RolloutStatus,
   type Waiver,
 } from "./rollout.ts";
+export type { Strategy } from "./service-plan.ts";
 export { illnessOf } from "./service-gate.ts";
 export { arrangeEvidence, isSilent, type DomainSnapshot, type Evidence } from "./snapshot.ts";

@@ -1,4 +1,10 @@
-import { DomainError, type AuthorityId, type CredentialId, type PlanId } from "../kit/index.ts";
+import {
+  DomainError,
+  type AuthorityId,
+  type CredentialId,
+  type PlanId,
+  type ServiceId,
+} from "../kit/index.ts";
 import {
   isServiceUsage,
   isSignedElsewhere,
@@ -9,7 +15,13 @@ import {
 } from "../domain/index.ts";
 import { foreignHolders } from "./foreign-holders.ts";
 import type { GivenAuthority, Plan, Step, Succession } from "./plan.ts";
-import { memberReplacementSteps, serviceNotes, serviceRotationSteps } from "./service-plan.ts";
+import {
+  memberReplacementSteps,
+  serviceNotes,
+  serviceRotationSteps,
+  takeOverSteps,
+  type Strategy,
+} from "./service-plan.ts";
 import { arrangeEvidence, isSilent, type DomainSnapshot } from "./snapshot.ts";
 import { wavesOf } from "./waves.ts";
 
@@ -78,6 +90,8 @@ export interface RotationRequest extends PlanRequest {
   readonly observeSeconds: number;
   /** The keys of the present authorities are lost. */
   readonly isKeyLost?: boolean;
+  /** For a service; absent: `overlap` where its servers can trust two CAs at once. */
+  readonly strategy?: Strategy;
 }
 
 /**
@@ -86,7 +100,7 @@ export interface RotationRequest extends PlanRequest {
  * edge by edge, before anybody presents it; everybody presents it before the old one is retired.
  */
 export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest): Plan {
-  const { successors, observeSeconds, isKeyLost = false, ...plan } = request;
+  const { successors, observeSeconds, isKeyLost = false, strategy: wanted, ...plan } = request;
   const successions = successors.map((successor) => ({
     ...successionOf(snapshot, successor),
     ...(isKeyLost ? { isKeyLost } : {}),
@@ -98,6 +112,7 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
       "invalid-input",
       "the CA of a service is replaced by a plan of its own: name that service alone",
     );
+  const strategy = wanted ?? strategyFor(snapshot, ofService);
   const concerned = snapshot.credentials.filter((credential) => usages.includes(credential.usage));
   const unprovable = [
     ...usages.map((usage) => unmanagedCallers(usage)),
@@ -121,7 +136,7 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
       ...successions.flatMap(unprobed),
       ...subjectsTaken(snapshot, successions),
       ...successions.flatMap((succession) => signsAlready(snapshot, succession)),
-      ...successions.flatMap((succession) => serviceNotes(snapshot, succession)),
+      ...successions.flatMap((succession) => serviceNotes(snapshot, succession, strategy)),
     ],
     steps:
       ofService === undefined
@@ -130,9 +145,45 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
             ...serviceRotationSteps(snapshot, ofService, {
               unmanaged: unprovable.map(({ subject }) => subject),
               observeSeconds,
+              strategy,
             }),
             forgetStep,
           ],
+  };
+}
+
+function strategyFor({ topology }: DomainSnapshot, ofService: Succession | undefined): Strategy {
+  const service = topology.services.find(({ id }) => id === ofService?.usage);
+  return service?.driver.traits.overlap === false ? "documented" : "overlap";
+}
+
+/**
+ * Plans that the members of a service which run with what they came with get credentials of the service's
+ * authority, in the documented order. Throws `conflict` where they have them already.
+ */
+export function planTakeOver(
+  snapshot: DomainSnapshot,
+  request: PlanRequest & { readonly service: ServiceId },
+): Plan {
+  const { service: id, ...plan } = request;
+  const service = snapshot.topology.services.find((each) => each.id === id);
+  const concerned = snapshot.credentials.filter(({ usage }) => usage === id);
+  if (service === undefined || concerned.some(({ desired }) => desired.maxSequence !== 0))
+    throw new DomainError(
+      "conflict",
+      `the members of ${service?.name ?? id} have credentials of their service already: \`gatehouse plan rotate-ca --service ${service?.name ?? id}\` replaces them`,
+    );
+  return {
+    ...plan,
+    kind: "take-over",
+    title: `Give ${service.name} credentials of its own`,
+    parentRevision: snapshot.revision,
+    createdAtMs: snapshot.nowMs,
+    successions: [],
+    replaced: concerned.map((credential) => credential.id),
+    unprovable: [],
+    problems: [...absentHosts(snapshot), ...serviceNotes(snapshot, { usage: id }, "documented")],
+    steps: takeOverSteps(snapshot, id),
   };
 }
 

@@ -1,7 +1,7 @@
 import type { AuthorityId, CredentialId, PlanId, ProcessId, ServiceId } from "../kit/index.ts";
 import type { AuthoritySigning, AuthorityUsage, Finding } from "../domain/index.ts";
 
-export type PlanKind = "replace-leaves" | "rotate-ca";
+export type PlanKind = "replace-leaves" | "rotate-ca" | "take-over";
 
 /** The movements of a change of trust, in the only safe order; renewals of leaves use `reissue` alone. */
 export type Phase =
@@ -101,6 +101,14 @@ export type Edit =
       readonly adds: readonly AuthorityId[];
       readonly removes: readonly AuthorityId[];
     }
+  /** The same together with new certificates: for servers that cannot trust two CAs at once. */
+  | {
+      readonly do: "replace-members";
+      readonly members: readonly ProcessId[];
+      readonly credentials: readonly CredentialId[];
+      readonly adds: readonly AuthorityId[];
+      readonly removes: readonly AuthorityId[];
+    }
   /** Makes another member of a pair the active one; the one before hands over. */
   | { readonly do: "hand-over"; readonly service: ServiceId; readonly to: ProcessId }
   /** Forgets the keys of generations that nothing can present any more. */
@@ -110,6 +118,12 @@ export type Edit =
       readonly do: "return";
       readonly successions: readonly Succession[];
       readonly credentials?: readonly CredentialId[];
+      /** And members trust again what they did. */
+      readonly trust?: {
+        readonly members: readonly ProcessId[];
+        readonly adds: readonly AuthorityId[];
+        readonly removes: readonly AuthorityId[];
+      };
     };
 
 export type Condition =
@@ -131,6 +145,8 @@ export type Condition =
     }
   /** Every member of the service is there, in its role, and in step with the others. */
   | { readonly require: "service-well"; readonly service: ServiceId }
+  /** This member of a cluster sees so many others as disconnected: those that were changed already. */
+  | { readonly require: "disconnected"; readonly watcher: ProcessId; readonly count: number }
   /** Of the calls to these members not more failed than of those to the others, which are not changed yet. */
   | {
       readonly require: "no-worse";

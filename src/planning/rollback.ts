@@ -17,8 +17,8 @@ export function rollbackSteps(rollout: Rollout): Step[] {
       `rollout ${rollout.id} has begun to retire the old authority and cannot be rolled back: let it finish, or rotate again`,
     );
   }
-  const ofService = rollout.successions.find(({ usage }) => isServiceUsage(usage));
-  if (ofService !== undefined) return serviceRollbackSteps(rollout);
+  const isOfService = rollout.successions.some(({ usage }) => isServiceUsage(usage));
+  if (isOfService || rollout.kind === "take-over") return serviceRollbackSteps(rollout);
   const usages = [...new Set(rollout.successions.map((succession) => succession.usage))];
   const reissued = rollout.done.flatMap(({ step }) =>
     step.edit.do === "reissue" ? step.edit.credentials : [],

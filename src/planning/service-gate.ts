@@ -115,3 +115,22 @@ function stepProblem(
     ? `is connected with ${connected} of ${count - 1} other members`
     : null;
 }
+
+/** What keeps a cluster from the documented status in the middle of a change: counted by a member that comes last. */
+export function notDisconnected(
+  evidence: Evidence,
+  { watcher, count }: { readonly watcher: ProcessId; readonly count: number },
+): Finding[] {
+  const member = evidence.snapshot.topology.members.find(({ id }) => id === watcher);
+  const cluster = member && observedMember(evidence, member)?.status?.cluster;
+  // A server without this status has nothing to be watched by.
+  if (member === undefined || cluster === undefined || cluster.DisconnectedServers === count)
+    return [];
+  return [
+    blocker(
+      "cluster-not-as-documented",
+      watcher,
+      `${member.name} (${watcher}) sees ${cluster.DisconnectedServers} members as disconnected, where the ${count} that are changed should be`,
+    ),
+  ];
+}

@@ -4,7 +4,7 @@ import type { AuthorityId, PlanId, ProcessId } from "../kit/index.ts";
 import type { DriverTraits, Member, Service } from "../domain/index.ts";
 import { appliedStep, settledSnapshot, testRollout } from "../../test/support/snapshots.ts";
 import { testHost, testMember, testService, testTopology } from "../../test/support/topologies.ts";
-import { planReplaceLeaves, planRotateCa } from "./make-plan.ts";
+import { planReplaceLeaves, planRotateCa, planTakeOver } from "./make-plan.ts";
 import type { Edit, Plan, Step } from "./plan.ts";
 import { rollbackSteps } from "./rollback.ts";
 import type { DomainSnapshot } from "./snapshot.ts";
@@ -330,5 +330,111 @@ describe("for every generated service", () => {
         }
       }),
     );
+  });
+});
+
+describe("the documented strategy", () => {
+  const service = testService(
+    { shape: "pair" },
+    { overlap: false, keyBy: "restart", trustBy: "restart", roles: "server" },
+  );
+  const members = pairOf(service).map((member) => ({
+    ...member,
+    settings: { HighAvailability: { DiscoveryTimeout: 30 } },
+  }));
+  const snapshot = snapshotOf(service, members, ["member-1"]);
+
+  test("is that of a service whose servers cannot trust two CAs: all that is new at once, the standby first", () => {
+    const plan = rotation(snapshot);
+    const steps = plan.steps.filter(({ edit }) => edit.do === "replace-members");
+    expect(steps.map(({ edit }) => edit)).toEqual([
+      {
+        do: "replace-members",
+        members: ["member-2"],
+        credentials: ["member-2/service-1"],
+        adds: [after],
+        removes: [before],
+      },
+      {
+        do: "replace-members",
+        members: ["member-1"],
+        credentials: ["member-1/service-1"],
+        adds: [after],
+        removes: [before],
+      },
+    ]);
+    expect(plan.steps.some(({ edit }) => edit.do === "trust-members")).toBe(false);
+  });
+
+  test("waits for a well pair only after the second, which has to be done before the first gives up", () => {
+    const [first, second] = rotation(snapshot).steps.filter(({ id }) => id.startsWith("replace-"));
+    expect(first?.gate.map(({ require }) => require)).toEqual(["members-trust", "presented"]);
+    expect(second?.gate.map(({ require }) => require)).toContain("service-well");
+    expect(second?.deadlineSeconds).toBe(30);
+  });
+
+  test("says what will be unavailable, and for how long", () => {
+    expect(rotation(snapshot).problems).toMatchObject([
+      {
+        code: "documented-outage",
+        severity: "warning",
+        text: expect.stringMatching(/no standby .* up to 60 s; .* within 30 s/) as string,
+      },
+    ]);
+  });
+
+  test("watches the last member of a cluster, which sees those that are changed as disconnected", () => {
+    const cluster = testService({}, { overlap: false });
+    const three = [1, 2, 3].map((number) => testMember(number));
+    const gates = rotation(snapshotOf(cluster, three)).steps.flatMap(({ gate }) =>
+      gate.filter(({ require }) => require === "disconnected"),
+    );
+    expect(gates).toEqual([
+      { require: "disconnected", watcher: "member-3", count: 1 },
+      { require: "disconnected", watcher: "member-3", count: 2 },
+    ]);
+  });
+
+  test("is taken back in the opposite order, with the trust of before", () => {
+    const plan = rotation(snapshot);
+    const cut = plan.steps.findIndex(({ id }) => id === "observe");
+    const done = plan.steps.slice(0, cut).map((step) => appliedStep(step));
+    const { successions } = plan;
+    const back = rollbackSteps(testRollout({ done, successions })).map(({ edit }) => edit);
+    expect(back).toMatchObject([
+      {
+        do: "return",
+        credentials: ["member-1/service-1"],
+        trust: { adds: [before], removes: [after] },
+      },
+      {
+        do: "return",
+        credentials: ["member-2/service-1"],
+        trust: { adds: [before], removes: [after] },
+      },
+      { do: "return" },
+      { do: "distrust", deny: true },
+    ]);
+  });
+
+  test("takes over servers that run with what they came with, and refuses those that do not", () => {
+    const request = { id: "plan-1" as PlanId, createdBy: "user:admin", service: service.id };
+    expect(() => planTakeOver(snapshot, request)).toThrow(
+      expect.objectContaining({ code: "conflict" }),
+    );
+    const credentials = snapshot.credentials.map((credential) =>
+      credential.usage === service.id
+        ? { ...credential, desired: { ...credential.desired, minSequence: 0, maxSequence: 0 } }
+        : credential,
+    );
+    const plan = planTakeOver({ ...snapshot, credentials }, request);
+    expect(plan.steps.map(({ id }) => id)).toEqual([
+      "replace-service-1-1",
+      "replace-service-1-2",
+      "observe",
+    ]);
+    expect(plan.kind).toBe("take-over");
+    const [first] = plan.steps;
+    expect(first?.edit).toMatchObject({ adds: [before], removes: [] });
   });
 });

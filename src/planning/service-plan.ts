@@ -7,6 +7,7 @@ import {
   type Member,
   type Service,
 } from "../domain/index.ts";
+import { documentedNotes, documentedSteps } from "./documented-steps.ts";
 import { memberWaves, type MemberWave } from "./member-waves.ts";
 import type { Condition, Edit, Phase, Step, Succession } from "./plan.ts";
 import type { DomainSnapshot } from "./snapshot.ts";
@@ -19,6 +20,18 @@ interface Planned {
   active: ReadonlyMap<string | null, ProcessId>;
 }
 
+export interface RotationRest {
+  readonly unmanaged: readonly string[];
+  readonly observeSeconds: number;
+  readonly strategy: Strategy;
+}
+
+/**
+ * `overlap`: members trust old and new for a while, and nobody is ever unknown to anybody;
+ * `documented`: each gets all that is new at once, in the order of its vendor's runbook.
+ */
+export type Strategy = "overlap" | "documented";
+
 /**
  * The steps that replace the authority of a service: its members trust old and new, one wave after
  * another, before the first of them shows a certificate of the new one; the old one goes when all do. After every
@@ -27,11 +40,12 @@ interface Planned {
 export function serviceRotationSteps(
   snapshot: DomainSnapshot,
   succession: Succession,
-  rest: { readonly unmanaged: readonly string[]; readonly observeSeconds: number },
+  rest: RotationRest,
 ): Step[] {
   const planned = plannedOf(snapshot, succession.usage);
   const { traits } = planned.service.driver;
   const { from, to } = succession;
+  const isOverlap = rest.strategy === "overlap";
   const usages = [succession.usage];
   const well: Condition = { require: "service-well", service: planned.service.id };
   return [
@@ -49,7 +63,7 @@ export function serviceRotationSteps(
       edit: { do: "trust", authorities: [to] },
       gate: [well],
     },
-    ...trustSteps(planned, "introduce", { adds: [to], removes: [] }),
+    ...(isOverlap ? trustSteps(planned, "introduce", { adds: [to], removes: [] }) : []),
     {
       id: "issue",
       phase: "issue",
@@ -57,9 +71,13 @@ export function serviceRotationSteps(
       edit: { do: "make-current", authorities: [to] },
       gate: [],
     },
-    ...memberReissueSteps(planned),
+    ...(isOverlap
+      ? memberReissueSteps(planned)
+      : documentedSteps({ ...planned, adds: [to], removes: [from] })),
     ...settlingSteps(usages, well, rest),
-    ...(traits.verifiesPeers ? trustSteps(planned, "retire", { adds: [], removes: [from] }) : []),
+    ...(isOverlap && traits.verifiesPeers
+      ? trustSteps(planned, "retire", { adds: [], removes: [from] })
+      : []),
     {
       id: "retire",
       phase: "retire",
@@ -93,6 +111,31 @@ function settlingSteps(
         well,
         { require: "unmanaged-waived", subjects: rest.unmanaged },
         { require: "held-for", seconds: rest.observeSeconds },
+      ],
+    },
+  ];
+}
+
+/**
+ * The steps by which servers that run with the credentials that they came with, or with none, get
+ * those of the service: nothing of theirs could be trusted besides.
+ */
+export function takeOverSteps(snapshot: DomainSnapshot, usage: ServiceId): Step[] {
+  const planned = plannedOf(snapshot, usage);
+  const [current] = snapshot.authorities.filter(
+    (authority) => authority.usage === usage && authority.status === "current",
+  );
+  assert(current !== undefined, "a service has a current authority from its creation on");
+  return [
+    ...documentedSteps({ ...planned, adds: [current.id], removes: [] }),
+    {
+      id: "observe",
+      phase: "observe",
+      title: "Watch that everything holds",
+      edit: { do: "watch" },
+      gate: [
+        { require: "all-presented", usages: [usage] },
+        { require: "service-well", service: usage },
       ],
     },
   ];
@@ -227,9 +270,15 @@ function handOverSteps(
 }
 
 /** What a plan for a service says before it starts: what cannot be proven, and what is away for how long. */
-export function serviceNotes(snapshot: DomainSnapshot, { usage }: Succession): Finding[] {
+export function serviceNotes(
+  snapshot: DomainSnapshot,
+  { usage }: Pick<Succession, "usage">,
+  strategy: Strategy,
+): Finding[] {
   if (!isServiceUsage(usage)) return [];
-  const { service, members } = plannedOf(snapshot, usage);
+  const planned = plannedOf(snapshot, usage);
+  const { service, members } = planned;
+  if (strategy === "documented") return documentedNotes({ ...planned, adds: [], removes: [] });
   const { traits, name } = service.driver;
   const note = (code: string, severity: Finding["severity"], text: string): Finding => ({
     code,

@@ -1,4 +1,3 @@
-import { isServiceUsage } from "../domain/index.ts";
 import type { Condition, Edit, Step } from "./plan.ts";
 import type { Rollout } from "./rollout.ts";
 
@@ -13,6 +12,7 @@ export function serviceRollbackSteps(rollout: Taken): Step[] {
   const phases = new Set(rollout.done.map(({ step }) => step.phase));
   return [
     ...stepsBack(rollout, "reissue", (edit) => shownAgain(rollout, edit)),
+    ...stepsBack(rollout, "replace-members", (edit) => replacedAgain(rollout, edit)),
     ...(phases.has("issue") ? [restShown(rollout)] : []),
     ...stepsBack(rollout, "trust-members", trustedAgain),
     ...(phases.has("prepare") ? [denied(rollout)] : []),
@@ -22,7 +22,7 @@ export function serviceRollbackSteps(rollout: Taken): Step[] {
 type EditOf<Do extends Edit["do"]> = Extract<Edit, { do: Do }>;
 
 function stepsBack<Do extends Edit["do"]>(
-  { done, successions }: Taken,
+  { done }: Taken,
   what: Do,
   back: (edit: EditOf<Do>) => Pick<Step, "edit" | "gate">,
 ): Step[] {
@@ -35,18 +35,19 @@ function stepsBack<Do extends Edit["do"]>(
         phase: "return",
         title: `Taken back: ${title}`,
         edit: backEdit,
-        gate: [...gate, ...wellness(successions)],
+        gate: what === "replace-members" ? gate : [...gate, ...wellness({ done })],
         ...(deadlineSeconds === undefined ? {} : { deadlineSeconds }),
       },
     ];
   });
 }
 
-function wellness(successions: Taken["successions"]): Condition[] {
-  return successions
-    .map(({ usage }) => usage)
-    .filter(isServiceUsage)
-    .map((service) => ({ require: "service-well", service }));
+/** The services of the rollout are to be well. */
+function wellness({ done }: Pick<Taken, "done">): Condition[] {
+  const services = done
+    .flatMap(({ step }) => step.gate)
+    .flatMap((condition) => (condition.require === "service-well" ? [condition.service] : []));
+  return [...new Set(services)].map((service) => ({ require: "service-well", service }));
 }
 
 function shownAgain(
@@ -70,24 +71,39 @@ function trustedAgain({
   };
 }
 
+/** Nobody is well before the last of them is back. */
+function replacedAgain(
+  { successions }: Taken,
+  { members, credentials, adds, removes }: EditOf<"replace-members">,
+): Pick<Step, "edit" | "gate"> {
+  const trust = { members, adds: removes, removes: adds };
+  return {
+    edit: { do: "return", successions, credentials, trust },
+    gate: [
+      { require: "members-trust", members, proven: [] },
+      { require: "presented", credentials },
+    ],
+  };
+}
+
 /** What was created under the new CA, and is shown by no wave. */
-function restShown({ successions }: Taken): Step {
+function restShown({ done, successions }: Taken): Step {
   const usages = successions.map(({ usage }) => usage);
   return {
     id: "return-rest",
     phase: "return",
     title: "Present the certificates from before the rollout again",
     edit: { do: "return", successions },
-    gate: [{ require: "all-presented", usages }, ...wellness(successions)],
+    gate: [{ require: "all-presented", usages }, ...wellness({ done })],
   };
 }
 
-function denied({ successions }: Taken): Step {
+function denied({ done, successions }: Taken): Step {
   return {
     id: "deny",
     phase: "deny",
     title: "Distrust and deny what the rollout introduced",
     edit: { do: "distrust", authorities: successions.map(({ to }) => to), deny: true },
-    gate: wellness(successions),
+    gate: wellness({ done }),
   };
 }

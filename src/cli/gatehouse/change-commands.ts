@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { Option, type Command } from "commander";
 import type { CredentialId, PlanId } from "../../kit/index.ts";
 import { observeSecondsDefault } from "../duration.ts";
 import type { SigningOptions } from "./change-signing.ts";
@@ -54,9 +54,31 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
       const body = { kind: "replace-leaves" as const, credentials: options.credential ?? null };
       return (await import("./plan.ts")).makePlan(contextOf(command), { body, ...wishOf(options) });
     });
+  addRotateCa(planCommand, contextOf);
+  addTakeOver(planCommand, contextOf);
+  addChangeSigning(planCommand, contextOf);
+  addRecoverCa(planCommand, contextOf);
+  plan
+    .command("show")
+    .description("a plan that was computed before")
+    .argument("<plan>", "its id")
+    .action(async (id: PlanId, _options, command: Command) =>
+      (await import("./plan.ts")).showPlan(contextOf(command), id),
+    );
+}
+
+type PlanCommand = (name: string, help: string) => Command;
+
+function addRotateCa(planCommand: PlanCommand, contextOf: ContextOf): void {
   planCommand("rotate-ca", "a new CA in place of the present one, under live traffic")
     .option("--usage <usage>", "management, traffic or all", "management")
     .option("--service <service>", "that of a service instead: its name or id")
+    .addOption(
+      new Option(
+        "--strategy <strategy>",
+        "with --service: overlap, members trust both CAs for a while; documented, the order of the vendor's runbook, with its outage",
+      ).choices(["overlap", "documented"]),
+    )
     .option(
       "--observe <seconds>",
       "how long the new CA is watched before the old one is retired",
@@ -70,22 +92,32 @@ function addPlanCommands(program: Command, contextOf: ContextOf): void {
       const usages =
         options.service === undefined ? undefined : [await serviceUsage(context, options.service)];
       return makePlan(context, {
-        body: { ...rotationBody(options), ...(usages === undefined ? {} : { usages }) },
+        body: {
+          ...rotationBody(options),
+          ...(usages === undefined ? {} : { usages }),
+          ...(options.strategy === undefined ? {} : { strategy: options.strategy }),
+        },
         ...wishOf(options),
       });
     });
-  addChangeSigning(planCommand, contextOf);
-  addRecoverCa(planCommand, contextOf);
-  plan
-    .command("show")
-    .description("a plan that was computed before")
-    .argument("<plan>", "its id")
-    .action(async (id: PlanId, _options, command: Command) =>
-      (await import("./plan.ts")).showPlan(contextOf(command), id),
-    );
 }
 
-type PlanCommand = (name: string, help: string) => Command;
+function addTakeOver(planCommand: PlanCommand, contextOf: ContextOf): void {
+  planCommand(
+    "take-over",
+    "credentials of its own for a service whose servers run with those that they came with",
+  )
+    .argument("<service>", "its name or id")
+    .action(async (service: string, options: PlanOptions, command: Command) => {
+      const { makePlan, serviceUsage } = await import("./plan.ts");
+      const context = contextOf(command);
+      const body = {
+        kind: "take-over" as const,
+        service: await serviceUsage(context, service),
+      };
+      return makePlan(context, { body, ...wishOf(options) });
+    });
+}
 
 function addRecoverCa(planCommand: PlanCommand, contextOf: ContextOf): void {
   planCommand(

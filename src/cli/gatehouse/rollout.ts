@@ -123,6 +123,7 @@ export interface RotationWish {
   readonly observe: string;
   readonly subject?: string | undefined;
   readonly service?: string | undefined;
+  readonly strategy?: "overlap" | "documented" | undefined;
 }
 
 /** The body of `gatehouse plan rotate-ca`. */

@@ -72,6 +72,8 @@ function conditionText(condition: ConditionView): string {
       return `${count(condition.members.length, "server")} ${condition.members.length === 1 ? "uses" : "use"} these CAs${condition.proven.length === 0 ? "" : `, and accepted a probe of ${condition.proven.join(" and ")}`}`;
     case "service-well":
       return `every member of ${condition.service} is there, in its role, and in step`;
+    case "disconnected":
+      return `${condition.watcher} sees ${condition.count} members disconnected, as documented`;
     case "no-worse":
       return `not more calls to ${condition.members.join(" and ")} fail than to the others`;
     case "old-connections-closed":
