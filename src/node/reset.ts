@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { readdir, rm } from "node:fs/promises";
+import { glob, readdir, rm } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { homeLayout } from "../domain/index.ts";
 import { isAlive, readMark } from "../transport/index.ts";
@@ -21,6 +21,7 @@ export async function runningOn(home: string): Promise<string[]> {
     ...["supervisor", "node", "admin"].map((name) => join(run, `${name}.json`)),
     ...below.filter((path) => path.endsWith("run/instance.json")).map((path) => join(groups, path)),
   ];
+  for await (const path of glob("members/*/run.json", { cwd: home })) files.push(join(home, path));
   const running: string[] = [];
   for (const file of files) {
     const mark = await readMark(file);
@@ -30,8 +31,8 @@ export async function runningOn(home: string): Promise<string[]> {
 }
 
 /**
- * Deletes what makes a home that of a host: the contents of `groups`, keys, certificates, trust and
- * an embedded store. Settings of the operator's and logs stay. The registration goes last, so that an
+ * Deletes what makes a home that of a host: the contents of `groups`, keys, certificates (those of members of
+ * services, too), trust and an embedded store. Settings of the operator's and logs stay. The registration goes last, so that an
  * interrupted reset is still one of that host.
  */
 export async function resetHome(home: string): Promise<void> {
@@ -45,6 +46,7 @@ export async function resetHome(home: string): Promise<void> {
     layout.desiredState,
     layout.trust,
     join(home, "conf", "fed"),
+    join(home, "members"),
     layout.nodeSettings,
   ])
     await rm(path, { recursive: true, force: true });

@@ -1,7 +1,7 @@
 import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { initializeHome } from "../../admin/offline.ts";
 import { homeLayout } from "../../domain/index.ts";
@@ -46,16 +46,18 @@ test("--reset refuses the home that holds keys of CAs until it is said that they
   expect(await reset(home)).toMatch(/^21 /);
 });
 
-test("--reset refuses a home on which something runs, an instance too", async () => {
+test.each([
+  ["an instance", "groups/group-2/instance-1/run/instance.json"],
+  ["a member of a service", "members/member-1/run.json"],
+])("--reset refuses a home on which %s runs", async (_, file) => {
   const home = await domainHome();
-  const run = join(home, "groups", "group-2", "instance-1", "run");
-  await mkdir(run, { recursive: true });
+  await mkdir(join(home, dirname(file)), { recursive: true });
   const child = spawn("sleep", ["60"]);
   onTestFinished(() => void child.kill());
   const mark = await markOf(child.pid ?? 0);
-  await writeFile(join(run, "instance.json"), JSON.stringify(mark));
+  await writeFile(join(home, file), JSON.stringify(mark));
   expect(await reset(home, "--discard_ca_keys")).toMatch(
-    new RegExp(`^44 ! managedomain: .*run/instance.json \\(process ${child.pid}\\)`),
+    new RegExp(`^44 ! managedomain: .*${file} \\(process ${child.pid}\\)`),
   );
   expect(existsSync(homeLayout(home).nodeSettings)).toBe(true);
 });

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, DomainError, isDomainError, type AuthorityId } from "../../kit/index.ts";
-import type { MemberLayout, MemberStatus } from "../../domain/index.ts";
+import type { Finding, MemberLayout, MemberStatus } from "../../domain/index.ts";
 import type { WantedMember } from "../../contract/index.ts";
 import { ensureFolder } from "../../keys/index.ts";
 import {
@@ -8,12 +8,10 @@ import {
   installGenerationOf,
   memberAt,
   recoverMember,
-  servedFingerprint,
   traitsOf,
   type Description,
   type InstalledState,
   type MemberAt,
-  type ServerState,
 } from "../../drivers/index.ts";
 import type { AdminLink } from "../admin-link.ts";
 import type { NodeState } from "../node-state.ts";
@@ -28,22 +26,14 @@ import {
 } from "./generation-records.ts";
 import { knownAnchors, wantedGeneration, type WantedGeneration } from "./material.ts";
 import { needsInstall, nextStep } from "./next-step.ts";
-import { MemberProbes } from "./member-probes.ts";
-import { MemberRole } from "./member-role.ts";
-import { MemberWatch } from "./member-watch.ts";
+import { MemberCare, type AtLook } from "./member-care.ts";
 import { Refusals } from "./refusal.ts";
+import { endsEarly, stopMsMax, withTime, type AtInstall } from "./server-timing.ts";
 import { serverProgram } from "./server-program.ts";
 
 const restartPollMs = 50;
-/** While a member changes its role. */
-const lookSoonMs = 250;
-const stopWithinSecondsDefault = 15;
-const servedWithinSecondsDefault = 30;
-const backWithinSecondsDefault = 60;
 /** A change by somebody's hand is reported for this long, though it is put right at once. */
 const reportChangedMs = 15_000;
-/** A server that cannot begin with what it was given ends within this time. */
-const earlyEndMs = 1_500;
 
 /** One member on this host: brought to what is desired, a look at a time, and watched meanwhile. */
 export class MemberKeeper {
@@ -52,9 +42,7 @@ export class MemberKeeper {
   #wanted: WantedMember;
   #supervisor: Supervisor | null = null;
   #acting: Promise<void> | null = null;
-  readonly #watch: MemberWatch;
-  readonly #role = new MemberRole();
-  readonly #probes: MemberProbes;
+  readonly #care: MemberCare;
   readonly #refusals = new Refusals();
   /** Why the last look did not come to its end. */
   #error: string | null = null;
@@ -65,14 +53,15 @@ export class MemberKeeper {
   /** What was brought to the files of a server that did not run. */
   #placed: string | null = null;
   #isRecovered = false;
+  /** Its first generation was just taken. */
+  #hasBegun = false;
   #changed: { readonly paths: readonly string[]; readonly untilMs: number } | null = null;
 
   constructor(state: NodeState, wanted: WantedMember) {
     this.#state = state;
     this.#wanted = wanted;
     this.#layout = state.layout.member(wanted.id);
-    this.#watch = new MemberWatch(() => state.wake());
-    this.#probes = new MemberProbes(state);
+    this.#care = new MemberCare(state);
   }
 
   /** The generation that its server uses: the last that worked; null before the first. */
@@ -82,33 +71,33 @@ export class MemberKeeper {
 
   /** What it said last; null while it does not answer. */
   get status(): MemberStatus | null {
-    return this.#watch.seen?.status ?? null;
+    return this.#care.status;
   }
 
   /** True if every port was seen to show the certificate that is installed. */
   get isShown(): boolean {
-    return this.#watch.shows(this.#installed);
+    return this.#care.shows(this.#installed);
+  }
+
+  /** What an examination found that keeps it out, or will. */
+  get findings(): readonly Finding[] {
+    return this.#care.findings;
   }
 
   /** Of which of these authorities its server has accepted a probe. */
   accepts(authorities: readonly AuthorityId[]): AuthorityId[] {
-    return this.#probes.accepted(authorities, this.#inUse());
+    return this.#care.accepts(authorities, this.#atLook());
   }
 
-  /** Has its server proven that it accepts an authority's certificates, if it runs with trust in it. */
+  /** Has its server proven, in the background, that it accepts an authority's certificates. */
   prove(link: Pick<AdminLink, "call">, authorityId: AuthorityId): void {
-    const inUse = this.#inUse();
-    if (this.#installed?.trusts.includes(authorityId) !== true || inUse === null) return;
     const member = this.#resolve(this.#wanted);
-    if (traitsOf(member.description).evidence !== "handshake") return;
-    this.#probes.ask(link, authorityId, { member, wanted: this.#wanted, ...inUse });
+    this.#care.prove(link, authorityId, { ...this.#atLook(), member });
   }
 
-  /** What its running server uses; null while it does not answer. */
-  #inUse(): { readonly generation: number; readonly pid: number | null } | null {
+  #atLook(): AtLook {
     const pid = this.#supervisor?.pid ?? null;
-    if (this.#installed === null || !this.#watch.hasAnswered(pid)) return null;
-    return { generation: this.#installed.number, pid };
+    return { wanted: this.#wanted, installed: this.#installed, pid };
   }
 
   /** Why its server did not take what is wanted. */
@@ -129,8 +118,7 @@ export class MemberKeeper {
       this.#refusals.reason ??
       this.#error ??
       (ofProcess === null ? null : `its process: ${ofProcess}`) ??
-      this.#watch.problem(this.#installed) ??
-      this.#role.error
+      this.#care.problem(this.#installed)
     );
   }
 
@@ -141,7 +129,7 @@ export class MemberKeeper {
   }> {
     const supervisor = this.#supervisor;
     if (supervisor === null) {
-      const { isAnswering } = this.#watch;
+      const { isAnswering } = this.#care;
       if (isAnswering === true) return { state: "running", pid: null, lastError: null };
       const state = isAnswering === null ? "starting" : "failed";
       return { state, pid: null, lastError: this.problem };
@@ -149,7 +137,7 @@ export class MemberKeeper {
     const isAlive = await supervisor.isRunning();
     const { pid, hasFailed, lastError } = supervisor;
     if (!isAlive) return { state: hasFailed ? "failed" : "stopped", pid: null, lastError };
-    if (this.#watch.hasAnswered(pid)) return { state: "running", pid, lastError: null };
+    if (this.#care.hasAnswered(pid)) return { state: "running", pid, lastError: null };
     return { state: "starting", pid, lastError };
   }
 
@@ -227,7 +215,7 @@ export class MemberKeeper {
       mayInstall: this.#refusals.mayTry(performance.now()),
     };
     if (!needsInstall(situation)) this.#refusals.forget();
-    const install = async (server: ServerState | "ended"): Promise<void> => {
+    const install = async (server: AtInstall): Promise<void> => {
       if (generation !== null) await this.#install(member, generation, { files, key, server });
     };
     const step = nextStep(situation).do;
@@ -242,7 +230,11 @@ export class MemberKeeper {
         await install((await endsEarly(supervisor, description)) ? "ended" : "started");
     } else if (supervisor !== null && situation.isRunning && step !== "stop")
       await supervisor.keepRunning(performance.now());
-    await this.#follow(member);
+    if (supervisor !== null) await boundLog(this.#layout.log);
+    const hasNewSettings = await this.#care.follow(member, this.#atLook(), this.problem === null);
+    // One that has just begun is of no use to anybody without them.
+    if (hasNewSettings && this.#hasBegun) await this.#restart(member);
+    this.#hasBegun = false;
     return waitsFor;
   }
 
@@ -250,34 +242,15 @@ export class MemberKeeper {
   async #start(member: MemberAt, supervisor: Supervisor): Promise<boolean> {
     if (!supervisor.isPausing(performance.now())) {
       await recoverMember(member.description);
-      await this.#role.beforeStart(member, this.#wanted.role);
+      await this.#care.beforeStart(member, this.#wanted);
     }
     await supervisor.keepRunning(performance.now());
     return supervisor.pid !== null;
   }
 
-  /** What is done at each look at a server that runs. */
-  async #follow(member: MemberAt): Promise<void> {
-    const supervisor = this.#supervisor;
-    if (supervisor !== null) await boundLog(this.#layout.log);
-    const { status, problem } = this;
-    const { asked } = this.#watch;
-    const { role } = this.#wanted;
-    if (this.#installed !== null) {
-      const done = await this.#role.converge(member, role, { status, asked });
-      if (done === "step") this.#watch.again();
-      if (done !== "has-it") setTimeout(() => this.#state.wake(), lookSoonMs).unref();
-    }
-    this.#watch.look(member, {
-      pid: supervisor?.pid ?? null,
-      installed: this.#installed,
-      isWell: problem === null,
-    });
-  }
-
   async #isRunning(): Promise<boolean | null> {
     if (this.#supervisor !== null) return this.#supervisor.isRunning();
-    return this.#watch.isAnswering;
+    return this.#care.isAnswering;
   }
 
   #resolve(wanted: WantedMember): MemberAt {
@@ -331,13 +304,13 @@ export class MemberKeeper {
 
   /** It shows another certificate than its files hold, and can read them again without being away. */
   #goesOnWithOther(description: Description): boolean {
-    return this.#watch.showsOther() && traitsOf(description).keyBy === "reload";
+    return this.#care.showsOther() && traitsOf(description).keyBy === "reload";
   }
 
   async #install(
     member: MemberAt,
     { material, record }: WantedGeneration,
-    { files, key, server }: { files: InstalledState; key: string; server: ServerState | "ended" },
+    { files, key, server }: { files: InstalledState; key: string; server: AtInstall },
   ): Promise<void> {
     const known = this.#records ?? [];
     const newest = known.at(-1)?.number;
@@ -371,10 +344,11 @@ export class MemberKeeper {
       );
       throw error;
     } finally {
-      this.#watch.again();
+      this.#care.again();
     }
     this.#placed = serverIs === "stopped" ? key : null;
     if (serverIs === "stopped") return;
+    this.#hasBegun = this.#installed === null;
     this.#installed = records.at(-1) ?? null;
     this.#refusals.forget();
     this.#state.log.info({ ...about, trusts: record.trusts }, "the member uses another generation");
@@ -397,51 +371,6 @@ export class MemberKeeper {
 function foundRecord(wanted: WantedGeneration | null): GenerationRecord | null {
   if (wanted?.record.sequence !== 0) return null;
   return { ...wanted.record, trusts: [wanted.record.authorityId], number: 0 };
-}
-
-function stopMsMax({ start }: Description): number {
-  return (start?.stopWithinSeconds ?? stopWithinSecondsDefault) * 1000;
-}
-
-/** True if the process that was just started is gone before its first port shows anything. */
-async function endsEarly(
-  supervisor: Supervisor,
-  { served: [port] }: Description,
-): Promise<boolean> {
-  const endMs = performance.now() + earlyEndMs;
-  while (performance.now() < endMs) {
-    if (!(await supervisor.isRunning())) return true;
-    const isShown =
-      port !== undefined &&
-      servedFingerprint(port).then(
-        () => true,
-        () => false,
-      );
-    if (await isShown) return false;
-    await sleep(restartPollMs);
-  }
-  return false;
-}
-
-/**
- * A member that has as much time to show its certificate as its driver says that it needs when it is
- * started; almost none, where its process has ended.
- */
-function withTime(member: MemberAt, server: ServerState | "ended", isSameTrust: boolean): MemberAt {
-  const { description } = member;
-  const {
-    servedWithinSeconds = servedWithinSecondsDefault,
-    backWithinSeconds = backWithinSecondsDefault,
-  } = description;
-  const { keyBy, trustBy } = traitsOf(description);
-  const isRestart =
-    server === "started" || keyBy === "restart" || (trustBy === "restart" && !isSameTrust);
-  const inSeconds = (seconds: number): MemberAt => ({
-    ...member,
-    description: { ...description, servedWithinSeconds: seconds },
-  });
-  if (server === "ended") return inSeconds(1);
-  return isRestart ? inSeconds(Math.max(servedWithinSeconds, backWithinSeconds)) : member;
 }
 
 function isCausedBy(error: unknown, code: "state-corrupt" | "conflict"): boolean {

@@ -109,22 +109,23 @@ export class Members {
   }
 }
 
-/** A line of an error may be long: the contract has limits. */
+/** As the contract has it. */
 const problemLengthMax = 1_000;
+const findingsMax = 200;
 
 function reportOf(
   id: ProcessId,
   keeper: MemberKeeper,
   proven: readonly AuthorityId[],
 ): MemberReport {
-  const { installed, status, changedFiles, problem } = keeper;
+  const { installed, status, changedFiles, findings, problem } = keeper;
   return {
     id,
     installed: installed && { sequence: installed.sequence, trusts: [...installed.trusts] },
     accepts: keeper.accepts(proven),
     status,
     changedFiles: [...changedFiles],
-    findings: [],
+    findings: findings.slice(0, findingsMax),
     problem: problem?.slice(0, problemLengthMax) ?? null,
   };
 }

@@ -97,6 +97,21 @@ test("a server accepts nothing of a CA that it has not loaded, and nothing is sa
   expect(seen.member.accepts).toEqual([]);
 });
 
+test("a host goes on while one of its members hangs, and with what it knew of members while nobody says anything of them", async () => {
+  const slow = { check: { run: ["sleep", "2"] } };
+  const host = await memberHost("stunnel", { description: slow });
+  const begunMs = performance.now();
+  for (let looks = 0; looks < 3; looks++) await host.look();
+  expect(performance.now() - begunMs).toBeLessThan(1_900);
+  const { process } = await well(host);
+  const { desired } = host.state;
+  const { members: _, ...older } = desired ?? {};
+  host.state.desired = host.state.received = older as typeof desired;
+  const report = await host.look();
+  expect(report.processes).toContainEqual(process);
+  expect(report.members).toBeUndefined();
+});
+
 test("a member that is only looked after takes credentials, and is left alone in the end", async () => {
   const host = await memberHost("stunnel", { supervised: false });
   const placed = await host.until("its files are there", () =>
