@@ -4,7 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { foreignEnvironment, userIds, type Description } from "../../drivers/index.ts";
 import { DomainError } from "../../kit/index.ts";
 import { writeFileAtomic } from "../../keys/index.ts";
-import { markOf, readMark, type ProcessMark } from "../../transport/index.ts";
+import { isAlive, markOf, readMark, type ProcessMark } from "../../transport/index.ts";
 import { startLogged, type Program, type StartedProcess } from "../processes.ts";
 
 type Start = NonNullable<Description["start"]>;
@@ -24,6 +24,7 @@ interface ServerProgram {
 
 const mebibyte = 1_048_576;
 const killedMsMax = 5_000;
+const pollMs = 20;
 
 /**
  * The arguments by which a server is started: limits and user are set by programs that then become it
@@ -58,7 +59,7 @@ export function serverProgram(of: ServerProgram): Program {
 async function startServer(of: ServerProgram): Promise<StartedProcess> {
   const { logFile, runFile } = of;
   const { start, folder } = of.current();
-  await killLeft(runFile);
+  await killLeft(of);
   const account = await accountOf(start);
   const [file = "", ...args] = launchArguments(start, account);
   const started = await startLogged(logFile, meaningOf, (log) =>
@@ -90,39 +91,51 @@ function meaningOf(status: number | null, words: string | null): string | null {
   return words === null ? null : `it ended with status ${status}: ${words}`;
 }
 
-/**
- * Ends what is left of a server whose first process is dead: its workers may hold its ports. While any
- * of a group lives, its number is nobody else's.
- */
-async function killLeft(runFile: string): Promise<void> {
+/** Ends what is left of a server whose first process is dead: its workers may hold its ports. */
+async function killLeft({
+  logFile,
+  runFile,
+}: Pick<ServerProgram, "logFile" | "runFile">): Promise<void> {
   const mark = await readMark(runFile);
-  if (mark === null || (await markOf(mark.pid)) !== null) return;
+  if (mark === null || (await isAlive(mark))) return;
   const endMs = performance.now() + killedMsMax;
   while (performance.now() < endMs) {
-    try {
-      process.kill(-mark.pid, "SIGKILL");
-    } catch {
-      return;
-    }
-    await sleep(20);
+    const left = await writersOf(logFile);
+    if (left.length === 0) return;
+    for (const pid of left) kill(pid);
+    await sleep(pollMs);
+  }
+}
+
+function kill(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch {
+    // It has ended by itself meanwhile.
   }
 }
 
 /** The process, first of its session, whose output goes to this log; null if there is none. */
 async function findByLog(logFile: string): Promise<ProcessMark | null> {
-  const path = await realpath(logFile).catch(() => null);
-  if (path === null) return null;
-  for (const name of await readdir("/proc")) {
-    if (!/^\d+$/.test(name)) continue;
-    const output = await readlink(`/proc/${name}/fd/1`).catch(() => null);
-    if (output === path && (await isSessionLeader(name))) return markOf(Number(name));
-  }
+  for (const pid of await writersOf(logFile)) if (await isSessionLeader(pid)) return markOf(pid);
   return null;
 }
 
-async function isSessionLeader(pid: string): Promise<boolean> {
+/** The processes whose output goes to this log: those of one member, and of nothing else. */
+async function writersOf(logFile: string): Promise<number[]> {
+  const path = await realpath(logFile).catch(() => null);
+  const writers: number[] = [];
+  for (const name of path === null ? [] : await readdir("/proc")) {
+    if (!/^\d+$/.test(name) || name === String(process.pid)) continue;
+    const outputs = ["1", "2"].map((fd) => readlink(`/proc/${name}/fd/${fd}`).catch(() => null));
+    if ((await Promise.all(outputs)).includes(path)) writers.push(Number(name));
+  }
+  return writers;
+}
+
+async function isSessionLeader(pid: number): Promise<boolean> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
   // After the name in parentheses: state, parent, process group, session (proc(5)).
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return fields[3] === pid;
+  return fields[3] === String(pid);
 }
