@@ -1,6 +1,9 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { expect, test } from "vitest";
 import { installGenerationOf, type Material } from "../../../src/drivers/index.ts";
 import { certificatesPem, privateKeyToPem } from "../../../src/keys/index.ts";
+import { onEnd } from "../../support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../support/driver-material.ts";
 import { etcd } from "../../support/load/etcd.ts";
 import { http } from "../../support/load/http.ts";
@@ -14,6 +17,7 @@ import { realServer, serverKinds, type RealServer } from "./servers.ts";
 const protocols: Readonly<Record<string, Protocol>> = {
   nginx: http(),
   haproxy: http(),
+  stunnel: http(),
   nats: nats(),
   etcd: etcd(),
   mosquitto: mqtt(),
@@ -26,6 +30,16 @@ function clientTls({ key, leaf, anchors }: Material): ClientTls {
     cert: certificatesPem([leaf]),
     ca: certificatesPem(anchors),
   };
+}
+
+/** What is behind a server that speaks no protocol of its own. */
+async function answerHttp(port: number): Promise<void> {
+  const server = createServer((_, answer) => answer.end("ok")).listen(port, "127.0.0.1");
+  onEnd(() => {
+    server.close();
+    server.closeAllConnections();
+  });
+  await once(server, "listening");
 }
 
 /** A restart that the driver asks systemd for is done by the test. */
@@ -48,6 +62,7 @@ test.each(kinds)(
     const [oldRoot, newRoot] = [await realRoot("CN=Old"), await realRoot("CN=New")];
     const anchors = [oldRoot.certificate, newRoot.certificate];
     const server = await realServer(kind);
+    if (kind.driver === "stunnel") await answerHttp(server.otherPort);
     const first = await serverMaterial(oldRoot);
     await installGenerationOf(server.member, { sequence: 1, material: first }, "stopped");
     server.start();

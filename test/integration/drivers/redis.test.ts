@@ -178,6 +178,20 @@ describe("a pair of Redis servers", () => {
     expect(await load.stop()).toMatchObject({ failures: [], lostWrites: 0 });
   });
 
+  test("is asked over TLS where there is no socket, by its own CAs and with its own certificate", async () => {
+    const { values, description } = a.member;
+    const overTls = { ...a.member, values: { ...values, socket: "/nowhere" } };
+    expect(await readStatus(overTls)).toMatchObject({ role: "active", synchronised: true });
+    const strangers = { ...overTls, anchors: [newRoot.certificate] };
+    expect(await readStatus(strangers)).toBeNull();
+    const login = { user: "default", password: { exec: ["echo", "another"] } };
+    const unknown = readStatus({ ...overTls, description: { ...description, login } });
+    await expect(unknown).rejects.toMatchObject({ code: "unauthenticated" });
+    await expect(unknown).rejects.not.toMatchObject({
+      message: expect.stringContaining("another") as string,
+    });
+  });
+
   test("hands over without losing a write, and keeps the roles through a restart", async () => {
     const load = await startRedisLoad();
     await goesOn(load);

@@ -11,6 +11,8 @@ import { tempFolder } from "../../support/temp-folder.ts";
 export interface RealServer {
   readonly member: MemberAt;
   readonly port: number;
+  /** Of the server behind it (stunnel), or of its monitoring. */
+  readonly otherPort: number;
   /** Its configuration, null where it has none of its own. */
   readonly configuration: string;
   /** Starts it; it is killed at the end of the test. */
@@ -137,7 +139,7 @@ tls { cert_file: "${pemFiles(at).certificate}", key_file: "${pemFiles(at).key}",
 pid = ${at.pidFile}
 [service]
 accept = 127.0.0.1:${at.port}
-connect = 127.0.0.1:1
+connect = 127.0.0.1:${at.otherPort}
 cert = ${pemFiles(at).certificate}
 key = ${pemFiles(at).key}
 CAfile = ${pemFiles(at).trust}
@@ -196,6 +198,7 @@ export async function realServer(kind: ServerKind): Promise<RealServer> {
   return {
     member: memberAt({ name: "one", description: driver, variables, others: [] }, []),
     port: paths.port,
+    otherPort: paths.otherPort,
     configuration: paths.configuration,
     start: () => {
       const [program = "", ...args] = kind.argv(paths);
