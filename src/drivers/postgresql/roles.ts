@@ -104,7 +104,7 @@ async function hasEverythingOf(server: PostgresServer, peer: string): Promise<bo
   );
   if (inRecovery !== "t" || end === "") return false;
   const [isThere] = await server.query(
-    `select pg_last_wal_receive_lsn() >= ${literal(end)}::pg_lsn`,
+    `select greatest(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn()) >= ${literal(end)}::pg_lsn`,
   );
   return isThere === "t";
 }

@@ -224,10 +224,12 @@ describe("a pair of PostgreSQL servers", () => {
     await until([a, b], "the pair is one still", isPair);
   });
 
-  test("hands over without losing a write", async () => {
-    await form();
+  test("hands over without losing a write, though no write waits for the standby", async () => {
+    await form("synchronous_standby_names = ''\n");
     const load = await startPostgresLoad();
     await goesOn(load);
+    await takeRole(b.member, { role: "active", by: "hand-over" });
+    expect(await readStatus(b.member)).toMatchObject({ role: "standby" });
     await takeRole(a.member, { role: "standby", by: "hand-over" });
     await waitUntil(
       async () => {
