@@ -133,7 +133,9 @@ export const descriptionSchema = strict({
       /** Resource limits of the process (setrlimit). */
       openFilesMax: optional(Type.Integer({ minimum: 16, maximum: 10_000_000 })),
       memoryMebibytesMax: optional(Type.Integer({ minimum: 16, maximum: 16_777_216 })),
-      /** How long it may take to end after SIGTERM before it is killed. */
+      /** How it is asked to end; SIGTERM without it. */
+      stopSignal: optional(words(["SIGTERM", "SIGINT", "SIGQUIT", "SIGUSR1"])),
+      /** How long it may take to end after that before it is killed. */
       stopWithinSeconds: optional(limitSeconds),
     }),
   ),

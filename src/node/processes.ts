@@ -10,6 +10,8 @@ export interface Program {
   readonly name: string;
   /** Where the process, or an earlier Node Manager, left its mark. */
   readonly runFile: string;
+  /** How it is asked to end; SIGTERM without it. */
+  readonly stopSignal?: NodeJS.Signals;
   start(): Promise<StartedProcess>;
   /** Finds a process that lives and has no mark: who started it may have died before it left one. */
   find(): Promise<ProcessMark | null>;

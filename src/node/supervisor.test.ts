@@ -1,4 +1,4 @@
-import { mkdir, rm, writeFile } from "node:fs/promises";
+import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, onTestFinished, test } from "vitest";
 import { nodeFixture } from "../../test/support/node-fixture.ts";
@@ -10,7 +10,7 @@ import { Supervisor } from "./supervisor.ts";
 const deadlineMs = 10_000;
 
 /** Keeps a program of this text running. */
-async function supervise(text: string) {
+async function supervise(text: string, more: { stopSignal?: NodeJS.Signals } = {}) {
   const { state, lines } = await nodeFixture();
   const folder = state.layout.home;
   await mkdir(folder, { recursive: true });
@@ -26,7 +26,8 @@ async function supervise(text: string) {
     passphrases: () => null,
   };
   await writeFile(of.logFile, "from an earlier run\n");
-  return { supervisor: new Supervisor(state, ownProgram(of)), lines, runFile: of.runFile };
+  const supervisor = new Supervisor(state, { ...ownProgram(of), ...more });
+  return { supervisor, lines, runFile: of.runFile, logFile: of.logFile };
 }
 
 const ends: [string, string, string][] = [
@@ -69,6 +70,15 @@ test("a process that runs, and one that was told to end, have no reason", async 
   expect(supervisor.lastError).toBeNull();
   // A field that a line had twice could not be told from the one of the process that logs.
   expect(lines.map((line) => line.split('"pid":').length - 1)).toEqual(lines.map(() => 1));
+});
+
+test("a process that has a signal of its own to end by gets that one", async () => {
+  const text = `process.on("SIGTERM", () => {}); setInterval(() => {}, 1000); console.error("ready");`;
+  const { supervisor, logFile } = await supervise(text, { stopSignal: "SIGINT" });
+  await supervisor.keepRunning(0);
+  const isReady = async () => (await readFile(logFile, "utf8")).includes("ready");
+  await waitUntil(isReady, { deadlineMs, what: "it takes signals" });
+  expect(await waitUntil(() => ended(supervisor), { deadlineMs, what: "it has ended" })).toBe(true);
 });
 
 async function ended(supervisor: Supervisor): Promise<boolean> {

@@ -129,7 +129,7 @@ export class Supervisor {
     }
     if (this.#stoppingSinceMs === null) {
       this.#stoppingSinceMs = nowMs;
-      await signalProcess(this.#mark, "SIGTERM");
+      await signalProcess(this.#mark, this.#program.stopSignal ?? "SIGTERM");
     } else if (nowMs - this.#stoppingSinceMs > drainMsMax)
       await signalProcess(this.#mark, "SIGKILL");
   }

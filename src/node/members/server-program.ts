@@ -51,6 +51,9 @@ export function serverProgram(of: ServerProgram): Program {
   return {
     name: of.name,
     runFile: of.runFile,
+    get stopSignal() {
+      return of.current().start.stopSignal ?? "SIGTERM";
+    },
     start: () => startServer(of),
     find: () => findByLog(of.logFile),
   };
