@@ -12,6 +12,7 @@ export {
   installedState,
   installGenerationOf,
   recoverMember,
+  restoreFiles,
   type InstalledState,
   type MemberGeneration,
 } from "./member.ts";

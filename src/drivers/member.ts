@@ -5,7 +5,7 @@ import type { Description } from "./description.ts";
 import type { MemberAt } from "./driver-code.ts";
 import { installOnMember, type NewGeneration, type ServerState } from "./install.ts";
 import { keystoreOf } from "./keystore.ts";
-import { changedFiles, recoverFiles, type ChangedFile } from "./member-files.ts";
+import { changedFiles, presentFiles, recoverFiles, type ChangedFile } from "./member-files.ts";
 import { linkedSequence, type Place } from "./place.ts";
 import type { StagedFile } from "./stage-files.ts";
 import { secretOf } from "./secret.ts";
@@ -61,6 +61,17 @@ async function renderAll(
 /** Finishes what a dead process left of a member's files. Before any start of the server. */
 export async function recoverMember(description: Description): Promise<void> {
   await recoverFiles(await placeOf(description));
+}
+
+/**
+ * Puts the files of the generation in use back at their places without telling the server, which has read
+ * them already: where its own replication has replaced them.
+ */
+export async function restoreFiles(description: Description): Promise<void> {
+  const place = await placeOf(description);
+  await recoverFiles(place);
+  const current = await linkedSequence(place, "current");
+  if (current !== null) await presentFiles(place, current);
 }
 
 /** What is on a member's host, without asking the server. */

@@ -20,10 +20,11 @@ import {
   type TestMember,
 } from "../../../test/simulators/amlen/test-members.ts";
 import { certificatesPem, generateKeyPair, privateKeyToPem } from "../../keys/index.ts";
-import { installGenerationOf } from "../member.ts";
+import { installedState, installGenerationOf, restoreFiles } from "../member.ts";
 import { readStatus } from "../read-status.ts";
 import { fingerprintOf } from "../served.ts";
 import { serverOf } from "../server.ts";
+import { shownBy } from "../shown-by.ts";
 import { amlenCode } from "./code.ts";
 
 const deadlineMs = 10_000;
@@ -122,7 +123,7 @@ test("a pair changes from built-in credentials to one of its own, standby first"
   for (const member of [active, standby]) expect(await serverOf(member).serves(leaf)).toBe(true);
 });
 
-test("a standby whose files its primary has replaced does not use its own leaf", async () => {
+test("of a standby nothing is to be seen: its files are its primary's, and can be put back", async () => {
   const authority = await realRoot();
   const [a, b] = await testPair();
   const [active, standby] = [await amlenMember(a), await amlenMember(b)];
@@ -132,8 +133,14 @@ test("a standby whose files its primary has replaced does not use its own leaf",
   await installGenerationOf(standby, { sequence: 1, material: two });
   await installGenerationOf(active, { sequence: 1, material: one });
   await untilPaired(a, b);
-  expect(await serverOf(standby).serves(fingerprintOf(two.leaf.der))).toBe(false);
-  expect(await serverOf(standby).serves(fingerprintOf(one.leaf.der))).toBe(true);
+  expect(await shownBy(standby)).toEqual([]);
+  const leaf = fingerprintOf(one.leaf.der);
+  expect(await shownBy(active)).toMatchObject([{ leaf }]);
+  const { changed } = await installedState(standby.description);
+  expect(changed.map(({ problem }) => problem)).toContain("content");
+  await restoreFiles(standby.description);
+  expect((await installedState(standby.description)).changed).toEqual([]);
+  await untilPaired(a, b);
 });
 
 test("a generation is refused, and the files from before are back, when the server comes back and stops", async () => {

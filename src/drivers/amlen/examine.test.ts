@@ -1,7 +1,9 @@
 import { rename, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
+import { createServer } from "node:tls";
 import { expect, test } from "vitest";
 import { amlenMember, type AmlenMemberChanges } from "../../../test/support/amlen-member.ts";
+import { onEnd } from "../../../test/support/cleanup.ts";
 import { waitUntil } from "../../../test/support/wait-until.ts";
 import {
   memberAuthority,
@@ -119,7 +121,11 @@ test("traps 8 and 9: a peer that does not trust us, which no status shows, is fo
   placeCredentials(b, "HA", await two.leaf("b"), two.certificate);
   await start(a, b);
   for (const member of [a, b]) {
-    expect(await codesOf(member)).toEqual(["peer-does-not-trust-us", "peer-not-trusted"]);
+    expect(await codesOf(member)).toEqual([
+      "peer-does-not-trust-us",
+      "peer-not-trusted",
+      "pair-credentials-differ",
+    ]);
     expect(await textOf(member, "peer-does-not-trust-us")).toContain("HA_cert.pem");
   }
 });
@@ -138,7 +144,22 @@ test("trap 10: members that a split-brain has stopped are found, though they giv
   );
 });
 
-test("trap 7: a certificate that was replaced since the start is found on the port and in the file", async () => {
+test("trap 7: members that have a credential each are found before one replaces the other's", async () => {
+  const authority = await memberAuthority("Members");
+  const [a, b] = await testPair();
+  const { certificate: cert, key } = await authority.leaf("two");
+  placeCredentials(a, "HA", await authority.leaf("one"), authority.certificate);
+  const other = createServer({ cert, key }, (socket) => {
+    socket.on("error", () => socket.destroy());
+    onEnd(() => socket.destroy());
+  });
+  await new Promise<void>((resolve) => other.listen(9084, b.host.discovery, resolve));
+  onEnd(() => other.close());
+  await start(a);
+  expect(await textOf(a, "pair-credentials-differ")).toContain("shows CN=two");
+});
+
+test("a certificate that was replaced since the start is found on the port and in the file", async () => {
   const authority = await memberAuthority("Members");
   const [a] = await testPair();
   placeCredentials(a, "HA", await authority.leaf("first"), authority.certificate);

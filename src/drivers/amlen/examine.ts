@@ -2,6 +2,7 @@ import { readdir } from "node:fs/promises";
 import { basename, join } from "node:path";
 import type { Finding } from "../../domain/index.ts";
 import { isDomainError } from "../../kit/index.ts";
+import { bytesEqual, certificateText } from "../../pki/index.ts";
 import type { MemberAt } from "../driver-code.ts";
 import type { Examination, FoundCredential, Say } from "../examination.ts";
 import { peerFindings, portFindings } from "../examine-ports.ts";
@@ -60,6 +61,7 @@ const checks: readonly Check[] = [
   filesInUse,
   ownPorts,
   peers,
+  pairCredentials,
   requireCertificates,
   inactiveMembers,
 ];
@@ -237,6 +239,25 @@ async function peers(live: Live): Promise<Finding[]> {
     }),
   );
   return all.flat();
+}
+
+/** When members pair that have a credential each, the standby's is replaced by the primary's. */
+async function pairCredentials(live: Live): Promise<Finding[]> {
+  const { member, report, configuration, examination } = live;
+  const { leaf = null, certificatePath = "" } = credentialOf(live, "HA") ?? {};
+  const isPaired = (report.highAvailability?.ActiveNodes ?? 0) > 1;
+  const other = peerPorts(member, configuration).find(({ kind }) => kind === "HA");
+  if (isPaired || other === undefined || leaf === null) return [];
+  const answer = await probePort(other.port);
+  return answer.kind !== "tls" || bytesEqual(answer.leaf.der, leaf.der)
+    ? []
+    : [
+        examination.say(
+          "pair-credentials-differ",
+          "warning",
+          `the other member shows ${certificateText(answer.leaf)}, not the certificate in ${certificatePath}: pairing replaces the standby's files by the primary's, so give both one credential`,
+        ),
+      ];
 }
 
 /** When the setting is on, ignored, or without effect. */

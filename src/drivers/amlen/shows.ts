@@ -10,9 +10,9 @@ import { isOpen, memberPorts, readConfiguration, type CredentialKind } from "./m
 import { readReport, serverState, type ServerReport } from "./read-member.ts";
 
 /**
- * What the files hold (pairing replaces a standby's) and what every port shows that is open now: while it is
- * paired its discovery port is shut, and on a standby those of the cluster. There the files that it started
- * with are the evidence. Throws `generation-refused` for a server that has stopped.
+ * What the files hold, and what every port shows that is open now: while it is paired its discovery
+ * port is shut. On the standby of a pair nothing is to be seen: its ports are shut, and its files are its
+ * primary's, whatever it started with. Throws `generation-refused` for a server that has stopped.
  */
 export async function shownByMember(member: MemberAt): Promise<readonly Shown[]> {
   const admin = await adminPortOf(member);
@@ -32,7 +32,8 @@ export async function shownByMember(member: MemberAt): Promise<readonly Shown[]>
     const ports = memberPorts(member, await readConfiguration(admin));
     const kinds = new Set<CredentialKind>(ports.map(({ kind }) => kind));
     const open = ports.filter((port) => port.speaksTls && isOpen(port, report));
-    const files = [...(kinds.size === 0 ? (["HA", "Cluster"] as const) : kinds)];
+    const all = kinds.size === 0 ? (["HA", "Cluster"] as const) : [...kinds];
+    const files = hasCopiedFiles(report) ? [] : all;
     return [
       ...(await Promise.all(files.map((kind) => shownInFile(member, kind)))),
       ...(await shownOn(open.map(({ port }) => port))),
@@ -42,6 +43,11 @@ export async function shownByMember(member: MemberAt): Promise<readonly Shown[]>
     if (!isAway) throw error;
     return [{ at, leaf: null, error }];
   }
+}
+
+/** Pairing has replaced its folder of certificates, keys included, by the primary's. */
+function hasCopiedFiles({ highAvailability: pair }: ServerReport): boolean {
+  return pair !== null && pair.ActiveNodes > 1 && pair.NewRole !== "PRIMARY";
 }
 
 /** It has its store, or waits for the other member of its pair. */

@@ -8,6 +8,7 @@ import {
   installGenerationOf,
   memberAt,
   recoverMember,
+  restoreFiles,
   traitsOf,
   type Description,
   type InstalledState,
@@ -285,7 +286,12 @@ export class MemberKeeper {
 
   async #readFiles(description: Description): Promise<InstalledState> {
     this.#records ??= await readRecords(this.#layout.generations);
-    const files = await installedState(description);
+    let files = await installedState(description);
+    if (files.changed.length > 0 && traitsOf(description).copiesCredentials) {
+      // The other member of its pair has; what its server uses it read at its start.
+      await restoreFiles(description);
+      files = await installedState(description);
+    }
     if (files.changed.length > 0) {
       const paths = files.changed.map(({ path, problem }) => `${path} (${problem})`);
       if (this.changedFiles.join() !== paths.join())
