@@ -1,6 +1,8 @@
 import type { AuthorityId, HostId, ProcessId, ServiceId } from "../kit/index.ts";
 import {
   membersOf,
+  serviceVerdict,
+  wantedRole,
   type Finding,
   type Member,
   type MemberObservation,
@@ -59,61 +61,51 @@ export function trustOfMembers(
     });
 }
 
-/** What keeps a service from being as it should: every member there, in its role, and in step. */
+/**
+ * What keeps a service from being as it should: every member there, as desired, in the role that is
+ * desired of it, and the verdict over all of them good.
+ */
 export function illnessOf(evidence: Evidence, id: ServiceId, isWaived: IsWaived): Finding[] {
-  const { snapshot, hostOf } = evidence;
-  const service = snapshot.topology.services.find((each) => each.id === id);
+  const { topology, nowMs } = evidence.snapshot;
+  const service = topology.services.find((each) => each.id === id);
   if (service === undefined) return [];
-  const members = membersOf(snapshot.topology, service).filter(
+  const members = membersOf(topology, service).filter(
     ({ enabled, hostId }) => enabled && !isWaived(hostId),
   );
-  return members.flatMap((member) => {
-    const { id: process, name, hostId } = member;
-    const host = hostOf.get(hostId);
-    const say = (code: string, text: string): Finding[] => [
-      blocker(
-        code,
-        process,
-        `${name} (${process}) of service ${service.name} on ${hostId} ${text}`,
-      ),
-    ];
-    if (isSilent(snapshot, host))
-      return say("member-silent", "is not heard of: its host is not connected");
-    const seen = observedMember(evidence, member);
-    if (evidence.processOf.get(process)?.state !== "running" || seen === undefined)
-      return say(
-        "member-not-running",
-        `does not run${problemOf(seen, (problem) => `: ${problem}`)}`,
-      );
-    if (seen.problem !== null)
-      return say("member-not-as-desired", `is not as desired: ${seen.problem}`);
-    const wrong = roleProblem(service, member, seen) ?? stepProblem(service, members.length, seen);
-    return wrong === null ? [] : say("member-not-well", wrong);
-  });
+  const own = members.flatMap((member) => memberIllness(evidence, service, member));
+  if (own.length > 0) return own;
+  const seen = members.map((member) => ({
+    member,
+    observation: withoutFindings(observedMember(evidence, member)),
+    receivedAtMs: evidence.hostOf.get(member.hostId)?.receivedAtMs ?? null,
+  }));
+  return serviceVerdict(service, seen, nowMs)
+    .findings.filter(({ severity }) => severity !== "info")
+    .map((finding) => ({ ...finding, severity: "error" }));
 }
 
-function roleProblem(
-  { shape, active, driver }: Service,
-  { id }: Member,
-  { status }: MemberObservation,
-): string | null {
-  if (shape !== "pair" || driver.traits.roles === "none") return null;
-  if (status === null) return "does not say what it is";
-  if (active === null) return status.role === "unknown" ? "has no role" : null;
-  const wanted = active.member === id ? "active" : "standby";
-  return status.role === wanted ? null : `is ${status.role ?? "without a role"}, not ${wanted}`;
+/** What an examination found may have been there before, and be left for later: a person decides. */
+function withoutFindings(seen: MemberObservation | undefined): MemberObservation | null {
+  return seen === undefined ? null : { ...seen, findings: [] };
 }
 
-function stepProblem(
-  { shape }: Service,
-  count: number,
-  { status }: MemberObservation,
-): string | null {
-  if (status?.synchronised === false) return "is not in step with the others";
-  const connected = status?.connected ?? null;
-  return shape === "cluster" && connected !== null && connected < count - 1
-    ? `is connected with ${connected} of ${count - 1} other members`
-    : null;
+function memberIllness(evidence: Evidence, service: Service, member: Member): Finding[] {
+  const { id, name, hostId } = member;
+  const say = (code: string, text: string): Finding[] => [
+    blocker(code, id, `${name} (${id}) of service ${service.name} on ${hostId} ${text}`),
+  ];
+  if (isSilent(evidence.snapshot, evidence.hostOf.get(hostId)))
+    return say("member-silent", "is not heard of: its host is not connected");
+  const seen = observedMember(evidence, member);
+  if (evidence.processOf.get(id)?.state !== "running" || seen === undefined)
+    return say("member-not-running", `does not run${problemOf(seen, (problem) => `: ${problem}`)}`);
+  if (seen.problem !== null)
+    return say("member-not-as-desired", `is not as desired: ${seen.problem}`);
+  const wanted = wantedRole(service, member)?.role;
+  const role = seen.status?.role ?? "unknown";
+  return wanted === undefined || role === wanted
+    ? []
+    : say("member-not-in-role", `is ${role}, not ${wanted}`);
 }
 
 /** What keeps a cluster from the documented status in the middle of a change: counted by a member that comes last. */
