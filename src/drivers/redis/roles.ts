@@ -1,7 +1,8 @@
-import { readFile } from "node:fs/promises";
+import { readFile, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WantedRole } from "../../domain/index.ts";
-import { DomainError } from "../../kit/index.ts";
+import { writeFileAtomic } from "../../keys/index.ts";
+import { DomainError, isDomainError } from "../../kit/index.ts";
 import type { MemberAt } from "../driver-code.ts";
 import { peerOf } from "../peer.ts";
 import { onlineReplicas, readInfo, type Info } from "./info.ts";
@@ -20,14 +21,30 @@ interface Pair {
 export async function takeRole(member: MemberAt, wanted: WantedRole): Promise<void> {
   const { name, address, values } = peerOf(member);
   const pair: Pair = { name: member.name, peer: { name, address, port: values["port"] ?? "" } };
-  await withSession(member, async (call) => {
+  const work = async (call: Call): Promise<void> => {
     const info = await readInfo(call, "replication");
     if (wanted.role === "standby") await standBy(pair, wanted.by, call, info);
     // By hand-over it is the other one's FAILOVER that makes this one a master.
     else if (wanted.by === "promotion" && info["role"] !== "master")
       await call("REPLICAOF", "NO", "ONE");
     await keepRole(call);
+  };
+  await withSession(member, work).catch(async (error: unknown) => {
+    if (!isDomainError(error, "unreachable")) throw error;
+    if (wanted.role === "standby" && wanted.by === "promotion") await startAsStandby(member, pair);
   });
+}
+
+/** One that does not run, and was active when it last did, is not to take writes when it starts. */
+async function startAsStandby({ values }: MemberAt, { peer }: Pair): Promise<void> {
+  const path = values["configuration"] ?? "";
+  const text = await readFile(path, "utf8");
+  const line = `replicaof ${peer.address} ${peer.port}\n`;
+  if (text.includes(line)) return;
+  const { mode, uid, gid } = await stat(path);
+  const others = text.replaceAll(/^(replicaof|slaveof) .*\n/gm, "");
+  const end = others === "" || others.endsWith("\n") ? "" : "\n";
+  await writeFileAtomic(path, `${others}${end}${line}`, { mode: mode & 0o777, uid, gid });
 }
 
 async function standBy(pair: Pair, by: WantedRole["by"], call: Call, info: Info): Promise<void> {

@@ -215,12 +215,23 @@ describe("a pair of Redis servers", () => {
     await goesOn(load);
     await a.kill();
     await takeRole(b.member, active("promotion"));
-    a.start();
-    await waitUntil(() => readStatus(a.member), { deadlineMs: 15_000, what: "it is back" });
     await takeRole(a.member, standby("promotion"));
+    a.start();
+    const back = () => readStatus(a.member);
+    const first = await waitUntil(back, { deadlineMs: 15_000, what: "it is back" });
+    expect(first?.role).toBe("standby");
     await until([b, a], "the other one is active", isPair);
     await goesOn(load);
     const result = await load.stop();
     expect(result.lostWrites).toBe(0);
+  });
+
+  test("makes a standby of one that came back as active", async () => {
+    await a.kill();
+    await takeRole(b.member, active("promotion"));
+    a.start();
+    await until([a], "it is back", (roles) => roles.startsWith("active"));
+    await takeRole(a.member, standby("promotion"));
+    await until([b, a], "the other one is active", isPair);
   });
 });
