@@ -19,6 +19,8 @@ export interface MemberReport {
   /** Null where the server does not answer, or has no status to ask for. */
   readonly status: MemberStatus | null;
   readonly findings: readonly Finding[];
+  /** What the examination on its host found: an error keeps it out, or will; a warning does not. */
+  readonly examined: readonly Finding[];
 }
 
 /** A Node Manager reports every few seconds. */
@@ -46,25 +48,25 @@ function reportOf(
   });
   if (observation === null || receivedAtMs === null || nowMs - receivedAtMs > silentAfterMs) {
     const silent = say("member-silent", "warning", "is not heard of: look at its host");
-    return { member, state: "silent", status: null, findings: [silent] };
+    return { member, state: "silent", status: null, findings: [silent], examined: [] };
   }
-  const { status, problem } = observation;
-  const findings: Finding[] = [...observation.findings];
+  const { status, problem, findings: examined } = observation;
+  const findings: Finding[] = [];
   if (problem !== null)
     findings.push(say("member-not-as-desired", "warning", `is not as desired: ${problem}`));
   if (status === null && answersQuestions(service)) {
     findings.push(
       say("member-not-answering", "error", "does not answer: look at its server's log"),
     );
-    return { member, state: "stopped", status, findings };
+    return { member, state: "stopped", status, findings, examined };
   }
   if (status?.maintenance === true) {
     findings.push(say("member-in-maintenance", "error", maintenanceText(status)));
-    return { member, state: "stopped", status, findings };
+    return { member, state: "stopped", status, findings, examined };
   }
   if ((status?.errorCode ?? 0) !== 0)
     findings.push(say("member-error", "error", `reports error ${status?.errorCode}`));
-  return { member, state: "serving", status, findings };
+  return { member, state: "serving", status, findings, examined };
 }
 
 /** Whether the driver says how to ask the server for its status. */

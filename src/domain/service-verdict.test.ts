@@ -133,6 +133,19 @@ test("a member in maintenance says why, where its server does", () => {
   expect(text(held)).toContain("somebody put it there");
 });
 
+test.each([
+  ["error", "degraded"],
+  ["warning", "good"],
+  ["info", "good"],
+] as const)(
+  "an %s that an examination found leaves a pair %s, and is listed",
+  (severity, health) => {
+    const found = { code: "found", severity, subject: "member-a", text: "a: found" };
+    const members = [seen("a", primary, { findings: [found] }), seen("b", standby)];
+    expect(serviceVerdict(service("pair"), members, nowMs)).toEqual({ health, findings: [found] });
+  },
+);
+
 test("groups that differ, and reasons, are findings", () => {
   const [a, b] = [primary, standby].map((status) => status.highAvailability);
   const members = [

@@ -38,14 +38,18 @@ export function serviceVerdict(
     nowMs,
   );
   const { findings: ofShape, serving, needed } = judge[service.shape](service, reports);
-  const findings = [...reports.flatMap(({ findings }) => findings), ...ofShape];
-  return { health: healthOf(findings, serving, needed), findings };
+  const examined = reports.flatMap((report) => report.examined);
+  const findings = [...reports.flatMap((report) => report.findings), ...ofShape];
+  const isWell =
+    findings.every(({ severity }) => severity === "info") &&
+    examined.every(({ severity }) => severity !== "error");
+  return { health: healthOf(isWell, serving, needed), findings: [...examined, ...findings] };
 }
 
-function healthOf(findings: readonly Finding[], serving: Serving, needed: number): ServiceHealth {
+function healthOf(isWell: boolean, serving: Serving, needed: number): ServiceHealth {
   if (serving.atMost < needed) return "down";
   if (serving.atLeast < needed) return "unknown";
-  return findings.some(({ severity }) => severity !== "info") ? "degraded" : "good";
+  return isWell ? "good" : "degraded";
 }
 
 const judge: Readonly<

@@ -30,7 +30,8 @@ async function findingsOf(
   changes: AmlenMemberChanges = {},
 ): Promise<Finding[]> {
   const nowMs = Date.now();
-  const context = { subject: "member-1", nowMs, domainNowMs: nowMs, names: [], peerAnchors: null };
+  const names = ["one.example"];
+  const context = { subject: "member-1", nowMs, domainNowMs: nowMs, names, peerAnchors: null };
   const found = await examineMember(await amlenMember(member, changes), context);
   // The tests' servers ask nobody for a password, and their files are not secret.
   return found.filter(({ code }) => code !== "admin-port-open" && code !== "file-permissions");

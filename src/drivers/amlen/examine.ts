@@ -291,7 +291,7 @@ async function inactiveMembers({ admin, report, examination: { say } }: Live): P
           say(
             "cluster-member-inactive",
             "warning",
-            `it is not connected with ${String(ServerName)} (${String(ServerUID)}): start that server, give both credentials of one CA, or remove it from the cluster if it is gone for good`,
+            `it is not connected with ${String(ServerName)} (${String(ServerUID)}): start that server, give both credentials of one CA, or, if it is gone for good, remove it (POST service/remove/inactiveClusterMember with this name and UID; messages for it are deleted)`,
           ),
         ];
   });
