@@ -16,7 +16,7 @@ export interface MemberAt {
   /** CAs that the member trusts now: what admin ports and peers are verified by. */
   readonly anchors: readonly Certificate[];
   readonly others: readonly PeerMember[];
-  /** How its Node Manager ends and starts it, where it supervises it: in place of all other ways. */
+  /** How its Node Manager ends and starts it, where it supervises it: in place of all ways but its driver's code. */
   readonly restart?: () => Promise<void>;
 }
 

@@ -34,8 +34,8 @@ async function takeEffect(member: MemberAt, isTrustChanged: boolean): Promise<vo
   const isRestart = !canReload || (isTrustChanged && trust.takesEffect === "restart");
   if (isRestart && restart !== undefined && "signal" in restart)
     await tell(restart, name, "restart");
-  else if (isRestart && member.restart !== undefined) await member.restart();
   else if (isRestart && code.restart !== undefined) await code.restart(member);
+  else if (isRestart && member.restart !== undefined) await member.restart();
   else if (isRestart && restart !== undefined) await tell(restart, name, "restart");
   else if (code.reload !== undefined) await code.reload(member);
   else await reloadServer(member.description);

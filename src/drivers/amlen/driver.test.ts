@@ -86,6 +86,23 @@ test("a server that does not run cannot be restarted over its admin port", async
   });
 });
 
+test("a supervised server is restarted over its admin port, and by its Node Manager if it does not answer", async () => {
+  const alone = await testMember();
+  let starts = 0;
+  const restart = async (): Promise<void> => {
+    starts += 1;
+    await alone.server.start();
+  };
+  const supervised = { ...(await amlenMember(alone)), restart };
+  const { takeEffect } = serverOf(supervised);
+  await takeEffect(false);
+  expect(starts).toBe(1);
+  const before = await serverStart(alone);
+  await takeEffect(false);
+  expect(starts).toBe(1);
+  expect(await serverStart(alone)).toBeGreaterThan(before);
+});
+
 test("a member that stopped with 509 comes back by a restart; one that was put in maintenance stays", async () => {
   const [a] = await testPair({ DiscoveryTimeout: 10 });
   await start(a);

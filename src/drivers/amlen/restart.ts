@@ -23,8 +23,11 @@ export async function restartMember(member: MemberAt): Promise<void> {
   const admin = await adminPortOf(member);
   const before = await readReport(admin).catch((cause: unknown) => {
     if (!isDomainError(cause, "unreachable")) throw cause;
+    if (member.restart !== undefined) return null;
     throw new DomainError("not-running", `${name} does not run: start its server`, { cause });
   });
+  // One that does not answer can only be started by who supervises it.
+  if (before === null) return member.restart?.();
   await formMember(member);
   const { state, errorCode } = before.server;
   const hasStopped = state === serverState.maintenance && errorCode !== 0;
