@@ -33,7 +33,8 @@ function wantedMember({ services, members, hosts }: Topology, member: Member): W
       trusts: [...trusts],
       role: wantedRole(service, member),
       pair,
-      others: members
+      // Replicas have nothing to say to each other.
+      others: (service.shape === "replicas" ? [] : members)
         .filter((other) => other.serviceId === serviceId && other.id !== id)
         .map((other) => ({
           id: other.id,

@@ -72,22 +72,7 @@ function findingText({ severity, code, text }: Finding): string {
 /** `gatehouse doctor`. Throws `service-unwell` after what was found was printed. */
 export function examine(context: CommandContext, service: string): Promise<void> {
   return asAdmin(context, async (admin) => {
-    const { name, findings: ofAll } = await admin.call("getServiceStatus", { params: { service } });
-    const { members } = await admin.call("getService", { params: { service } });
-    const found = [...members.flatMap(({ observed }) => observed?.findings ?? []), ...ofAll];
-    const problems = members.flatMap(({ name: member, observed }): Finding[] =>
-      observed?.problem === undefined || observed.problem === null
-        ? []
-        : [
-            {
-              code: "member-not-as-desired",
-              severity: "error",
-              subject: member,
-              text: `${member}: ${observed.problem}`,
-            },
-          ],
-    );
-    const findings = [...found, ...problems];
+    const { name, findings } = await admin.call("getServiceStatus", { params: { service } });
     printResult(context, findings, (all) =>
       all.length === 0 ? `Nothing is wrong with service ${name}.` : all.map(findingText).join("\n"),
     );
