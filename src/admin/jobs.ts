@@ -8,6 +8,7 @@ import {
   knownNodeManager,
   publishTrust,
   recordOwnProcess,
+  renewByPlan,
   renewShort,
   requireHost,
   settleRestoration,
@@ -108,7 +109,7 @@ async function leadRollouts(state: AdminState, signal: AbortSignal): Promise<voi
   }
 }
 
-/** Has what would not last the minimum renewed, as long as this process leads. */
+/** Has renewed what would not last the minimum, and what needs a plan for it, as long as this process leads. */
 async function keepMinimum(state: AdminState, signal: AbortSignal): Promise<void> {
   while (!signal.aborted) {
     const { leadership } = state.candidate;
@@ -116,6 +117,8 @@ async function keepMinimum(state: AdminState, signal: AbortSignal): Promise<void
       const renewed = leadership === null ? [] : await renewShort(state.env, leadership);
       if (renewed.length > 0)
         state.log.info({ credentials: renewed.length }, "renewed below the horizon's minimum");
+      const rollout = leadership === null ? null : await renewByPlan(state.env);
+      if (rollout !== null) state.log.info({ rollout: rollout.id }, "renewals need a plan");
     } catch (error) {
       state.log.warn({ error: describeError(error) }, "the horizon could not be looked at");
     }

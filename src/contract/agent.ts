@@ -97,6 +97,8 @@ const desiredState = strict({
       /** Generations above this one are installed but not presented yet: some peer does not know the key. */
       presentableSequence: Type.Integer(),
       subject: Type.String(),
+      /** Its renewal is a plan's, which knows when its server may be restarted; absent: it is the agent's. */
+      isRenewedByPlan: Type.Optional(Type.Boolean()),
       /** Somebody elsewhere signs the next certificate, from a request that says all of it; absent: nobody. */
       elsewhere: Type.Optional(elsewhereSigned),
     }),

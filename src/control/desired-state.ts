@@ -13,6 +13,7 @@ import type { DesiredState } from "../contract/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import { nodeManagerNames } from "./leaf-names.ts";
 import type { StoreView } from "./ports.ts";
+import { isRenewedByPlan } from "./planned-renewals.ts";
 import { wantedMembers } from "./wanted-members.ts";
 import { elsewhereSigned } from "./signing-requests.ts";
 import { currentTrust, decodeTrust, hostDocumentOf, requireHost } from "./publish-trust.ts";
@@ -38,6 +39,7 @@ export async function desiredStateOf(
   const isElsewhere = authorities.some(isSignedElsewhere);
   const groups = new Map((await view.topology.groups()).map((group) => [group.id, group]));
   const instances = await view.topology.instances(host.id);
+  const services = await view.topology.services();
   const links = await view.trust.after(request.epoch, trustLinksPerAnswerMax);
   const credentials = await view.credentials.ofHost(host.id);
   return {
@@ -53,6 +55,7 @@ export async function desiredStateOf(
         minSequence: credential.desired.minSequence,
         maxSequence: credential.desired.maxSequence,
         presentableSequence: await presentableSequence(view, credential, host),
+        ...(isRenewedByPlan({ services }, credential) ? { isRenewedByPlan: true } : {}),
         ...(isElsewhere ? await elsewherePart(view, credential) : {}),
         subject:
           credential.process === host.nodeManager.id

@@ -3,6 +3,7 @@ import { fits, maySign, wantNewer, type Credential } from "../domain/index.ts";
 import { arrangeEvidence } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { Leadership } from "./leadership.ts";
+import { isRenewedByPlan } from "./planned-renewals.ts";
 import type { StoreView } from "./ports.ts";
 import { readSnapshot } from "./snapshot.ts";
 
@@ -46,6 +47,7 @@ async function tooShort(view: StoreView, env: ControlEnvironment): Promise<Crede
   );
   return snapshot.credentials.filter((credential) => {
     const { id, desired, lastSequence, recorded } = credential;
+    if (isRenewedByPlan(snapshot.topology, credential)) return false;
     const installed = credentialOf.get(id)?.installed ?? null;
     const key = recorded.find(({ serial }) => serial === installed?.serial);
     if (installed === null || key === undefined || installed.notAfterMs >= neededMs) return false;

@@ -174,3 +174,4 @@ export {
   type ServiceDeclaration,
 } from "./services.ts";
 export { switchOver } from "./switch-over.ts";
+export { renewByPlan } from "./planned-renewals.ts";

@@ -1,5 +1,5 @@
 import { DomainError, type AuthorityId } from "../kit/index.ts";
-import type { Authority } from "../domain/index.ts";
+import { isServiceUsage, type Authority } from "../domain/index.ts";
 import { changesTrust, isOpen } from "../planning/index.ts";
 import type { ControlEnvironment } from "./environment.ts";
 import type { StoreTransaction, StoreView } from "./ports.ts";
@@ -17,11 +17,16 @@ interface Request {
  * Trusts a retired CA again, for callers who were forgotten when it was retired: its root is an
  * anchor, and its successor's cross-certificate is shown to those who know only the old root. It
  * never signs again, and stays until `retireAuthority`. Throws `not-found`; `conflict` for one that
- * is not retired, or was more than 7 days ago; `rollout-active` while a rollout changes trust.
+ * is not retired, or was more than 7 days ago; `not-supported` for that of a service; `rollout-active` while a rollout changes trust.
  */
 export async function restoreAuthority(env: ControlEnvironment, request: Request): Promise<void> {
   await env.store.write(entryOf(request, "authority.restore"), async (tx) => {
     const authority = await requireAuthority(tx, request.id);
+    if (isServiceUsage(authority.usage))
+      throw new DomainError(
+        "not-supported",
+        `${authority.id} was the CA of a service, whose members trust what a plan gives them: give those who still rely on it the new CA`,
+      );
     if (authority.status !== "retired")
       throw new DomainError(
         "conflict",

@@ -15,6 +15,7 @@ import { testTraits } from "../../test/support/topologies.ts";
 import { advanceRollout } from "./advance.ts";
 import { desiredStateOf } from "./desired-state.ts";
 import { deleteHost } from "./instances.ts";
+import { renewByPlan } from "./planned-renewals.ts";
 import { currentTrust } from "./publish-trust.ts";
 import { createPlan, rollBack, startRollout, waiveGate } from "./rollouts.ts";
 import { applyServices, deleteService, type ServiceDeclaration } from "./services.ts";
@@ -282,6 +283,35 @@ describe("the CA of a service", () => {
     await expect(deleteService(env, { name: "cache", actor })).rejects.toMatchObject({
       code: "conflict",
     });
+  });
+});
+
+describe("renewByPlan", () => {
+  const service = (keyBy: "reload" | "restart"): ServiceDeclaration => ({
+    ...cache,
+    driver: { ...cache.driver, traits: { ...testTraits, keyBy } },
+  });
+
+  test("renews by a plan where a new key takes a restart, when it is time, and once", async () => {
+    const env = await domain();
+    await applyServices(env, [service("restart")], actor);
+    await settleAgents(env);
+    expect(await renewByPlan(env)).toBeNull();
+    env.clock.advance(12 * 86_400_000);
+    expect((await renewByPlan(env))?.todo.map(({ id }) => id)).toEqual([
+      "reissue-service-1-1",
+      "reissue-service-1-2",
+      "forget",
+    ]);
+    expect(await renewByPlan(env)).toBeNull();
+  });
+
+  test("leaves to Node Managers what a reload is enough for", async () => {
+    const env = await domain();
+    await applyServices(env, [service("reload")], actor);
+    await settleAgents(env);
+    env.clock.advance(12 * 86_400_000);
+    expect(await renewByPlan(env)).toBeNull();
   });
 });
 

@@ -102,6 +102,7 @@ async function convergeOne(
     nowMs: Date.now(),
     jitter: jitterOf(`${state.hostId} ${wanted.id} ${presentedSerial}`),
   });
+  if (move.do === "renew" && wanted.isRenewedByPlan === true) return false;
   const isDue = move.do === "request" || move.do === "renew";
   const isCollected = wanted.elsewhere?.isCollected === true;
   if (wanted.elsewhere !== undefined && (isDue || isCollected)) {
