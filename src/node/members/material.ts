@@ -83,7 +83,7 @@ export async function wantedGeneration(
 
 async function issuedLeaf(state: State, { id }: WantedMember): Promise<Leaf | null> {
   const folder = state.layout.member(id).credential;
-  const generation = await state.installing(() => readCurrent(folder));
+  const generation = await readCurrent(folder);
   if (generation === null) return null;
   const { sequence, certificatePem, keyPem, meta } = generation;
   const [leaf] = parseCertificatesPem(certificatePem);
@@ -102,7 +102,7 @@ async function foundLeaf(
 ): Promise<Leaf> {
   const { description, isUntouched, authorityId } = of;
   const folder = state.layout.member(wanted.id).found;
-  const kept = await state.installing(() => readCurrent(folder));
+  const kept = await readCurrent(folder);
   if (kept === null || isUntouched) {
     const found = await readFound(description);
     const { serialHex } = found.leaf;

@@ -26,7 +26,7 @@ import {
   type GenerationRecord,
 } from "./generation-records.ts";
 import { knownAnchors, wantedGeneration, type WantedGeneration } from "./material.ts";
-import { needsInstall, nextStep } from "./next-step.ts";
+import { needsInstall, nextStep, type MemberStep } from "./next-step.ts";
 import { MemberCare, type AtLook } from "./member-care.ts";
 import { Refusals } from "./refusal.ts";
 import { endsEarly, stopMsMax, withTime, type AtInstall } from "./server-timing.ts";
@@ -54,6 +54,7 @@ export class MemberKeeper {
   /** What was brought to the files of a server that did not run. */
   #placed: string | null = null;
   #isRecovered = false;
+  #isKnown = false;
   /** Its first generation was just taken. */
   #hasBegun = false;
   #changed: { readonly paths: readonly string[]; readonly untilMs: number } | null = null;
@@ -63,6 +64,11 @@ export class MemberKeeper {
     this.#wanted = wanted;
     this.#layout = state.layout.member(wanted.id);
     this.#care = new MemberCare(state);
+  }
+
+  /** False until the first look has seen what is there. */
+  get isKnown(): boolean {
+    return this.#isKnown;
   }
 
   /** The generation that its server uses: the last that worked; null before the first. */
@@ -200,6 +206,7 @@ export class MemberKeeper {
     if (generation === null) waitsFor ??= "it has no certificate yet: one is waited for";
     const found = isUntouched ? foundRecord(generation) : null;
     this.#installed = found ?? this.#recordOf(files.good);
+    this.#isKnown = true;
     const key = JSON.stringify([wanted.description, wanted.variables, generation?.record.content]);
     this.#refusals.want(key);
     const isPlaced = this.#placed === key && files.changed.length === 0;
@@ -219,24 +226,38 @@ export class MemberKeeper {
     const install = async (server: AtInstall): Promise<void> => {
       if (generation !== null) await this.#install(member, generation, { files, key, server });
     };
-    const step = nextStep(situation).do;
-    if (step === "stop") await supervisor?.keepStopped(performance.now(), stopMsMax(description));
     // What was found is in use already, wherever it is read from.
-    const isFirst = files.good === null && generation?.record.sequence === 0;
-    if (step === "install") await install(isFirst && !isUntouched ? "started" : "running");
-    if (step.startsWith("place") && !isPlaced) await install("stopped");
-    if (supervisor !== null && step.endsWith("start")) {
-      const isStarted = await this.#start(member, supervisor);
-      if (isStarted && step === "place-and-start")
-        await install((await endsEarly(supervisor, description)) ? "ended" : "started");
-    } else if (supervisor !== null && situation.isRunning && step !== "stop")
-      await supervisor.keepRunning(performance.now());
+    const isInUse = !isUntouched && files.good === null && generation?.record.sequence === 0;
+    await this.#do(nextStep(situation).do, { member, install, isPlaced, isInUse });
     if (supervisor !== null) await boundLog(this.#layout.log);
     const hasNewSettings = await this.#care.follow(member, this.#atLook(), this.problem === null);
     // One that has just begun is of no use to anybody without them.
     if (hasNewSettings && this.#hasBegun) await this.#restart(member);
     this.#hasBegun = false;
     return waitsFor;
+  }
+
+  async #do(
+    step: MemberStep["do"],
+    of: {
+      readonly member: MemberAt;
+      readonly install: (server: AtInstall) => Promise<void>;
+      readonly isPlaced: boolean;
+      readonly isInUse: boolean;
+    },
+  ): Promise<void> {
+    const { member, install, isPlaced, isInUse } = of;
+    const supervisor = this.#supervisor;
+    const stopMs = stopMsMax(member.description);
+    if (step === "stop") return supervisor?.keepStopped(performance.now(), stopMs);
+    if (step === "install") await install(isInUse ? "started" : "running");
+    if (step.startsWith("place") && !isPlaced) await install("stopped");
+    if (supervisor === null) return;
+    if (step === "install" || step === "nothing") {
+      // Its failures are forgotten when it has run well.
+      if (await supervisor.isRunning()) await supervisor.keepRunning(performance.now());
+    } else if ((await this.#start(member, supervisor)) && step === "place-and-start")
+      await install((await endsEarly(supervisor, member.description)) ? "ended" : "started");
   }
 
   /** True if it was started: after failures it is not at once. */

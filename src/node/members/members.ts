@@ -15,6 +15,8 @@ import { MemberKeeper } from "./member-keeper.ts";
 
 /** For so long the host waits for the looks at its members before it goes on. */
 const lookMsMax = 250;
+/** The same while it does not know what they use: nothing else is to be reported. */
+const firstLookMsMax = 3_000;
 
 type MemberReport = NonNullable<ObservedReport["members"]>[number];
 
@@ -51,7 +53,9 @@ export class Members {
       this.#leaving.set(id, keeper);
     }
     for (const [id, ending] of this.#leaving) await this.#remove(id, ending);
-    await Promise.race([Promise.all(looks), sleep(lookMsMax, undefined, { ref: false })]);
+    const isKnown = [...this.#keepers.values()].every((keeper) => keeper.isKnown);
+    const limitMs = isKnown ? lookMsMax : firstLookMsMax;
+    await Promise.race([Promise.all(looks), sleep(limitMs, undefined, { ref: false })]);
   }
 
   /** What an earlier start of this Node Manager did not live to remove: see `Instances`. */
