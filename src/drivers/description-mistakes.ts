@@ -90,10 +90,13 @@ function pathMistakes({ files }: Description): string[] {
   );
 }
 
-function contentMistakes({ files }: Description): string[] {
+function contentMistakes({ files, revocationLists }: Description): string[] {
   const has = (...kinds: FileEntry["what"][]): boolean =>
     files.some(({ what }) => kinds.includes(what));
   return [
+    ...(has("crl") === (revocationLists !== undefined)
+      ? []
+      : ["what: crl and revocationLists need each other: write both, or none"]),
     ...(has("key", "combined", "pkcs12", "jks") ? [] : ["files has no key: add what: key"]),
     ...(has("certificate", "certificate-and-chain", "combined", "pkcs12", "jks")
       ? []

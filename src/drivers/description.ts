@@ -148,6 +148,11 @@ export const descriptionSchema = strict({
   files: Type.Array(file, { minItems: 1, maxItems: 32 }),
   /** Where key and certificate (with its chain) are that were placed by hand, with `link`; `swap` has its own paths. */
   found: optional(strict({ key: text, certificate: text })),
+  /**
+   * Files on the member's host that hold the revocation lists for `what: crl` (PEM, or one in DER), put
+   * there by whoever issues them. Read at every look.
+   */
+  revocationLists: optional(Type.Array(text, { minItems: 1, maxItems: 8 })),
   check: optional(command),
   reload: optional(reload),
   restart: optional(restart),

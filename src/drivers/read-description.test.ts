@@ -127,6 +127,12 @@ describe("a driver's description", () => {
       "files[1].format DER holds one",
     ],
     ["JKS has no passphrase", "what: key,", "what: jks,", "files[0].passphrase is missing"],
+    [
+      "nobody brings revocation lists",
+      "check:",
+      "  - { what: crl, path: crl.pem }\ncheck:",
+      "what: crl and revocationLists need each other",
+    ],
     ["PKCS#12 has no passphrase", "what: key,", "what: pkcs12,", "files[0].passphrase is missing"],
     [
       "a status reads nothing",

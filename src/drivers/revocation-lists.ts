@@ -1,10 +1,14 @@
+import { readFile } from "node:fs/promises";
 import { nodeCryptoPort } from "../keys/index.ts";
+import { DomainError } from "../kit/index.ts";
 import {
   certificateText,
+  decodePem,
   isRevocationListOf,
   parseRevocationList,
   type Certificate,
 } from "../pki/index.ts";
+import type { Description } from "./description.ts";
 
 /**
  * What is wrong with the lists (DER) for servers that need one of every CA, in one line; null if nothing
@@ -25,6 +29,28 @@ export function revocationProblem(
       return `the revocation list of the trusted CA ${name} is over: the server would refuse all of its certificates; issue a new one`;
   }
   return null;
+}
+
+/** The lists (DER) in the files that a description names. Throws `not-found`, `invalid-input`. */
+export async function readRevocationLists({
+  revocationLists = [],
+}: Description): Promise<Uint8Array[]> {
+  return (await Promise.all(revocationLists.map(listsIn))).flat();
+}
+
+async function listsIn(path: string): Promise<Uint8Array[]> {
+  const bytes = await readFile(path).catch((cause: unknown) => {
+    throw new DomainError(
+      "not-found",
+      `${path}, which is to hold revocation lists, cannot be read: put them there`,
+      { cause },
+    );
+  });
+  const isPem = bytes.includes("-----BEGIN");
+  const lists = isPem
+    ? decodePem(bytes.toString("latin1")).filter(({ label }) => label === "X509 CRL")
+    : [{ bytes: Uint8Array.from(bytes) }];
+  return lists.map((list) => list.bytes);
 }
 
 /** When the first of the lists (DER) is over, and with it the trust in its CA; null if there are none. */

@@ -13,6 +13,7 @@ import {
 import type { WantedMember } from "../../contract/index.ts";
 import {
   fingerprintOf,
+  readRevocationLists,
   readFound,
   type Description,
   type FoundCredential,
@@ -67,7 +68,9 @@ export async function wantedGeneration(
   if (found === null) return null;
   const { authorityId, sequence, ...own } = found;
   const form = digestOf(formOf(description));
-  const prints = [[own.leaf, ...own.chain].map(print), anchors.map(print)];
+  const crls = await readRevocationLists(description);
+  const certificates = [[own.leaf, ...own.chain].map(print), anchors.map(print)];
+  const prints = [...certificates, ...(crls.length === 0 ? [] : [crls.map(fingerprintOf)])];
   const record = {
     sequence,
     authorityId,
@@ -78,7 +81,7 @@ export async function wantedGeneration(
     form,
     content: digestOf([form, prints]),
   };
-  return { material: { ...own, anchors, crls: [] }, record };
+  return { material: { ...own, anchors, crls }, record };
 }
 
 async function issuedLeaf(state: State, { id }: WantedMember): Promise<Leaf | null> {
