@@ -29,6 +29,7 @@ import {
   trafficProfile,
 } from "../../src/pki/index.ts";
 import { serverKinds, type Paths } from "../integration/drivers/servers.ts";
+import type { TestAuthority } from "./certificates.ts";
 import { onEnd } from "./cleanup.ts";
 import { freePort } from "./free-port.ts";
 import { nodeFixture } from "./node-fixture.ts";
@@ -67,6 +68,8 @@ export interface MemberHost {
   until(what: string, is: (seen: SeenMember) => boolean): Promise<SeenMember>;
   /** Forgets all that a Node Manager has in memory, as if it had been killed, and starts another. */
   restart(): void;
+  /** A CA of its service, with its key. */
+  authority(id: AuthorityId): TestAuthority;
   /** Starts the server as somebody else would. */
   startServer(): void;
   /** Places a new key and certificate of the first CA where the server's configuration has them, or elsewhere. */
@@ -247,6 +250,7 @@ export async function memberHost(
     look,
     until,
     placeByHand,
+    authority: (id) => domain.authority(id),
     restart,
     startServer: () => {
       const { start } = resolveDescription(description, variables);

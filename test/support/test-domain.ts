@@ -105,6 +105,11 @@ export class TestDomain {
     return encodePem("CERTIFICATE", testCertificate(signer, template.spki, template).der);
   }
 
+  /** An authority's CA with its key. */
+  authority(id: string): TestAuthority {
+    return this.#authority(id).authority;
+  }
+
   #authority(id: string) {
     const found = this.#authorities.get(id);
     if (found === undefined) throw new Error(`the test domain has no authority ${id}`);

@@ -2,10 +2,12 @@ import { chmod, cp, mkdir, readFile, rm, stat, writeFile } from "node:fs/promise
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { fingerprintOf, servedFingerprint } from "../../../src/drivers/index.ts";
-import { parseCertificatesPem } from "../../../src/pki/index.ts";
+import { fingerprintOf, servedFingerprint, shippedDriver } from "../../../src/drivers/index.ts";
+import type { AuthorityId } from "../../../src/kit/index.ts";
+import { encodePem, parseCertificatesPem } from "../../../src/pki/index.ts";
 import { markOf } from "../../../src/transport/index.ts";
 import { onEnd } from "../../support/cleanup.ts";
+import { revocationList } from "../../support/revocation-list.ts";
 import { fillDisk, freeDisk, mountDisk, unmountDisk } from "../../support/small-disk.ts";
 import {
   firstCa,
@@ -14,6 +16,7 @@ import {
   type MemberHost,
   type SeenMember,
 } from "../../support/member-host.ts";
+import { tempFolder } from "../../support/temp-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
 
 const isRoot = process.getuid?.() === 0;
@@ -138,6 +141,35 @@ test("a member that is only looked after takes credentials, and is left alone in
     fingerprintOf(leaf?.der ?? new Uint8Array()),
     credential.installed?.serial,
   ]);
+});
+
+test("a server that needs revocation lists gets every new one, and no CA without its own", async () => {
+  const path = join(await tempFolder(), "lists.pem");
+  const { files } = await shippedDriver("nginx");
+  const description = {
+    files: [...files, { what: "crl" as const, path: "crl.pem" }],
+    revocationLists: [path],
+  };
+  const host = await memberHost("nginx", { description });
+  const write = async (...ids: AuthorityId[]): Promise<void> => {
+    const lists = ids.map((id) => revocationList(host.authority(id), Date.now() + 86_400_000));
+    const texts = (await Promise.all(lists)).map((list) => encodePem("X509 CRL", list));
+    await writeFile(path, texts.join(""));
+  };
+  const says = (what: RegExp) =>
+    host.until("it says so", ({ member }) => what.test(member.problem ?? ""));
+  await says(/which is to hold revocation lists, cannot be read: put them there/);
+  await write(firstCa);
+  await well(host);
+  host.wish({ trusts: [firstCa, secondCa] });
+  await says(/there is no revocation list of the trusted CA/);
+  await write(firstCa, secondCa);
+  await host.until(
+    "it trusts both",
+    (seen) => isWell(seen) && seen.member.installed?.trusts.length === 2,
+  );
+  const live = await readFile(join(host.paths.current, "crl.pem"), "utf8");
+  expect(live).toBe(await readFile(path, "utf8"));
 });
 
 test("what was placed by hand stays while trust changes, gives way to a managed credential, and comes back", async () => {
