@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { describeError } from "../../kit/index.ts";
 import type { MemberStatus } from "../../domain/index.ts";
 import { readStatus, shownBy, type MemberAt, type Shown } from "../../drivers/index.ts";
@@ -18,12 +19,21 @@ interface SeenPort {
   readonly error: string | null;
 }
 
-/** Asks a member for its status and looks at its ports; never throws. */
-export async function observe(member: MemberAt): Promise<Seen> {
-  const asked = readStatus(member).then(
-    (status) => ({ status, statusError: null }),
-    (error: unknown) => ({ status: null, statusError: describeError(error) }),
-  );
+/** A status that takes longer is no answer, whatever its driver waits for. */
+const statusSecondsMax = 60;
+
+/** Asks a member for its status and looks at its ports; never throws, and always comes to an end. */
+export async function observe(member: MemberAt, secondsMax = statusSecondsMax): Promise<Seen> {
+  const limit = new AbortController();
+  const asked = Promise.race([
+    readStatus(member).then((status) => ({ status, statusError: null })),
+    sleep(secondsMax * 1000, null, { signal: limit.signal, ref: false }).then(() => ({
+      status: null,
+      statusError: `${member.name} does not say how it is within ${secondsMax} s: look at its log`,
+    })),
+  ])
+    .catch((error: unknown) => ({ status: null, statusError: describeError(error) }))
+    .finally(() => limit.abort());
   const shown = shownBy(member).catch((error: unknown): Shown[] => [
     { at: member.name, leaf: null, error },
   ]);
