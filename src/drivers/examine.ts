@@ -5,6 +5,7 @@ import type { ExaminationContext, Say } from "./examination.ts";
 import { examineCredential } from "./examine-credential.ts";
 import { examineFiles } from "./examine-files.ts";
 import { examinePeers, examinePorts } from "./examine-live.ts";
+import { examineRevocationLists } from "./examine-revocation-lists.ts";
 import { traitsOf } from "./traits.ts";
 
 const clockDifferenceMsMax = 30_000;
@@ -35,6 +36,8 @@ export async function examineMember(
     credentials.map((found) => examineCredential(found, { ...context, names }, say)),
   );
   const [first] = credentials;
+  const ofLists =
+    first === undefined ? [] : await examineRevocationLists(description, first, context.nowMs, say);
   const live =
     examine === undefined
       ? [
@@ -46,6 +49,7 @@ export async function examineMember(
     ...clockFindings(context, say),
     ...findings,
     ...ofCredentials.flat(),
+    ...ofLists,
     ...live,
   ]);
 }

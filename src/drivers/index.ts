@@ -21,7 +21,7 @@ export { parseStatus } from "./parse-status.ts";
 export { checkDescription, readDescription } from "./read-description.ts";
 export { readStatus } from "./read-status.ts";
 export { renderFiles, type Material, type RenderedFile } from "./render-files.ts";
-export { firstListEndMs, readRevocationLists } from "./revocation-lists.ts";
+export { readRevocationLists } from "./revocation-lists.ts";
 export { foreignEnvironment, runCommand, type CommandResult } from "./run-command.ts";
 export { fingerprintOf, servedFingerprint, type Shown } from "./served.ts";
 export { shownBy } from "./shown-by.ts";

@@ -7,6 +7,7 @@ import {
   isRevocationListOf,
   parseRevocationList,
   type Certificate,
+  type RevocationList,
 } from "../pki/index.ts";
 import type { Description } from "./description.ts";
 
@@ -19,7 +20,12 @@ export function revocationProblem(
   crls: readonly Uint8Array[],
   nowMs: number,
 ): string | null {
-  const lists = crls.map(parseRevocationList);
+  let lists: RevocationList[];
+  try {
+    lists = crls.map(parseRevocationList);
+  } catch {
+    return "one of the revocation lists cannot be read: put one in PEM or DER form there";
+  }
   for (const anchor of anchors) {
     const name = certificateText(anchor);
     const own = lists.filter((list) => isRevocationListOf(list, anchor, nodeCryptoPort));
@@ -38,7 +44,8 @@ export async function readRevocationLists({
   return (await Promise.all(revocationLists.map(listsIn))).flat();
 }
 
-async function listsIn(path: string): Promise<Uint8Array[]> {
+/** The lists (DER) in one file. */
+export async function listsIn(path: string): Promise<Uint8Array[]> {
   const bytes = await readFile(path).catch((cause: unknown) => {
     throw new DomainError(
       "not-found",
