@@ -115,7 +115,7 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
   const strategy = wanted ?? strategyFor(snapshot, ofService);
   const concerned = snapshot.credentials.filter((credential) => usages.includes(credential.usage));
   const unprovable = [
-    ...usages.map((usage) => unmanagedCallers(usage)),
+    ...usages.map((usage) => unmanagedCallers(usage, nameOf(snapshot, usage))),
     ...foreignHolders(
       snapshot,
       successions.map(({ from }) => from),
@@ -124,7 +124,7 @@ export function planRotateCa(snapshot: DomainSnapshot, request: RotationRequest)
   return {
     ...plan,
     kind: "rotate-ca",
-    title: titleOf(successions),
+    title: titleOf(snapshot, successions),
     parentRevision: snapshot.revision,
     createdAtMs: snapshot.nowMs,
     successions,
@@ -214,10 +214,10 @@ function ownSteps(
   });
 }
 
-function titleOf(successions: readonly Succession[]): string {
+function titleOf(snapshot: DomainSnapshot, successions: readonly Succession[]): string {
   const [given] = successions.flatMap((succession) => succession.given ?? []);
   if (given === undefined) {
-    const usages = successions.map(({ usage }) => usage).join(" and ");
+    const usages = successions.map(({ usage }) => nameOf(snapshot, usage)).join(" and ");
     return successions.some(({ isKeyLost }) => isKeyLost)
       ? `Replace the ${usages} CA, whose key is lost`
       : `Rotate the ${usages} CA`;
@@ -442,12 +442,17 @@ function signsAlready(snapshot: DomainSnapshot, { given, subject }: Succession):
   return [{ code: "signs-already", severity: "error", subject, text }];
 }
 
-function unmanagedCallers(usage: AuthorityUsage): Finding {
+/** As a person knows it: a service by its name. */
+function nameOf({ topology }: DomainSnapshot, usage: AuthorityUsage): string {
+  return topology.services.find(({ id }) => id === usage)?.name ?? usage;
+}
+
+function unmanagedCallers(usage: AuthorityUsage, name: string): Finding {
   const callers = {
     management: "browsers and remote command lines that call an Admin Node Manager",
     traffic: "callers of the gateways that are not managed relying parties",
   };
-  const who = isServiceUsage(usage) ? `clients of ${usage}` : callers[usage];
+  const who = isServiceUsage(usage) ? `clients of ${name}` : callers[usage];
   return {
     code: "unmanaged-callers",
     severity: "warning",

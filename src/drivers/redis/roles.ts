@@ -53,7 +53,11 @@ async function standBy(pair: Pair, by: WantedRole["by"], call: Call, info: Info)
     // After a FAILOVER it may know the other one by another address than ours.
     const isIts = info["master_host"] === address && info["master_port"] === port;
     if (isIts || info["master_link_status"] === "up") return;
-  } else if (by === "hand-over" && (await call("DBSIZE")) !== 0) return handOver(pair, call, info);
+  } else if (by === "hand-over") {
+    // Nothing is lost where it has nothing and nobody follows it, as in a pair that is being formed.
+    const isFollowed = onlineReplicas(info).some((replica) => replica.port === port);
+    if (isFollowed || (await call("DBSIZE")) !== 0) return handOver(pair, call, info);
+  }
   await call("REPLICAOF", address, port);
 }
 

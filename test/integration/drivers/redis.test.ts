@@ -210,6 +210,12 @@ describe("a pair of Redis servers", () => {
     await until([b, a], "the roles are as before", isPair);
   });
 
+  test("hands over also while it holds nothing", async () => {
+    await takeRole(a.member, standby("hand-over"));
+    await takeRole(b.member, active("hand-over"));
+    await until([b, a], "the other one is active", isPair);
+  });
+
   test("loses nothing that a replica had acknowledged when the active one dies, which follows when it is back", async () => {
     const load = await startRedisLoad(1);
     await goesOn(load);
