@@ -15,6 +15,7 @@ import {
 } from "../domain/index.ts";
 import { declaredServices } from "./declared-services.ts";
 import type { Handlers } from "./handlers.ts";
+import { withRemedy } from "./service-findings.ts";
 
 type Names =
   | "applyServices"
@@ -46,7 +47,7 @@ export const serviceHandlers: Handlers<Names> = {
       return {
         name: service.name,
         health,
-        findings: [...findings],
+        findings: withRemedy(findings, service, await view.credentials.all()),
         members: documentedStatus(service, seen, nowMs),
         history: seen
           .flatMap(({ member, observation }) =>
