@@ -1,3 +1,4 @@
+import { readFile, writeFile } from "node:fs/promises";
 import { describe, expect, test } from "vitest";
 import type { RouteBody } from "../../src/contract/index.ts";
 import type { ServiceId } from "../../src/kit/index.ts";
@@ -100,6 +101,60 @@ describe("the CA of a service of real servers is replaced under load by one comm
     const own = authorities.filter(({ usage }) => usage === id);
     expect(own.map(({ status }) => status)).toEqual(["retired", "current"]);
   });
+});
+
+test("a server that refuses what it is given keeps the last that worked, is named, and the plan goes back", async () => {
+  const { domain, service, id, load } = await start("nginx");
+  const [, second] = service.declared.members;
+  const configuration = String(second?.variables?.["configuration"]);
+  const good = await readFile(configuration, "utf8");
+  await writeFile(configuration, `${good}\nno such directive;\n`);
+  const rollout = await domain.roll({
+    kind: "rotate-ca",
+    usages: [id],
+    observeSeconds: 0,
+    subject: null,
+  });
+  let blockers: readonly { text: string }[] = [];
+  const isNamed = async (): Promise<boolean> => {
+    ({ blockers } = await domain.call("getRollout", { params: { id: rollout } }));
+    return blockers.some(({ text }) => /nginx-2 .* did not take generation 2/.test(text));
+  };
+  await waitUntil(isNamed, { deadlineMs: 30_000, what: "the blockers name nginx-2" }).catch(
+    (error: unknown) => {
+      throw new Error(`${String(error)}: ${JSON.stringify(blockers)}`);
+    },
+  );
+  await domain.call("rollBackRollout", { params: { id: rollout } });
+  await domain.follow(rollout);
+  await writeFile(configuration, good);
+  await untilWell(domain, "nginx");
+  await goesOn(load);
+  expect((await load.stop()).failures).toEqual([]);
+  const { authorities } = await domain.call("listAuthorities");
+  const own = authorities.filter(({ usage }) => usage === id);
+  expect(own.map(({ status }) => status)).toEqual(["current", "abandoned"]);
+});
+
+test("a member that is killed in the middle of the rotation is back, and the rotation goes on", async () => {
+  const { domain, id, load } = await start("nats");
+  let kills = 0;
+  const rollout = await domain.roll({
+    kind: "rotate-ca",
+    usages: [id],
+    observeSeconds: 0,
+    subject: null,
+  });
+  await domain.follow(rollout, async (phase) => {
+    if (phase !== "reissue") return;
+    kills += 1;
+    await domain.kill("host-1", "members/member-2/run.json");
+  });
+  expect(kills).toBe(1);
+  await untilWell(domain, "nats");
+  await goesOn(load);
+  const { failures } = await load.stop();
+  expect(timesAway(failures)).toBeLessThanOrEqual(1);
 });
 
 describe("another member of a pair is made the active one under load", () => {
