@@ -17,7 +17,6 @@ import {
   type MemberAt,
   type PeerMember,
 } from "../../../src/drivers/index.ts";
-import { certificatesPem, privateKeyToPem } from "../../../src/keys/index.ts";
 import type { TestAuthority } from "../../support/certificates.ts";
 import { onEnd } from "../../support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../support/driver-material.ts";
@@ -26,6 +25,7 @@ import { startLoad, type Load } from "../../support/load/load.ts";
 import { postgresql } from "../../support/load/postgresql.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
+import { clientTls, goesOn, isPair, probeOf, untilRoles } from "./pairs.ts";
 
 const bin = "/usr/lib/postgresql/15/bin";
 const isRoot = userInfo().uid === 0;
@@ -112,33 +112,6 @@ const unreachableOf = (other: PeerMember): PeerMember => ({
   ...other,
   values: { ...other.values, port: "1" },
 });
-const clientTls = ({ key, leaf, anchors }: Material) => ({
-  key: privateKeyToPem(key),
-  cert: certificatesPem([leaf]),
-  ca: certificatesPem(anchors),
-  servername: "host-1",
-});
-const probeOf = ({ key, leaf }: Material) => ({
-  privateKeyPem: privateKeyToPem(key),
-  certificateChainPem: certificatesPem([leaf]),
-});
-
-async function until(members: readonly Server[], what: string, test: (roles: string) => boolean) {
-  await waitUntil(
-    async () => {
-      const all = await Promise.all(members.map(({ member }) => readStatus(member)));
-      return test(all.map((each) => `${each?.role} ${each?.synchronised}`).join(", "));
-    },
-    { deadlineMs: 20_000, what, pollMs: 200 },
-  );
-}
-const isPair = (roles: string): boolean => roles === "active true, standby true";
-
-function goesOn(load: Load): Promise<boolean> {
-  const seen = load.operations();
-  return waitUntil(() => load.operations() > seen + 20, { deadlineMs: 20_000, what: "calls" });
-}
-
 describe("a pair of PostgreSQL servers", () => {
   let oldRoot: TestAuthority;
   let newRoot: TestAuthority;
@@ -178,7 +151,7 @@ describe("a pair of PostgreSQL servers", () => {
       if (server === b) await b.start();
       await installGenerationOf(server.member, { sequence, material }, "started");
     }
-    await until([a, b], "the pair is formed", isPair);
+    await untilRoles([a, b], "the pair is formed", isPair);
   };
 
   const startPostgresLoad = async (): Promise<Load> => {
@@ -218,10 +191,10 @@ describe("a pair of PostgreSQL servers", () => {
     await expectRefusal();
     await goesOn(load);
     expect(await load.stop()).toMatchObject({ failures: [], idleCloses: 0, lostWrites: 0 });
-    await until([a, b], "the pair is one still", isPair);
+    await untilRoles([a, b], "the pair is one still", isPair);
     await bring(async () => serverMaterial(newRoot));
     expect(await acceptsProbe(b.member, probeOf(await serverMaterial(oldRoot)))).toBe(false);
-    await until([a, b], "the pair is one still", isPair);
+    await untilRoles([a, b], "the pair is one still", isPair);
   });
 
   test("hands over without losing a write, though no write waits for the standby", async () => {
@@ -238,7 +211,7 @@ describe("a pair of PostgreSQL servers", () => {
       },
       { deadlineMs: 20_000, what: "the other one is active" },
     );
-    await until([b, a], "the other one is active", isPair);
+    await untilRoles([b, a], "the other one is active", isPair);
     await goesOn(load);
     const result = await load.stop();
     expect(result.lostWrites).toBe(0);
@@ -260,7 +233,7 @@ describe("a pair of PostgreSQL servers", () => {
     await waitUntil(() => readStatus(a.member), { deadlineMs: 10_000, what: "it answers" });
     expect(await readStatus(a.member)).toMatchObject({ role: "standby", synchronised: false });
     await takeRole(a.member, { role: "standby", by: "promotion" });
-    await until([b, a], "the other one is active", isPair);
+    await untilRoles([b, a], "the other one is active", isPair);
     await takeRole(b.member, { role: "active", by: "promotion" });
     expect((await psql(b, "show synchronous_standby_names")).output).toBe("*\n");
     await goesOn(load);
@@ -277,7 +250,7 @@ describe("a pair of PostgreSQL servers", () => {
     await waitUntil(() => readStatus(a.member), { deadlineMs: 10_000, what: "it answers" });
     await psql(a, "set synchronous_commit = local; insert into load values ('a', 1)");
     await takeRole(a.member, { role: "standby", by: "promotion" });
-    await until([b, a], "the other one is active", isPair);
+    await untilRoles([b, a], "the other one is active", isPair);
     expect((await psql(a, "select worker from load")).output).toBe("b\n");
   });
 });

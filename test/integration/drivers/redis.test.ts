@@ -13,7 +13,6 @@ import {
   type Material,
   type MemberAt,
 } from "../../../src/drivers/index.ts";
-import { certificatesPem, privateKeyToPem } from "../../../src/keys/index.ts";
 import { onEnd } from "../../support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../support/driver-material.ts";
 import type { TestAuthority } from "../../support/certificates.ts";
@@ -22,6 +21,7 @@ import { startLoad, type Load } from "../../support/load/load.ts";
 import { redis } from "../../support/load/redis.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
 import { waitUntil } from "../../support/wait-until.ts";
+import { clientTls, goesOn, isPair, probeOf, untilRoles } from "./pairs.ts";
 
 const password = "a-password-of-tests";
 const active = (by: "hand-over" | "promotion") => ({ role: "active", by }) as const;
@@ -78,33 +78,6 @@ async function pairOf(anchors: Material["anchors"]): Promise<[Server, Server]> {
   return [await make("a", ports[0], ports[1]), await make("b", ports[1], ports[0])];
 }
 
-const clientTls = ({ key, leaf, anchors }: Material) => ({
-  key: privateKeyToPem(key),
-  cert: certificatesPem([leaf]),
-  ca: certificatesPem(anchors),
-  servername: "host-1",
-});
-const probeOf = ({ key, leaf }: Material) => ({
-  privateKeyPem: privateKeyToPem(key),
-  certificateChainPem: certificatesPem([leaf]),
-});
-
-async function until(members: readonly Server[], what: string, test: (roles: string) => boolean) {
-  await waitUntil(
-    async () => {
-      const all = await Promise.all(members.map(({ member }) => readStatus(member)));
-      return test(all.map((each) => `${each?.role} ${each?.synchronised}`).join(", "));
-    },
-    { deadlineMs: 15_000, what },
-  );
-}
-const isPair = (roles: string): boolean => roles === "active true, standby true";
-
-function goesOn(load: Load): Promise<boolean> {
-  const seen = load.operations();
-  return waitUntil(() => load.operations() > seen + 20, { deadlineMs: 15_000, what: "calls" });
-}
-
 describe("a pair of Redis servers", () => {
   let oldRoot: TestAuthority;
   let newRoot: TestAuthority;
@@ -132,7 +105,7 @@ describe("a pair of Redis servers", () => {
     }
     await takeRole(a.member, active("hand-over"));
     await takeRole(b.member, standby("hand-over"));
-    await until([a, b], "the pair is formed", isPair);
+    await untilRoles([a, b], "the pair is formed", isPair);
   });
 
   const startRedisLoad = async (waitFor = 0): Promise<Load> => {
@@ -151,10 +124,10 @@ describe("a pair of Redis servers", () => {
     await bring(async () => ({ ...(await serverMaterial(newRoot)), anchors: both }));
     await goesOn(load);
     expect(await load.stop()).toMatchObject({ failures: [], idleCloses: 0, lostWrites: 0 });
-    await until([a, b], "the pair is one still", isPair);
+    await untilRoles([a, b], "the pair is one still", isPair);
     await bring(async () => serverMaterial(newRoot));
     expect(await acceptsProbe(b.member, probeOf(await serverMaterial(oldRoot)))).toBe(false);
-    await until([a, b], "the pair is one still", isPair);
+    await untilRoles([a, b], "the pair is one still", isPair);
   });
 
   test("goes on with what it has when it refuses a file", async () => {
@@ -197,7 +170,7 @@ describe("a pair of Redis servers", () => {
     await goesOn(load);
     await takeRole(a.member, standby("hand-over"));
     await takeRole(b.member, active("hand-over"));
-    await until([b, a], "the other one is active", isPair);
+    await untilRoles([b, a], "the other one is active", isPair);
     await goesOn(load);
     const result = await load.stop();
     expect(result.lostWrites).toBe(0);
@@ -207,13 +180,13 @@ describe("a pair of Redis servers", () => {
       await server.kill();
       server.start();
     }
-    await until([b, a], "the roles are as before", isPair);
+    await untilRoles([b, a], "the roles are as before", isPair);
   });
 
   test("hands over also while it holds nothing", async () => {
     await takeRole(a.member, standby("hand-over"));
     await takeRole(b.member, active("hand-over"));
-    await until([b, a], "the other one is active", isPair);
+    await untilRoles([b, a], "the other one is active", isPair);
   });
 
   test("loses nothing that a replica had acknowledged when the active one dies, which follows when it is back", async () => {
@@ -226,7 +199,7 @@ describe("a pair of Redis servers", () => {
     const back = () => readStatus(a.member);
     const first = await waitUntil(back, { deadlineMs: 15_000, what: "it is back" });
     expect(first?.role).toBe("standby");
-    await until([b, a], "the other one is active", isPair);
+    await untilRoles([b, a], "the other one is active", isPair);
     await goesOn(load);
     const result = await load.stop();
     expect(result.lostWrites).toBe(0);
@@ -236,8 +209,8 @@ describe("a pair of Redis servers", () => {
     await a.kill();
     await takeRole(b.member, active("promotion"));
     a.start();
-    await until([a], "it is back", (roles) => roles.startsWith("active"));
+    await untilRoles([a], "it is back", (roles) => roles.startsWith("active"));
     await takeRole(a.member, standby("promotion"));
-    await until([b, a], "the other one is active", isPair);
+    await untilRoles([b, a], "the other one is active", isPair);
   });
 });
