@@ -38,13 +38,28 @@ export function memberWaves(of: WavesOf): {
   const waves = groups.map((group): MemberWave => {
     const [only] = group;
     const partner =
-      only !== undefined && interrupts && service.driver.traits.roles === "driver" && isActive(only)
-        ? members.find(({ id, pair }) => id !== only.id && pair === only.pair)
+      only !== undefined && interrupts && service.driver.traits.roles !== "none" && isActive(only)
+        ? partnerOf(service, only, members)
         : undefined;
     if (partner !== undefined) active.set(partner.pair, partner.id);
-    return { members: group.map(({ id }) => id), handOverTo: partner?.id ?? null };
+    // Servers that see to their roles themselves make it active when the other one goes.
+    if (partner !== undefined) active.set(partner.pair, partner.id);
+    const isHandedOver = service.driver.traits.roles === "driver";
+    return {
+      members: group.map(({ id }) => id),
+      handOverTo: (isHandedOver ? partner?.id : undefined) ?? null,
+    };
   });
   return { waves, active };
+}
+
+function partnerOf(
+  { shape }: Pick<Service, "shape">,
+  { id, pair }: Member,
+  members: readonly Member[],
+): Member | undefined {
+  if (shape !== "pair" && pair === null) return undefined;
+  return members.find((each) => each.id !== id && each.pair === pair);
 }
 
 function slicesOf<T>(items: readonly T[], size: number): T[][] {

@@ -313,20 +313,30 @@ describe("for every generated service", () => {
 
   test("standbys are changed before active members, in every round", () => {
     fc.assert(
-      fc.property(services, ({ snapshot, activeIds, service }) => {
-        if (service.driver.traits.roles === "driver") return;
+      fc.property(services, ({ snapshot, activeIds, service, members }) => {
+        const { keyBy, trustBy, verifiesPeers, roles } = service.driver.traits;
+        if (roles === "driver") return;
         const { steps } = rotation(snapshot);
+        const partnerOf = (id: string): string | undefined => {
+          const pair = members.find((each) => each.id === id)?.pair ?? null;
+          if (service.shape !== "pair" && pair === null) return undefined;
+          return members.find((each) => each.id !== id && each.pair === pair)?.id;
+        };
+        let active: readonly string[] = activeIds;
         for (const what of ["introduce-service", "reissue-service", "retire-service"]) {
           const order = steps
             .filter(({ id }) => id.startsWith(what))
             .flatMap(({ edit }) => touched(edit, []));
-          const firstActive = order.findIndex((id) =>
-            (activeIds as readonly string[]).includes(id),
-          );
-          const lastStandby = order.findLastIndex(
-            (id) => !(activeIds as readonly string[]).includes(id),
-          );
+          const firstActive = order.findIndex((id) => active.includes(id));
+          const lastStandby = order.findLastIndex((id) => !active.includes(id));
           expect(firstActive === -1 || lastStandby < firstActive).toBe(true);
+          const isRestart =
+            what === "reissue-service"
+              ? keyBy === "restart"
+              : verifiesPeers && trustBy === "restart";
+          // The other one of its pair becomes active when a server that was it goes away.
+          if (roles === "server" && isRestart && order.length > 0)
+            active = active.map((id) => partnerOf(id) ?? id);
         }
       }),
     );

@@ -47,17 +47,18 @@ type State = Pick<NodeState, "layout" | "keys" | "trust" | "desired" | "installi
 /**
  * The generation that a member is to have: the current one of its credential, or what was found on the
  * host, with the CAs that it is to trust as the signed trust document has them. Null before its first
- * certificate. `isUntouched`: nothing was ever installed in place of what is found. Throws `authority-unavailable` for a CA that is not in that document, and as `readFound`.
+ * certificate of a CA that it is to trust; `built-in` for one that is to run with what it came with. `isUntouched`: nothing was ever installed in place of what is found. Throws `authority-unavailable` for a CA that is not in that document, and as `readFound`.
  */
 export async function wantedGeneration(
   state: State,
   wanted: WantedMember,
   { description, isUntouched }: { description: Description; isUntouched: boolean },
-): Promise<WantedGeneration | null> {
+): Promise<WantedGeneration | "built-in" | null> {
   const { document } = state.trust;
   const anchors = wanted.trusts.map((id) => anchorOf(document, wanted, id));
   const credential = state.desired?.credentials.find(({ process }) => process === wanted.id);
   const isFound = credential !== undefined && isFoundCredential(credential);
+  if (isFound && wanted.trusts.length === 0) return "built-in";
   const found = isFound
     ? await foundLeaf(state, wanted, {
         description,
@@ -65,7 +66,8 @@ export async function wantedGeneration(
         authorityId: credential.authorityId,
       })
     : await issuedLeaf(state, wanted);
-  if (found === null) return null;
+  // Trust in a new CA alone comes with a certificate of it: both take effect in one restart.
+  if (found === null || !wanted.trusts.includes(found.authorityId)) return null;
   const { authorityId, sequence, ...own } = found;
   const form = digestOf(formOf(description));
   const crls = await readRevocationLists(description);

@@ -77,6 +77,7 @@ export class MemberCare {
   /** After a change: what was known of it is of before. */
   again(): void {
     this.#watch.again();
+    this.#examination.again();
   }
 
   beforeStart(member: MemberAt, { role }: WantedMember): Promise<void> {
@@ -93,8 +94,10 @@ export class MemberCare {
       const done = await this.#role.converge(member, wanted.role, { status, asked });
       if (done === "step") this.#watch.again();
       if (done !== "has-it") setTimeout(() => this.#state.wake(), lookSoonMs).unref();
-      this.#examination.look(member, this.#contextOf(look), isWell);
     }
+    // One that runs with the credentials that it came with is to be told of, too.
+    if (installed !== null || this.isAnswering === true)
+      this.#examination.look(member, this.#contextOf(look), isWell);
     this.#watch.look(member, { ...look, isWell });
     return isNew;
   }
@@ -103,7 +106,7 @@ export class MemberCare {
   #contextOf({ wanted, installed }: AtLook): ExaminationContext {
     const { trust, processId } = this.#state;
     const self = trust.host?.processes.find(({ id }) => id === processId);
-    const names = self === undefined || installed?.sequence === 0 ? [] : [self.address];
+    const names = self === undefined || (installed?.sequence ?? 0) === 0 ? [] : [self.address];
     return {
       subject: wanted.id,
       nowMs: Date.now(),

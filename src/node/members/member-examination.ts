@@ -22,6 +22,11 @@ export class MemberExamination {
     return this.#findings;
   }
 
+  /** After a change: the next one is due at once. */
+  again(): void {
+    this.#examinedAtMs = -Infinity;
+  }
+
   /** Begins another one, if it is time to. */
   look(member: MemberAt, context: ExaminationContext, isWell: boolean): void {
     const pauseMs = isWell && this.#findings.length === 0 ? examineEveryMs : examineSoonMs;

@@ -198,12 +198,15 @@ export class MemberKeeper {
     const files = await this.#readFiles(description);
     const isUntouched = description.visible === "swap" && (files.good ?? 0) === 0;
     let waitsFor: string | null = null;
-    const of = { description, isUntouched };
-    const generation = await wantedGeneration(this.#state, wanted, of).catch((error: unknown) => {
-      waitsFor = describeError(error);
-      return null;
-    });
-    if (generation === null) waitsFor ??= "it has no certificate yet: one is waited for";
+    const desired = await wantedGeneration(this.#state, wanted, { description, isUntouched }).catch(
+      (error: unknown) => {
+        waitsFor = describeError(error);
+        return null;
+      },
+    );
+    if (desired === null)
+      waitsFor ??= "it has no certificate of a CA that it is to trust yet: one is waited for";
+    const generation = desired === "built-in" ? null : desired;
     const found = isUntouched ? foundRecord(generation) : null;
     this.#installed = found ?? this.#recordOf(files.good);
     this.#isKnown = true;

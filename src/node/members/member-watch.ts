@@ -82,7 +82,11 @@ export class MemberWatch {
 
   /** Asks, if it is time to. */
   look(member: MemberAt, of: { pid: number | null; installed: Installed; isWell: boolean }): void {
-    const isSettled = of.isWell && this.#seen !== null && this.#moment?.pid === of.pid;
+    const isSettled =
+      of.isWell &&
+      this.#seen !== null &&
+      this.#seen.status?.synchronised !== false &&
+      this.#moment?.pid === of.pid;
     const pauseMs = isSettled ? observeEveryMs : observeSoonMs;
     if (this.#asking !== null || performance.now() - this.#askedAtMs < pauseMs) return;
     const moment = { pid: of.pid, generation: of.installed?.number };

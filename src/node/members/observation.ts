@@ -61,9 +61,11 @@ export function showsOther({ ports }: Seen, leaf: string): boolean {
 
 /** Why what was seen is not as it should be, in one line; null if it is. */
 export function seenProblem(
-  { ports, statusError }: Seen,
+  { ports, status, statusError }: Seen,
   installed: { readonly leaf: string; readonly number: number } | null,
 ): string | null {
+  // One that answers, and runs with what it came with, has to show nothing of ours.
+  if (installed === null && status !== null) return null;
   const silent = ports.find(({ error }) => error !== null);
   if (silent !== undefined) return silent.error;
   const other = ports.find(({ leaf }) => installed !== null && leaf !== installed.leaf);

@@ -1,0 +1,137 @@
+import { expect, test } from "vitest";
+import type { Declaration } from "../../src/contract/index.ts";
+import type { ServiceId } from "../../src/kit/index.ts";
+import { amlenDeclared, foundCodes } from "../support/amlen-service.ts";
+import { onEnd } from "../support/cleanup.ts";
+import { LiveDomain } from "../support/live-domain.ts";
+import { waitUntil } from "../support/wait-until.ts";
+import {
+  pairStatus,
+  start,
+  testPair,
+  untilPaired,
+  type TestMember,
+} from "../simulators/amlen/test-members.ts";
+
+const builtIn = "well-known-credentials";
+/** Fast, and slow enough that what is in between can be seen. */
+const speed = 50;
+/** In seconds of the servers: a minute of the test. */
+const discoverySeconds = 60 * speed;
+
+type Declared = Declaration["services"][number];
+
+async function apply(domain: LiveDomain, declared: Declared): Promise<ServiceId> {
+  const { services } = await domain.call("applyServices", { body: { services: [declared] } });
+  const [service] = services;
+  if (service === undefined) throw new Error("one service was applied");
+  return service.id;
+}
+
+/** What each member said of its pair, one after the other, without repetitions. */
+function watchPair(members: readonly TestMember[]): () => string[] {
+  const seen: string[] = [];
+  const state = { isOver: false };
+  const look = async (): Promise<void> => {
+    while (!state.isOver) {
+      const all = await Promise.all(members.map((member) => pairStatus(member).catch(() => null)));
+      const now = all
+        .map((each) => each && `${each.NewRole} ${each.ActiveNodes}/${each.SyncNodes}`)
+        .map((each) => each ?? "away")
+        .join(", ");
+      if (seen.at(-1) !== now) seen.push(now);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  };
+  const looking = look();
+  onEnd(async () => {
+    state.isOver = true;
+    await looking;
+  });
+  return () => seen;
+}
+
+/** Before the domain is there: what looks after it ends first. */
+async function builtInPair() {
+  const [primary, standby] = await testPair({ DiscoveryTimeout: discoverySeconds }, { speed });
+  await start(primary, standby);
+  await untilPaired(primary, standby);
+  const declared: Declared = {
+    name: "pair",
+    shape: "pair",
+    driver: "amlen",
+    supervised: false,
+    builtIn: true,
+    members: [await amlenDeclared(primary, "a"), await amlenDeclared(standby, "b")],
+  };
+  return { primary, standby, declared };
+}
+
+async function untilFound(domain: LiveDomain, code: string, count: number): Promise<void> {
+  await waitUntil(
+    async () => (await foundCodes(domain, "pair")).filter((each) => each === code).length === count,
+    { deadlineMs: 20_000, what: `${count} findings ${code}` },
+  );
+}
+
+async function rotate(
+  domain: LiveDomain,
+  id: ServiceId,
+  strategy: "overlap" | "documented",
+): Promise<void> {
+  await domain.follow(
+    await domain.roll({
+      kind: "rotate-ca",
+      usages: [id],
+      observeSeconds: 0,
+      subject: null,
+      strategy,
+    }),
+  );
+}
+
+/** The roles, in order, of those that went away. */
+function restarted(seen: readonly string[]): (string | undefined)[] {
+  const states = seen.map((each) => each.split(", "));
+  return states.flatMap((now, i) =>
+    now.flatMap((each, member) => {
+      const before = states[i - 1]?.[member];
+      return each === "away" && before !== "away" ? [before?.split(" ")[0]] : [];
+    }),
+  );
+}
+
+test("a pair that runs on built-in credentials gets its own, and then those of other CAs", async () => {
+  const { primary, standby, declared } = await builtInPair();
+  const domain = await LiveDomain.start(1);
+  const id = await apply(domain, declared);
+  await untilFound(domain, builtIn, 2);
+  const { members } = await domain.call("getService", { params: { service: "pair" } });
+  expect(members.map(({ observed }) => observed?.problem)).toEqual([null, null]);
+  expect(primary.server.folder.certificateFiles()).toEqual({});
+  const seen = watchPair([primary, standby]);
+
+  const wish = { kind: "take-over", service: id } as const;
+  const { problems } = await domain.call("createPlan", { body: wish });
+  expect(problems.map(({ code }) => code)).toContain("documented-outage");
+  await domain.follow(await domain.roll(wish));
+  await untilFound(domain, builtIn, 0);
+  const takenOver = seen().splice(0);
+  expect(restarted(takenOver)).toEqual(["STANDBY", "PRIMARY"]);
+  expect(takenOver).toContain("PRIMARY 1/1, UNSYNC 0/0");
+  expect(takenOver.at(-1)).toBe("PRIMARY 2/2, STANDBY 2/2");
+
+  await rotate(domain, id, "overlap");
+  const overlapped = seen().splice(0);
+  // Trust, the key, and the new CA alone; whoever stands by then goes first.
+  const round = ["STANDBY", "PRIMARY"];
+  expect(restarted(overlapped)).toEqual([...round, ...round, ...round]);
+  expect(overlapped.filter((each) => /(UNSYNC|away).*(UNSYNC|away)/.test(each))).toEqual([]);
+  expect(overlapped.at(-1)).toBe("STANDBY 2/2, PRIMARY 2/2");
+
+  await rotate(domain, id, "documented");
+  expect(restarted(seen())).toEqual(round);
+  expect(seen()).toContain("UNSYNC 0/0, PRIMARY 1/1");
+  expect(seen().at(-1)).toContain("PRIMARY 2/2");
+  expect(await foundCodes(domain, "pair")).not.toContain(builtIn);
+});
