@@ -1,6 +1,7 @@
 import type { AddressInfo } from "node:net";
 import { createServer, type TLSSocket } from "node:tls";
 import { describe, expect, test } from "vitest";
+import { driverDescription } from "../../test/support/driver-description.ts";
 import { onEnd } from "../../test/support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../test/support/driver-material.ts";
 import { memberOf } from "../../test/support/member.ts";
@@ -8,7 +9,6 @@ import { certificatesPem, privateKeyToPem } from "../keys/index.ts";
 import { acceptsProbe } from "./accepts-probe.ts";
 import type { MemberAt } from "./driver-code.ts";
 import type { Material } from "./render-files.ts";
-import { shippedDriver } from "./shipped.ts";
 
 const probeOf = ({ key, leaf }: Material) => ({
   privateKeyPem: privateKeyToPem(key),
@@ -16,7 +16,7 @@ const probeOf = ({ key, leaf }: Material) => ({
 });
 
 async function memberAtPort(port: number, proof: boolean): Promise<MemberAt> {
-  const description = await shippedDriver("stunnel");
+  const description = await driverDescription("stunnel");
   const trust = {
     ...description.trust,
     ...(proof ? { proof: { send: "hi", expect: "^yes" } } : {}),

@@ -2,19 +2,19 @@ import { execFileSync } from "node:child_process";
 import { readFile, stat, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test } from "vitest";
+import { driverDescription } from "../../test/support/driver-description.ts";
 import { realRoot, serverMaterial } from "../../test/support/driver-material.ts";
 import { memberOf } from "../../test/support/member.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { certificatesPem } from "../keys/index.ts";
 import { installGenerationOf } from "./member.ts";
-import { shippedDriver } from "./shipped.ts";
 
 test("a JKS store holds the key with its certificate, under the passphrase of its driver", async () => {
   const folder = await tempFolder();
   const secret = join(folder, "secret");
   await writeFile(secret, "changeit!\n", { mode: 0o600 });
   const description = {
-    ...(await shippedDriver("stunnel")),
+    ...(await driverDescription("stunnel")),
     folder: join(folder, "member"),
     files: [{ what: "jks" as const, path: "store.jks", passphrase: { file: secret } }],
   };

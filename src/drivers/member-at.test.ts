@@ -1,11 +1,11 @@
 import { expect, test } from "vitest";
+import { driverDescription } from "../../test/support/driver-description.ts";
 import { memberAt } from "./member-at.ts";
-import { shippedDriver } from "./shipped.ts";
 
 const other = { id: "prc-0000000000000002" as never, name: "two", address: "10.0.0.2", pair: null };
 
 test("a member has its variables and those of the others resolved, defaults filled in", async () => {
-  const description = await shippedDriver("stunnel");
+  const description = await driverDescription("stunnel");
   const member = memberAt(
     {
       name: "one",
@@ -23,7 +23,7 @@ test("a member has its variables and those of the others resolved, defaults fill
 });
 
 test("a member whose description was changed into a wrong one is refused", async () => {
-  const description = { ...(await shippedDriver("stunnel")), files: [] };
+  const description = { ...(await driverDescription("stunnel")), files: [] };
   const wanted = { name: "one", description, variables: {}, others: [] };
   expect(() => memberAt(wanted, [])).toThrow(expect.objectContaining({ code: "invalid-input" }));
 });

@@ -3,6 +3,7 @@ import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { driverDescription } from "../../test/support/driver-description.ts";
 import { onEnd } from "../../test/support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../test/support/driver-material.ts";
 import { memberOf } from "../../test/support/member.ts";
@@ -10,10 +11,9 @@ import { tempFolder } from "../../test/support/temp-folder.ts";
 import { certificatesPem, privateKeyToPem } from "../keys/index.ts";
 import { readStatus } from "./read-status.ts";
 import type { Description } from "./description.ts";
-import { shippedDriver } from "./shipped.ts";
 
 async function described(status: NonNullable<Description["status"]>): Promise<Description> {
-  return { ...(await shippedDriver("stunnel")), status };
+  return { ...(await driverDescription("stunnel")), status };
 }
 
 describe("a member's status", () => {
@@ -58,6 +58,6 @@ describe("a member's status", () => {
   });
 
   test("is null where its driver reads none", async () => {
-    expect(await readStatus(memberOf(await shippedDriver("stunnel")))).toBeNull();
+    expect(await readStatus(memberOf(await driverDescription("stunnel")))).toBeNull();
   });
 });

@@ -41,7 +41,6 @@ export function memberWaves(of: WavesOf): {
       only !== undefined && interrupts && service.driver.traits.roles !== "none" && isActive(only)
         ? partnerOf(service, only, members)
         : undefined;
-    if (partner !== undefined) active.set(partner.pair, partner.id);
     // Servers that see to their roles themselves make it active when the other one goes.
     if (partner !== undefined) active.set(partner.pair, partner.id);
     const isHandedOver = service.driver.traits.roles === "driver";

@@ -9,9 +9,9 @@ import {
   checkDescription,
   fingerprintOf,
   resolveDescription,
-  shippedDriver,
   type Description,
 } from "../../src/drivers/index.ts";
+import { driverDescription } from "./driver-description.ts";
 import { generateKeyPair, privateKeyToPem } from "../../src/keys/index.ts";
 import type { AdminLink } from "../../src/node/admin-link.ts";
 import { convergeCredentials } from "../../src/node/credentials.ts";
@@ -276,7 +276,7 @@ function kindOf(driver: string) {
 
 /** `swapped`: the server reads its files in this folder, which is its own. */
 async function descriptionFor(driver: string, swapped: string | null): Promise<Description> {
-  const { start, ...shipped } = await shippedDriver(driver);
+  const { start, ...shipped } = await driverDescription(driver);
   if (start === undefined) throw new Error(`${driver} is started by nobody`);
   const files = shipped.files.map((file) => ({ ...file, path: join(swapped ?? "", file.path) }));
   return {

@@ -122,5 +122,10 @@ export class ProgramRuns {
         if (mark !== null && (await isAlive(mark))) process.kill(mark.pid, "SIGKILL");
       }
     }
+    for (const path of files.filter((each) => /members\/[^/]+\/run\.json$/.test(each))) {
+      const mark = await readMark(this.path(path));
+      // It leads the group of its workers.
+      if (mark !== null && (await isAlive(mark))) process.kill(-mark.pid, "SIGKILL");
+    }
   }
 }

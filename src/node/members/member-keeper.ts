@@ -197,16 +197,10 @@ export class MemberKeeper {
     const supervisor = this.#supervisorOf(wanted, description);
     const files = await this.#readFiles(description);
     const isUntouched = description.visible === "swap" && (files.good ?? 0) === 0;
-    let waitsFor: string | null = null;
-    const desired = await wantedGeneration(this.#state, wanted, { description, isUntouched }).catch(
-      (error: unknown) => {
-        waitsFor = describeError(error);
-        return null;
-      },
-    );
-    if (desired === null)
-      waitsFor ??= "it has no certificate of a CA that it is to trust yet: one is waited for";
-    const generation = desired === "built-in" ? null : desired;
+    const { generation, waitsFor } = await this.#generationFor(wanted, {
+      description,
+      isUntouched,
+    });
     const found = isUntouched ? foundRecord(generation) : null;
     this.#installed = found ?? this.#recordOf(files.good);
     this.#isKnown = true;
@@ -261,6 +255,21 @@ export class MemberKeeper {
       if (await supervisor.isRunning()) await supervisor.keepRunning(performance.now());
     } else if ((await this.#start(member, supervisor)) && step === "place-and-start")
       await install((await endsEarly(supervisor, member.description)) ? "ended" : "started");
+  }
+
+  /** What is to be installed, null for nothing, and what is waited for before that. */
+  async #generationFor(
+    wanted: WantedMember,
+    of: { readonly description: Description; readonly isUntouched: boolean },
+  ): Promise<{ generation: WantedGeneration | null; waitsFor: string | null }> {
+    try {
+      const generation = await wantedGeneration(this.#state, wanted, of);
+      if (generation === "built-in") return { generation: null, waitsFor: null };
+      const text = "it has no certificate of a CA that it is to trust yet: one is waited for";
+      return { generation, waitsFor: generation === null ? text : null };
+    } catch (error) {
+      return { generation: null, waitsFor: describeError(error) };
+    }
   }
 
   /** True if it was started: after failures it is not at once. */

@@ -2,7 +2,8 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { memberAt, shippedDriver, type MemberAt } from "../../../src/drivers/index.ts";
+import { memberAt, type MemberAt } from "../../../src/drivers/index.ts";
+import { driverDescription } from "../../support/driver-description.ts";
 import { onEnd } from "../../support/cleanup.ts";
 import { freePort } from "../../support/free-port.ts";
 import { tempFolder } from "../../support/temp-folder.ts";
@@ -193,7 +194,7 @@ export async function realServer(kind: ServerKind): Promise<RealServer> {
   };
   await writeFile(paths.configuration, kind.text(paths));
   const variables = { folder, port: paths.port, ...kind.values(paths) };
-  const driver = { ...(await shippedDriver(kind.driver)), servedWithinSeconds: 10 };
+  const driver = { ...(await driverDescription(kind.driver)), servedWithinSeconds: 10 };
   let stop = (): Promise<void> => Promise.resolve();
   return {
     member: memberAt({ name: "one", description: driver, variables, others: [] }, []),
