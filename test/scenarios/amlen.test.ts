@@ -1,13 +1,16 @@
 import { expect, test } from "vitest";
 import type { Declaration } from "../../src/contract/index.ts";
 import type { ServiceId } from "../../src/kit/index.ts";
-import { amlenDeclared, foundCodes } from "../support/amlen-service.ts";
+import { amlenDeclared, membersWith, untilGood } from "../support/amlen-service.ts";
 import { onEnd } from "../support/cleanup.ts";
 import { LiveDomain } from "../support/live-domain.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import {
+  call,
+  configure,
   pairStatus,
   start,
+  testMember,
   testPair,
   untilPaired,
   type TestMember,
@@ -67,11 +70,16 @@ async function builtInPair() {
   return { primary, standby, declared };
 }
 
-async function untilFound(domain: LiveDomain, code: string, count: number): Promise<void> {
-  await waitUntil(
-    async () => (await foundCodes(domain, "pair")).filter((each) => each === code).length === count,
-    { deadlineMs: 20_000, what: `${count} findings ${code}` },
-  );
+async function untilFound(
+  domain: LiveDomain,
+  service: string,
+  code: string,
+  count: number,
+): Promise<void> {
+  await waitUntil(async () => (await membersWith(domain, service, code)) === count, {
+    deadlineMs: 20_000,
+    what: `${count} members of ${service} with ${code}`,
+  });
 }
 
 async function rotate(
@@ -105,7 +113,7 @@ test("a pair that runs on built-in credentials gets its own, and then those of o
   const { primary, standby, declared } = await builtInPair();
   const domain = await LiveDomain.start(1);
   const id = await apply(domain, declared);
-  await untilFound(domain, builtIn, 2);
+  await untilFound(domain, "pair", builtIn, 2);
   const { members } = await domain.call("getService", { params: { service: "pair" } });
   expect(members.map(({ observed }) => observed?.problem)).toEqual([null, null]);
   expect(primary.server.folder.certificateFiles()).toEqual({});
@@ -115,7 +123,7 @@ test("a pair that runs on built-in credentials gets its own, and then those of o
   const { problems } = await domain.call("createPlan", { body: wish });
   expect(problems.map(({ code }) => code)).toContain("documented-outage");
   await domain.follow(await domain.roll(wish));
-  await untilFound(domain, builtIn, 0);
+  await untilFound(domain, "pair", builtIn, 0);
   const takenOver = seen().splice(0);
   expect(restarted(takenOver)).toEqual(["STANDBY", "PRIMARY"]);
   expect(takenOver).toContain("PRIMARY 1/1, UNSYNC 0/0");
@@ -133,5 +141,59 @@ test("a pair that runs on built-in credentials gets its own, and then those of o
   expect(restarted(seen())).toEqual(round);
   expect(seen()).toContain("UNSYNC 0/0, PRIMARY 1/1");
   expect(seen().at(-1)).toContain("PRIMARY 2/2");
-  expect(await foundCodes(domain, "pair")).not.toContain(builtIn);
+  expect(await membersWith(domain, "pair", builtIn)).toBe(0);
+});
+
+function clusterOf(members: readonly TestMember[]): void {
+  for (const member of members)
+    configure(member, "ClusterMembership", {
+      EnableClusterMembership: true,
+      ClusterName: "cluster",
+      UseMulticastDiscovery: false,
+      DiscoveryServerList: members.map(({ host }) => `${host.admin}:9104`).join(","),
+      ControlAddress: member.host.admin,
+      MessagingUseTLS: true,
+    });
+}
+
+test("a cluster of three leaves its built-in credentials one at a time, and its last member sees that", async () => {
+  const members = [
+    await testMember({ speed }),
+    await testMember({ speed }),
+    await testMember({ speed }),
+  ];
+  clusterOf(members);
+  await start(...members);
+  const declared: Declared = {
+    name: "cluster",
+    shape: "cluster",
+    driver: "amlen",
+    supervised: false,
+    builtIn: true,
+    members: await Promise.all(members.map((each, i) => amlenDeclared(each, `c-${i + 1}`))),
+  };
+  const domain = await LiveDomain.start(1);
+  const id = await apply(domain, declared);
+  await untilFound(domain, "cluster", builtIn, 3);
+  const last = members.at(-1);
+  if (last === undefined) throw new Error("there are three");
+  const rollout = await domain.roll({ kind: "take-over", service: id });
+  const counts: unknown[] = [];
+  const state = { isOver: false };
+  const watching = (async () => {
+    while (!state.isOver) {
+      const answer = await call(last, "GET", "service/status/Cluster").catch(() => null);
+      const cluster = answer?.body["Cluster"] as { DisconnectedServers?: number } | undefined;
+      const count = cluster?.DisconnectedServers;
+      if (count !== undefined && counts.at(-1) !== count) counts.push(count);
+      await new Promise((resolve) => setTimeout(resolve, 10));
+    }
+  })();
+  await domain.follow(rollout);
+  state.isOver = true;
+  await watching;
+  expect(counts.slice(0, 3)).toEqual([0, 1, 2]);
+  expect(counts.at(-1)).toBe(0);
+  await untilFound(domain, "cluster", builtIn, 0);
+  await untilGood(domain, "cluster");
 });

@@ -46,8 +46,12 @@ export async function untilGood(domain: LiveDomain, service: string): Promise<vo
   });
 }
 
-/** The codes of what was found about a service and its members. */
-export async function foundCodes(domain: LiveDomain, service: string): Promise<string[]> {
+/** How many members of a service something was found about. */
+export async function membersWith(
+  domain: LiveDomain,
+  service: string,
+  code: string,
+): Promise<number> {
   const { findings } = await domain.call("getServiceStatus", { params: { service } });
-  return findings.map(({ code }) => code);
+  return new Set(findings.filter((each) => each.code === code).map(({ subject }) => subject)).size;
 }
