@@ -1,19 +1,23 @@
 import { expect, test } from "vitest";
-import type { Declaration } from "../../src/contract/index.ts";
-import type { ServiceId } from "../../src/kit/index.ts";
-import { amlenDeclared, membersWith, untilGood } from "../support/amlen-service.ts";
-import { onEnd } from "../support/cleanup.ts";
+import {
+  amlenDeclared,
+  apply,
+  clusterOf,
+  membersWith,
+  restarted,
+  rotate,
+  untilGood,
+  watchPair,
+  type Declared,
+} from "../support/amlen-service.ts";
 import { LiveDomain } from "../support/live-domain.ts";
 import { waitUntil } from "../support/wait-until.ts";
 import {
   call,
-  configure,
-  pairStatus,
   start,
   testMember,
   testPair,
   untilPaired,
-  type TestMember,
 } from "../simulators/amlen/test-members.ts";
 
 const builtIn = "well-known-credentials";
@@ -21,38 +25,6 @@ const builtIn = "well-known-credentials";
 const speed = 50;
 /** In seconds of the servers: a minute of the test. */
 const discoverySeconds = 60 * speed;
-
-type Declared = Declaration["services"][number];
-
-async function apply(domain: LiveDomain, declared: Declared): Promise<ServiceId> {
-  const { services } = await domain.call("applyServices", { body: { services: [declared] } });
-  const [service] = services;
-  if (service === undefined) throw new Error("one service was applied");
-  return service.id;
-}
-
-/** What each member said of its pair, one after the other, without repetitions. */
-function watchPair(members: readonly TestMember[]): () => string[] {
-  const seen: string[] = [];
-  const state = { isOver: false };
-  const look = async (): Promise<void> => {
-    while (!state.isOver) {
-      const all = await Promise.all(members.map((member) => pairStatus(member).catch(() => null)));
-      const now = all
-        .map((each) => each && `${each.NewRole} ${each.ActiveNodes}/${each.SyncNodes}`)
-        .map((each) => each ?? "away")
-        .join(", ");
-      if (seen.at(-1) !== now) seen.push(now);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  };
-  const looking = look();
-  onEnd(async () => {
-    state.isOver = true;
-    await looking;
-  });
-  return () => seen;
-}
 
 /** Before the domain is there: what looks after it ends first. */
 async function builtInPair() {
@@ -80,33 +52,6 @@ async function untilFound(
     deadlineMs: 20_000,
     what: `${count} members of ${service} with ${code}`,
   });
-}
-
-async function rotate(
-  domain: LiveDomain,
-  id: ServiceId,
-  strategy: "overlap" | "documented",
-): Promise<void> {
-  await domain.follow(
-    await domain.roll({
-      kind: "rotate-ca",
-      usages: [id],
-      observeSeconds: 0,
-      subject: null,
-      strategy,
-    }),
-  );
-}
-
-/** The roles, in order, of those that went away. */
-function restarted(seen: readonly string[]): (string | undefined)[] {
-  const states = seen.map((each) => each.split(", "));
-  return states.flatMap((now, i) =>
-    now.flatMap((each, member) => {
-      const before = states[i - 1]?.[member];
-      return each === "away" && before !== "away" ? [before?.split(" ")[0]] : [];
-    }),
-  );
 }
 
 test("a pair that runs on built-in credentials gets its own, and then those of other CAs", async () => {
@@ -143,18 +88,6 @@ test("a pair that runs on built-in credentials gets its own, and then those of o
   expect(seen().at(-1)).toContain("PRIMARY 2/2");
   expect(await membersWith(domain, "pair", builtIn)).toBe(0);
 });
-
-function clusterOf(members: readonly TestMember[]): void {
-  for (const member of members)
-    configure(member, "ClusterMembership", {
-      EnableClusterMembership: true,
-      ClusterName: "cluster",
-      UseMulticastDiscovery: false,
-      DiscoveryServerList: members.map(({ host }) => `${host.admin}:9104`).join(","),
-      ControlAddress: member.host.admin,
-      MessagingUseTLS: true,
-    });
-}
 
 test("a cluster of three leaves its built-in credentials one at a time, and its last member sees that", async () => {
   const members = [
