@@ -7,7 +7,8 @@ import type { Rollout } from "./rollout.ts";
 /**
  * The steps that take a rollout back: the kept generations are presented again, then what was
  * introduced is distrusted and denied. Safe from every phase before `retire`, since until then
- * everybody still trusts what came before. Throws `plan-unsafe` once retire has begun.
+ * everybody still trusts what came before. Throws `plan-unsafe` once retire has begun, and for a
+ * take-over that has begun.
  */
 export function rollbackSteps(rollout: Rollout): Step[] {
   const phases = new Set(rollout.done.map((applied) => applied.step.phase));
@@ -17,8 +18,9 @@ export function rollbackSteps(rollout: Rollout): Step[] {
       `rollout ${rollout.id} has begun to retire the old authority and cannot be rolled back: let it finish, or rotate again`,
     );
   }
-  const isOfService = rollout.successions.some(({ usage }) => isServiceUsage(usage));
-  if (isOfService || rollout.kind === "take-over") return serviceRollbackSteps(rollout);
+  if (rollout.kind === "take-over") return noWayBack(rollout);
+  if (rollout.successions.some(({ usage }) => isServiceUsage(usage)))
+    return serviceRollbackSteps(rollout);
   const usages = [...new Set(rollout.successions.map((succession) => succession.usage))];
   const reissued = rollout.done.flatMap(({ step }) =>
     step.edit.do === "reissue" ? step.edit.credentials : [],
@@ -58,4 +60,13 @@ export function rollbackSteps(rollout: Rollout): Step[] {
     });
   }
   return steps;
+}
+
+/** Nobody has what servers came with but the servers, and to go back would be to public keys. */
+function noWayBack({ id, done }: Rollout): Step[] {
+  if (done.length === 0) return [];
+  throw new DomainError(
+    "plan-unsafe",
+    `rollout ${id} has begun to replace the credentials that servers came with, and those are not brought back: mend what it waits for, and let it finish`,
+  );
 }

@@ -446,5 +446,9 @@ describe("the documented strategy", () => {
     expect(plan.kind).toBe("take-over");
     const [first] = plan.steps;
     expect(first?.edit).toMatchObject({ adds: [before], removes: [] });
+    const begun = plan.steps.slice(0, 1).map((step) => appliedStep(step));
+    const rollout = testRollout({ kind: "take-over", successions: [], done: begun });
+    expect(() => rollbackSteps(rollout)).toThrow(expect.objectContaining({ code: "plan-unsafe" }));
+    expect(rollbackSteps({ ...rollout, done: [] })).toEqual([]);
   });
 });
