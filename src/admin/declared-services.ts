@@ -8,6 +8,7 @@ import {
   shippedDriver,
   traitsOf,
   valueMistakes,
+  valueNotes,
   type Description,
 } from "../drivers/index.ts";
 
@@ -20,6 +21,16 @@ type Declared = Declaration["services"][number];
  */
 export function declaredServices({ services }: Declaration): Promise<ServiceDeclaration[]> {
   return Promise.all(services.map(declaredService));
+}
+
+/** What the driver of a service has to say of its settings though none is wrong, member by member. */
+export function notesOn({ driver, members }: ServiceDeclaration): string[] {
+  const description = checkDescription(driver.description, `the driver ${driver.name}`);
+  return members.flatMap(({ name, settings }) =>
+    settings === undefined
+      ? []
+      : valueNotes({ description, settings }).map((note) => `${name}: ${note}`),
+  );
 }
 
 async function declaredService(declared: Declared): Promise<ServiceDeclaration> {

@@ -13,7 +13,7 @@ import {
   type SeenMember,
   type Service,
 } from "../domain/index.ts";
-import { declaredServices } from "./declared-services.ts";
+import { declaredServices, notesOn } from "./declared-services.ts";
 import type { Handlers } from "./handlers.ts";
 import { withRemedy } from "./service-findings.ts";
 
@@ -27,9 +27,17 @@ type Names =
 
 export const serviceHandlers: Handlers<Names> = {
   async applyServices(state, { body, actor }) {
-    const services = await applyServices(state.env, await declaredServices(body), actor);
+    const declared = await declaredServices(body);
+    const services = await applyServices(state.env, declared, actor);
     await state.refreshTrust();
-    return { services: services.map((each) => ({ ...each, changes: [...each.changes] })) };
+    const notes = new Map(declared.map((each) => [each.name, notesOn(each)]));
+    return {
+      services: services.map((each) => ({
+        ...each,
+        changes: [...each.changes],
+        notes: notes.get(each.name) ?? [],
+      })),
+    };
   },
   listServices: ({ env }) =>
     env.store.read(async (view) => {

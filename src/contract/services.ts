@@ -93,7 +93,18 @@ export const serviceRoutes = {
     summary: "Makes services what is declared; those that are not named stay as they are",
     body: declaration,
     response: strict({
-      services: list(strict({ id: serviceId, name, changes: Type.Array(Type.String()) })),
+      services: list(
+        strict({
+          id: serviceId,
+          name,
+          changes: Type.Array(Type.String()),
+          notes: Type.Array(
+            Type.String({
+              description: "what the driver has to say of settings that are not wrong",
+            }),
+          ),
+        }),
+      ),
     }),
   },
   listServices: {

@@ -23,6 +23,8 @@ export async function apply(context: CommandContext, file: string): Promise<void
     printResult(context, services, (all) =>
       all.map(({ name, changes }) => `${name}: ${changes.join(", ") || "as it was"}`).join("\n"),
     );
+    for (const { name, notes } of services)
+      for (const note of notes) context.terminal.err(`${name}, ${note}`);
   });
 }
 
