@@ -114,7 +114,9 @@ describe("applyServices", () => {
   test("changes what differs, and nothing the second time", async () => {
     const env = await domain();
     await applyServices(env, [cache], actor);
+    const revision = await env.store.revision();
     expect((await applyServices(env, [cache], actor))[0]?.changes).toEqual([]);
+    expect(await env.store.revision()).toBe(revision);
     const [a, b] = cache.members;
     if (a === undefined || b === undefined) throw new Error("cache has two members");
     const changed = { ...cache, members: [a, { ...b, variables: { port: 3 } }] };
@@ -150,6 +152,8 @@ describe("applyServices", () => {
     await expect(applyServices(env, [at("host-9")], actor)).rejects.toMatchObject({
       code: "not-found",
     });
+    const others = applyServices(env, [{ ...cache, name: "first" }, at("host-9")], actor);
+    await expect(others).rejects.toMatchObject({ code: "not-found" });
     expect((await read(env)).services).toEqual([]);
     await applyServices(env, [cache], actor);
     await expect(applyServices(env, [at("host-1")], actor)).rejects.toMatchObject({

@@ -67,6 +67,11 @@ export async function applyServices(
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice !== undefined)
     throw new DomainError("invalid-input", `service ${twice} is declared twice: name each once`);
+  // Of all of them before the first is written.
+  await env.store.read(async (view) => {
+    for (const { name, members } of declarations)
+      for (const { host } of members) await findHost(view, host, name);
+  });
   const applied: AppliedService[] = [];
   for (const each of declarations) applied.push(await applyOne(env, each, actor));
   return applied;
@@ -97,7 +102,8 @@ async function applyOne(
     else if (!isSame(before, service)) changes.push("changed");
     if (before !== undefined && changes.length > 0) await refuseDuringRollout(tx, before);
     await applyMembers(tx, env, { service, before, declared, changes });
-    await tx.topology.putService(await withActive(tx, service));
+    const next = await withActive(tx, service);
+    if (before === undefined || !isSame(before, next)) await tx.topology.putService(next);
     return { id, name: service.name, changes };
   });
 }
