@@ -8,6 +8,7 @@ import {
 } from "../control/index.ts";
 import {
   documentedStatus,
+  isRecent,
   membersOf,
   serviceVerdict,
   type SeenMember,
@@ -42,10 +43,14 @@ export const serviceHandlers: Handlers<Names> = {
   listServices: ({ env }) =>
     env.store.read(async (view) => {
       const services = await view.topology.services();
-      return { services: await Promise.all(services.map((each) => viewOf(view, each))) };
+      return {
+        services: await Promise.all(services.map((each) => viewOf(view, each, env.clock.nowMs()))),
+      };
     }),
   getService: ({ env }, { params }) =>
-    env.store.read(async (view) => viewOf(view, await requireService(view, params.service))),
+    env.store.read(async (view) =>
+      viewOf(view, await requireService(view, params.service), env.clock.nowMs()),
+    ),
   getServiceStatus: ({ env }, { params }) =>
     env.store.read(async (view) => {
       const service = await requireService(view, params.service);
@@ -76,27 +81,26 @@ export const serviceHandlers: Handlers<Names> = {
   },
 };
 
-async function viewOf(view: StoreView, service: Service): Promise<ServiceView> {
+async function viewOf(view: StoreView, service: Service, nowMs: number): Promise<ServiceView> {
   const { id, name, shape, supervised } = service;
-  const hosts = await view.observations.hosts();
   return {
     id,
     name,
     shape,
     driver: service.driver.name,
     supervised,
-    members: (await seenMembers(view, service)).map(({ member, observation, receivedAtMs }) => ({
-      id: member.id,
-      name: member.name,
-      hostId: member.hostId,
-      pair: member.pair,
-      state:
-        hosts
-          .find(({ hostId }) => hostId === member.hostId)
-          ?.processes.find((each) => each.id === member.id)?.state ?? "unknown",
-      seenAtMs: receivedAtMs,
-      observed: observation,
-    })),
+    members: (await seenMembers(view, service)).map(
+      ({ member, observation, receivedAtMs, state }) => ({
+        id: member.id,
+        name: member.name,
+        hostId: member.hostId,
+        pair: member.pair,
+        // What a host said last is no news of one that is gone.
+        state: isRecent(receivedAtMs, nowMs) ? (state ?? "unknown") : "unknown",
+        seenAtMs: receivedAtMs,
+        observed: observation,
+      }),
+    ),
   };
 }
 
@@ -104,10 +108,12 @@ async function seenMembers(view: StoreView, service: Service): Promise<SeenMembe
   const hosts = await view.observations.hosts();
   return membersOf({ members: await view.topology.members() }, service).map((member) => {
     const host = hosts.find(({ hostId }) => hostId === member.hostId);
+    const state = host?.processes.find(({ id }) => id === member.id)?.state;
     return {
       member,
       observation: host?.members?.find((each) => each.id === member.id) ?? null,
       receivedAtMs: host?.receivedAtMs ?? null,
+      ...(state === undefined ? {} : { state }),
     };
   });
 }

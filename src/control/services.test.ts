@@ -161,6 +161,20 @@ describe("applyServices", () => {
     });
   });
 
+  test("refuses two members on one host that have a folder or a port in common", async () => {
+    const env = await domain();
+    const both = (variables: Record<string, string | number>): ServiceDeclaration => ({
+      ...cache,
+      members: cache.members.map((each) => ({ ...each, host: "host-1", variables })),
+    });
+    for (const variables of [{ folder: "/srv/a" }, { port: 1 }, { port: 1, host: "127.0.0.1" }])
+      await expect(applyServices(env, [both(variables)], actor)).rejects.toMatchObject({
+        code: "already-exists",
+        message: expect.stringMatching(/members a of service cache and b \(member-\d+\)/) as string,
+      });
+    expect((await read(env)).services).toEqual([]);
+  });
+
   test("takes the CA of files that were placed by hand as its first, and leaves them in use", async () => {
     const env = await domain();
     const ca = (await read(env)).authorities[0]?.certificatePem ?? "";
@@ -348,7 +362,8 @@ describe("switchOver", () => {
     await expect(switchOver(env, { ...wish, to: "c" })).rejects.toMatchObject({
       code: "not-found",
     });
-    await applyServices(env, [{ ...cache, name: "own", shape: "cluster" }], actor);
+    const members = cache.members.map((each) => ({ ...each, variables: {} }));
+    await applyServices(env, [{ ...cache, name: "own", shape: "cluster", members }], actor);
     await expect(switchOver(env, { ...wish, service: "own" })).rejects.toMatchObject({
       code: "not-supported",
     });

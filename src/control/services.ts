@@ -102,6 +102,7 @@ async function applyOne(
     else if (!isSame(before, service)) changes.push("changed");
     if (before !== undefined && changes.length > 0) await refuseDuringRollout(tx, before);
     await applyMembers(tx, env, { service, before, declared, changes });
+    await refuseShared(tx, service);
     const next = await withActive(tx, service);
     if (before === undefined || !isSame(before, next)) await tx.topology.putService(next);
     return { id, name: service.name, changes };
@@ -207,6 +208,32 @@ async function applyMembers(
 async function isTakenOver(view: StoreView, { id }: Service): Promise<boolean> {
   const credentials = await view.credentials.all();
   return credentials.some(({ usage, desired }) => usage === id && desired.maxSequence !== 0);
+}
+
+/** What no two members on one host can have: a folder, or a port at one address. */
+const ownPlaces: readonly { what: string; of: (member: Member) => string | undefined }[] = [
+  { what: "folder", of: ({ variables: { folder } }) => folder?.toString() },
+  {
+    what: "port",
+    of: ({ variables: { host, port } }) =>
+      port === undefined ? undefined : `${port}${host === undefined ? "" : ` at ${host}`}`,
+  },
+];
+
+async function refuseShared(view: StoreView, service: Service): Promise<void> {
+  const members = await view.topology.members();
+  for (const member of membersOf({ members }, service))
+    for (const { what, of } of ownPlaces) {
+      const place = of(member);
+      const other = members.find(
+        (each) => each.id !== member.id && each.hostId === member.hostId && of(each) === place,
+      );
+      if (place === undefined || other === undefined) continue;
+      throw new DomainError(
+        "already-exists",
+        `members ${member.name} of service ${service.name} and ${other.name} (${other.id}) on ${member.hostId} have the same ${what}, ${place}: give each its own`,
+      );
+    }
 }
 
 async function addMember(

@@ -58,7 +58,7 @@ export {
 } from "./service.ts";
 export { collectFindings, type Finding } from "./finding.ts";
 export { documentedStatus, type DocumentedMember } from "./documented-status.ts";
-export type { SeenMember } from "./member-report.ts";
+export { isRecent, type SeenMember } from "./member-report.ts";
 export { serviceVerdict, type ServiceHealth, type ServiceVerdict } from "./service-verdict.ts";
 export {
   remember,

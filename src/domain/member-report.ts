@@ -1,5 +1,6 @@
 import type { Finding } from "./finding.ts";
 import type { MemberStatus } from "./member-status.ts";
+import type { ProcessState } from "./observation.ts";
 import type { Member, MemberObservation, Service } from "./service.ts";
 
 /** A member and what was last heard of it. */
@@ -9,6 +10,8 @@ export interface SeenMember {
   readonly observation: MemberObservation | null;
   /** When `observation` was received; null with it. */
   readonly receivedAtMs: number | null;
+  /** Of its process, with the observation; absent: not known. */
+  readonly state?: ProcessState;
 }
 
 /** What one member says, as far as it can be believed by itself. */
@@ -23,8 +26,13 @@ export interface MemberReport {
   readonly examined: readonly Finding[];
 }
 
-/** A Node Manager reports every few seconds. */
-const silentAfterMs = 60_000;
+/** A Node Manager reports every five seconds. */
+const silentAfterMs = 15_000;
+
+/** True if something was received lately enough to count. */
+export function isRecent(receivedAtMs: number | null, nowMs: number): boolean {
+  return receivedAtMs !== null && nowMs - receivedAtMs <= silentAfterMs;
+}
 
 /** Each member's own report, with what is wrong in it. */
 export function reportsOf(
@@ -37,7 +45,7 @@ export function reportsOf(
 
 function reportOf(
   service: Service,
-  { member, observation, receivedAtMs }: SeenMember,
+  { member, observation, receivedAtMs, state }: SeenMember,
   nowMs: number,
 ): MemberReport {
   const say = (code: string, severity: Finding["severity"], text: string): Finding => ({
@@ -46,7 +54,7 @@ function reportOf(
     subject: member.id,
     text: `${member.name} of service ${service.name} on ${member.hostId} ${text}`,
   });
-  if (observation === null || receivedAtMs === null || nowMs - receivedAtMs > silentAfterMs) {
+  if (observation === null || !isRecent(receivedAtMs, nowMs)) {
     const silent = say("member-silent", "warning", "is not heard of: look at its host");
     return { member, state: "silent", status: null, findings: [silent], examined: [] };
   }
@@ -54,6 +62,10 @@ function reportOf(
   const findings: Finding[] = [];
   if (problem !== null)
     findings.push(say("member-not-as-desired", "warning", `is not as desired: ${problem}`));
+  if (state === "failed" || state === "stopped") {
+    findings.push(say("member-not-running", "error", "does not run: look at its server's log"));
+    return { member, state: "stopped", status: null, findings, examined };
+  }
   if (status === null && answersQuestions(service)) {
     findings.push(
       say("member-not-answering", "error", "does not answer: look at its server's log"),

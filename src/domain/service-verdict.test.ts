@@ -358,3 +358,14 @@ describe("no single report turns a service into a good one", () => {
     );
   });
 });
+
+test("replicas are down when none of them runs, and what a silent host said last is no news", () => {
+  const replicas = service("replicas");
+  const status = { role: null, members: null, connected: null, synchronised: null };
+  const running = seen("a", status);
+  const failed: SeenMember = { ...running, state: "failed" };
+  expect(codesOf(replicas, [failed, failed])).toEqual(["down", ["member-not-running"]]);
+  expect(codesOf(replicas, [failed, running])).toEqual(["degraded", ["member-not-running"]]);
+  const silent = { ...running, receivedAtMs: nowMs - 16_000 };
+  expect(codesOf(replicas, [silent, running])).toEqual(["degraded", ["member-silent"]]);
+});

@@ -25,6 +25,11 @@ export function makePlan(context: CommandContext, wish: PlanWish): Promise<void>
       "usage",
       "--follow goes with --start: a plan that is not started cannot be followed",
     );
+  if (wish.waiverReason !== undefined && !wish.follows)
+    throw new DomainError(
+      "usage",
+      "--waive-unmanaged goes with --follow: the waiver is given when the rollout comes to it; without, `gatehouse rollout waive` gives it",
+    );
   return asAdmin(context, async (admin) => {
     if (!wish.starts) {
       const plan = await admin.call("createPlan", { body: wish.body });
