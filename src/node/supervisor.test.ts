@@ -97,3 +97,26 @@ test("a process that left no mark yet is ended with its Node Manager, one that w
   const hasEnded = async (): Promise<boolean> => !(await supervisor.isRunning());
   expect(await waitUntil(hasEnded, { deadlineMs, what: "it has ended" })).toBe(true);
 });
+
+test("a restart by order is no failure: it starts anew at once, however long it takes to end", async () => {
+  const { supervisor, lines } = await supervise(
+    `process.on("SIGTERM", () => setTimeout(() => process.exit(0), 120)); setInterval(() => {}, 1e6);`,
+  );
+  onTestFinished(async () => {
+    await waitUntil(
+      async () => {
+        await supervisor.keepStopped(performance.now(), 0);
+        return !(await supervisor.isRunning());
+      },
+      { deadlineMs, what: "it is stopped" },
+    );
+  });
+  await supervisor.keepRunning(performance.now());
+  for (let times = 0; times < 3; times += 1) {
+    const { pid } = supervisor;
+    await supervisor.restart(10_000);
+    expect(supervisor.pid).not.toBe(pid);
+    expect(await supervisor.isRunning()).toBe(true);
+  }
+  expect(lines.join("\n")).not.toContain("will be started again");
+});

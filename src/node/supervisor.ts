@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { isAlive, readMark, signalProcess, type ProcessMark } from "../transport/index.ts";
 import type { Program } from "./processes.ts";
 import type { NodeState } from "./node-state.ts";
@@ -7,6 +8,7 @@ const backOffMsMax = 30_000;
 /** A process that ran for this long has started well: the next failure begins with a short pause. */
 const startedWellMs = 2_000;
 const stopMsMax = 15_000;
+const restartPollMs = 50;
 
 /**
  * Keeps one process running, or stopped. A process that was started before this Node Manager is
@@ -132,6 +134,15 @@ export class Supervisor {
       await signalProcess(this.#mark, this.#program.stopSignal ?? "SIGTERM");
     } else if (nowMs - this.#stoppingSinceMs > drainMsMax)
       await signalProcess(this.#mark, "SIGKILL");
+  }
+
+  /** Ends the process as `keepStopped` does, and starts it anew at once. */
+  async restart(drainMsMax: number): Promise<void> {
+    do {
+      await this.keepStopped(performance.now(), drainMsMax);
+      if (this.#mark !== null) await sleep(restartPollMs);
+    } while (this.#mark !== null);
+    await this.keepRunning(performance.now());
   }
 
   /** Ends a process that has not come to work yet: a later Node Manager would not find it. */

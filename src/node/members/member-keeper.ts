@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from "node:timers/promises";
 import { describeError, DomainError, isDomainError, type AuthorityId } from "../../kit/index.ts";
 import type { Finding, MemberLayout, MemberStatus } from "../../domain/index.ts";
 import type { WantedMember } from "../../contract/index.ts";
@@ -32,7 +31,6 @@ import { Refusals } from "./refusal.ts";
 import { endsEarly, stopMsMax, withTime, type AtInstall } from "./server-timing.ts";
 import { serverProgram } from "./server-program.ts";
 
-const restartPollMs = 50;
 /** A change by somebody's hand is reported for this long, though it is put right at once. */
 const reportChangedMs = 15_000;
 
@@ -395,14 +393,7 @@ export class MemberKeeper {
 
   /** Ends its process and starts it again; returns when it was started. */
   async #restart({ description }: MemberAt): Promise<void> {
-    const supervisor = this.#supervisor;
-    if (supervisor === null) return;
-    await supervisor.keepStopped(performance.now(), stopMsMax(description));
-    while (await supervisor.isRunning()) {
-      await sleep(restartPollMs);
-      await supervisor.keepStopped(performance.now(), stopMsMax(description));
-    }
-    await supervisor.keepRunning(performance.now());
+    await this.#supervisor?.restart(stopMsMax(description));
   }
 }
 
