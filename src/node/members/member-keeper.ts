@@ -199,6 +199,8 @@ export class MemberKeeper {
       description,
       isUntouched,
     });
+    // What an earlier look waited for is no reason while this one is busy.
+    this.#error = waitsFor;
     const found = isUntouched ? foundRecord(generation) : null;
     this.#installed = found ?? this.#recordOf(files.good);
     this.#isKnown = true;
