@@ -7,7 +7,7 @@ import { revocationList } from "../../test/support/revocation-list.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { encodePem } from "../pki/index.ts";
 import { examineRevocationLists } from "./examine-revocation-lists.ts";
-import { shippedDriver } from "./shipped.ts";
+import { driverDescription } from "../../test/support/driver-description.ts";
 
 test("a list of a server that is over, soon is, or is not there for a CA is a finding", async () => {
   const folder = await tempFolder();
@@ -16,7 +16,7 @@ test("a list of a server that is over, soon is, or is not there for a CA is a fi
   const nowMs = Date.now();
   const list = await revocationList(own, nowMs + 3 * dayMs);
   await writeFile(join(folder, "current", "crl.pem"), encodePem("X509 CRL", list));
-  const stunnel = await shippedDriver("stunnel");
+  const stunnel = await driverDescription("stunnel");
   const files = [{ what: "crl" as const, path: "crl.pem" }];
   const codes = async (atMs: number, ...anchors: (typeof own)[]): Promise<string[]> => {
     const found = await examineRevocationLists(

@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { systemCode } from "../keys/index.ts";
 import { DomainError } from "../kit/index.ts";
+import { isOwnFolder } from "./own-folder.ts";
 import {
   diskOf,
   folderOf,
@@ -51,6 +52,7 @@ async function intactManifest(place: Place, sequence: number): Promise<Manifest>
  * decided is finished, what was unfinished is removed. Before any start or reload of the server.
  */
 export async function recoverFiles(place: Place): Promise<void> {
+  if (!(await isOwnFolder(place))) return;
   if (place.visible === "swap") await finishSwap(place);
   for (const folder of [place.folder, generationsOf(place)])
     for (const name of await namesIn(place, folder))

@@ -46,7 +46,7 @@ export interface ManifestFile {
 }
 
 type Link = "current" | "good";
-const generations = "generations";
+export const generations = "generations";
 const unfinished = ".unfinished-gatehouse-";
 
 export const diskOf = ({ files = nodeFileSystem }: Place): FileSystem => files;

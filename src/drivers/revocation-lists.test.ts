@@ -7,7 +7,7 @@ import { revocationList } from "../../test/support/revocation-list.ts";
 import { tempFolder } from "../../test/support/temp-folder.ts";
 import { encodePem } from "../pki/index.ts";
 import { readRevocationLists } from "./revocation-lists.ts";
-import { shippedDriver } from "./shipped.ts";
+import { driverDescription } from "../../test/support/driver-description.ts";
 
 test("revocation lists are read from files in PEM, several in one, and from one in DER", async () => {
   const folder = await tempFolder();
@@ -19,7 +19,7 @@ test("revocation lists are read from files in PEM, several in one, and from one 
   const [first = "", second = ""] = lists.map((list) => encodePem("X509 CRL", list));
   await writeFile(join(folder, "two.pem"), `of A and B\n${first}${second}`);
   await writeFile(join(folder, "one.der"), lists[2] ?? "");
-  const driver = await shippedDriver("stunnel");
+  const driver = await driverDescription("stunnel");
   const read = (...names: string[]) =>
     readRevocationLists({ ...driver, revocationLists: names.map((name) => join(folder, name)) });
   expect(await read("two.pem", "one.der")).toEqual(lists);

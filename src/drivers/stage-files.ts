@@ -8,6 +8,7 @@ import {
 } from "../keys/index.ts";
 import { DomainError } from "../kit/index.ts";
 import { manifestName } from "./description.ts";
+import { claimFolder } from "./own-folder.ts";
 import {
   besideOf,
   diskOf,
@@ -32,7 +33,8 @@ export interface StagedFile {
 
 /**
  * Writes a generation, complete and durable, where no server sees it. The same again changes
- * nothing; another content for a number that exists is a DomainError `conflict`.
+ * nothing; another content for a number that exists is a DomainError `conflict`, and a folder that is
+ * not the member's own one of `claimFolder`.
  */
 export async function stageFiles(
   place: Place,
@@ -50,6 +52,7 @@ export async function stageFiles(
     );
   const files = diskOf(place);
   const temporary = besideOf(path);
+  await claimFolder(place);
   try {
     for (const folder of [place.folder, generationsOf(place)]) await makeFolder(place, folder);
     await files.rm(temporary, { recursive: true, force: true });

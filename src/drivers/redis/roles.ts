@@ -1,4 +1,4 @@
-import { readFile, stat } from "node:fs/promises";
+import { chmod, readFile, stat } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
 import type { WantedRole } from "../../domain/index.ts";
 import { writeFileAtomic } from "../../keys/index.ts";
@@ -22,6 +22,8 @@ export async function takeRole(member: MemberAt, wanted: WantedRole): Promise<vo
   const { name, address, values } = peerOf(member);
   const pair: Pair = { name: member.name, peer: { name, address, port: values["port"] ?? "" } };
   const work = async (call: Call): Promise<void> => {
+    // One that an earlier Node Manager has begun.
+    await settleFailover(call, handOverMsMax);
     const info = await readInfo(call, "replication");
     if (wanted.role === "standby") await standBy(pair, wanted.by, call, info);
     // By hand-over it is the other one's FAILOVER that makes this one a master.
@@ -71,17 +73,27 @@ async function handOver({ name, peer }: Pair, call: Call, info: Info): Promise<v
     );
   if (info["master_failover_state"] === "no-failover")
     await call("FAILOVER", "TO", replica.ip, replica.port, "TIMEOUT", String(handOverMsMax));
-  const end = performance.now() + 2 * handOverMsMax;
-  while (performance.now() < end) {
-    const { role, master_failover_state: state } = await readInfo(call, "replication");
-    if (role === "slave") return;
-    if (state === "no-failover") break;
-    await delay(pollMs);
-  }
+  await settleFailover(call, 2 * handOverMsMax);
+  if ((await readInfo(call, "replication"))["role"] === "slave") return;
   throw new DomainError(
     "timeout",
-    `${name} could not hand over to ${peer.name} within ${handOverMsMax / 1000} s and goes on as the active one: look at their logs`,
+    `${name} could not hand over to ${peer.name} at ${replica.ip}:${replica.port} within ${handOverMsMax / 1000} s and goes on as the active one: where that is not its address, set replica-announce-ip in the configuration of ${peer.name}; else look at their logs`,
   );
+}
+
+/**
+ * Waits until no hand-over is under way. While one is, the server calls itself a replica already and takes
+ * no other order: one that does not come to its end is given up, and it is active again.
+ */
+async function settleFailover(call: Call, withinMs: number): Promise<void> {
+  const end = performance.now() + withinMs;
+  for (;;) {
+    const { master_failover_state: state = "no-failover" } = await readInfo(call, "replication");
+    if (state === "no-failover") return;
+    if (performance.now() > end) break;
+    await delay(pollMs);
+  }
+  await call("FAILOVER", "ABORT");
 }
 
 /** In its configuration, too, where that says another one: a restart keeps the role. */
@@ -89,6 +101,9 @@ async function keepRole(call: Call): Promise<void> {
   const { role } = await readInfo(call, "replication");
   const { config_file: path = "" } = await readInfo(call, "server");
   const text = await readFile(path, "utf8").catch(() => null);
-  if (text === null || /^(replicaof|slaveof) /m.test(text) !== (role === "slave"))
-    await call("CONFIG", "REWRITE");
+  if (text !== null && /^(replicaof|slaveof) /m.test(text) === (role === "slave")) return;
+  const before = await stat(path).catch(() => null);
+  await call("CONFIG", "REWRITE");
+  // It is written anew with the umask of the server, and has passwords in it.
+  if (before !== null) await chmod(path, before.mode & 0o777).catch(() => undefined);
 }
