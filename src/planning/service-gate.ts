@@ -27,6 +27,21 @@ function problemOf(seen: MemberObservation | undefined, text: (problem: string) 
   return seen === undefined || seen.problem === null ? "" : text(seen.problem);
 }
 
+/** A server that serves nobody by its own decision, as Amlen after DiscoveryTimeout, waits for a person. */
+function givenUp(
+  { id, name, hostId }: Member,
+  seen: MemberObservation | undefined,
+): Finding | null {
+  if (seen?.status?.maintenance !== true) return null;
+  const { errorCode = 0 } = seen.status;
+  const error = errorCode === 0 ? "" : ` with error ${errorCode}`;
+  return blocker(
+    "member-in-maintenance",
+    id,
+    `${name} (${id}) on ${hostId} has stopped${error} and waits in maintenance: remove the cause, then restart it`,
+  );
+}
+
 /** Members whose servers do not use yet what is desired of them, or were not proven to. */
 export function trustOfMembers(
   evidence: Evidence,
@@ -40,6 +55,8 @@ export function trustOfMembers(
       const { id, name, trusts } = member;
       const seen = observedMember(evidence, member);
       const why = problemOf(seen, (problem) => ` (${problem})`);
+      const given = givenUp(member, seen);
+      if (given !== null) return [given];
       const used = seen?.installed?.trusts ?? [];
       if (used.length !== trusts.length || trusts.some((each) => !used.includes(each)))
         return [

@@ -27,8 +27,8 @@ const speed = 50;
 const discoverySeconds = 60 * speed;
 
 /** Before the domain is there: what looks after it ends first. */
-async function builtInPair() {
-  const [primary, standby] = await testPair({ DiscoveryTimeout: discoverySeconds }, { speed });
+async function builtInPair(timeoutSeconds = discoverySeconds) {
+  const [primary, standby] = await testPair({ DiscoveryTimeout: timeoutSeconds }, { speed });
   await start(primary, standby);
   await untilPaired(primary, standby);
   const declared: Declared = {
@@ -87,6 +87,35 @@ test("a pair that runs on built-in credentials gets its own, and then those of o
   expect(seen()).toContain("UNSYNC 0/0, PRIMARY 1/1");
   expect(seen().at(-1)).toContain("PRIMARY 2/2");
   expect(await membersWith(domain, "pair", builtIn)).toBe(0);
+});
+
+test("a member that gives up looking for its partner in the middle of a plan blocks it, and is named", async () => {
+  const { declared } = await builtInPair(3 * speed);
+  const domain = await LiveDomain.start(1);
+  const service = await apply(domain, declared);
+  await untilFound(domain, "pair", builtIn, 2);
+  const id = await domain.roll({ kind: "take-over", service });
+  const params = { id };
+  const steps = async (): Promise<number> =>
+    (await domain.call("getRollout", { params })).rollout.done.length;
+  await waitUntil(async () => (await steps()) > 0, { deadlineMs: 10_000, what: "the first step" });
+  await domain.call("pauseRollout", { params });
+  expect(await steps()).toBe(1);
+  // The standby alone has new credentials: its partner does not know them until the second step.
+  await untilFound(domain, "pair", "member-in-maintenance", 1);
+  await domain.call("resumeRollout", { params });
+  let blockers = "";
+  const isNamed = async (): Promise<boolean> => {
+    const { blockers: found, rollout } = await domain.call("getRollout", { params });
+    blockers = found.map(({ text }) => text).join("\n");
+    return rollout.status === "running" && /^b .* maintenance/m.test(blockers);
+  };
+  await waitUntil(isNamed, { deadlineMs: 20_000, what: "b is named" }).catch((error: unknown) => {
+    throw new Error(`${String(error)}: ${blockers}`);
+  });
+  await expect(domain.call("rollBackRollout", { params })).rejects.toMatchObject({
+    code: "plan-unsafe",
+  });
 });
 
 test("a cluster of three leaves its built-in credentials one at a time, and its last member sees that", async () => {
