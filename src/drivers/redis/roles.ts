@@ -73,7 +73,7 @@ async function handOver({ name, peer }: Pair, call: Call, info: Info): Promise<v
     );
   if (info["master_failover_state"] === "no-failover")
     await call("FAILOVER", "TO", replica.ip, replica.port, "TIMEOUT", String(handOverMsMax));
-  await settleFailover(call, 2 * handOverMsMax);
+  await settleFailover(call, handOverMsMax + pollMs);
   if ((await readInfo(call, "replication"))["role"] === "slave") return;
   throw new DomainError(
     "timeout",

@@ -15,6 +15,7 @@ import {
 } from "../../../src/drivers/index.ts";
 import { onEnd } from "../../support/cleanup.ts";
 import { realRoot, serverMaterial } from "../../support/driver-material.ts";
+import { withSession } from "../../../src/drivers/redis/session.ts";
 import type { TestAuthority } from "../../support/certificates.ts";
 import { freePort } from "../../support/free-port.ts";
 import { startLoad, type Load } from "../../support/load/load.ts";
@@ -181,6 +182,19 @@ describe("a pair of Redis servers", () => {
       server.start();
     }
     await untilRoles([b, a], "the roles are as before", isPair);
+  });
+
+  test("gives up a hand-over to an address that is not reached, and goes on as before", async () => {
+    await withSession(b.member, async (call) => {
+      await call("CONFIG", "SET", "replica-announce-ip", "127.0.0.9");
+      await call("REPLICAOF", "NO", "ONE");
+      await call("REPLICAOF", "127.0.0.1", String(a.port));
+    });
+    await untilRoles([a, b], "the pair is one again", isPair);
+    await expect(takeRole(a.member, standby("hand-over"))).rejects.toMatchObject({
+      message: expect.stringContaining("replica-announce-ip") as string,
+    });
+    await untilRoles([a, b], "the pair is as before", isPair);
   });
 
   test("hands over also while it holds nothing", async () => {
