@@ -91,7 +91,7 @@ export function serviceRotationSteps(
 function settlingSteps(
   usages: readonly Succession["usage"][],
   well: Condition,
-  rest: { readonly unmanaged: readonly string[]; readonly observeSeconds: number },
+  rest: RotationRest,
 ): Step[] {
   return [
     {
